@@ -1,0 +1,63 @@
+//! Time as a parameter: the only reader of the wall clock.
+//!
+//! Guarantees: whoever needs the time is handed a [`Clock`] or a [`Timestamp`], so that a test can hold it still or move
+//! it. Deadlines that only measure how long something takes use `tokio::time`, which tests pause; a [`Clock`] is for times
+//! that are stored, compared or shown.
+//!
+//! Left out: time zones. Everything is UTC until schedules need more.
+
+mod timestamp;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+pub use timestamp::{ParseTimestampError, Timestamp};
+
+/// A source of the present time: the machine's clock, or one that a test moves by hand.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The machine's wall clock.
+    #[default]
+    System,
+    /// A clock that stands still until [`Clock::advance`] moves it; clones share it.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `now` until it is advanced.
+    #[must_use]
+    pub fn manual(now: Timestamp) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(now.as_micros())))
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::from_system_clock(),
+            Self::Manual(micros) => Timestamp::from_micros(micros.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a manual clock forward; the machine's clock cannot be moved and stays as it is.
+    pub fn advance(&self, by: std::time::Duration) {
+        if let Self::Manual(micros) = self {
+            micros.fetch_add(timestamp::micros_of(by), Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told_and_clones_share_it() {
+        let clock = Clock::manual(Timestamp::from_micros(1_000));
+        let other = clock.clone();
+        assert_eq!(clock.now(), clock.now());
+        other.advance(Duration::from_millis(2));
+        assert_eq!(clock.now().as_micros(), 3_000);
+    }
+}

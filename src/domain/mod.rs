@@ -1,0 +1,5 @@
+//! Pure types and rules: ids, addresses, states and transitions of a job, outcomes, retry policy.
+//!
+//! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
+
+pub mod id;
