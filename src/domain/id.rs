@@ -134,7 +134,7 @@ mod tests {
             good.to_uppercase(),
             format!("{good}0"),
             good.replace('_', "-"),
-            format!("job_{}", uuid::Uuid::now_v7()),
+            format!("job_{}", Uuid::now_v7()),
             String::new(),
         ] {
             assert!(bad.parse::<JobId>().is_err(), "{bad}");

@@ -1,0 +1,162 @@
+//! The names of the states, outcomes, queues and causes, as they stand in code, SQL and JSON alike.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not one of the names it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is not one of {known}")]
+pub struct UnknownName {
+    name: String,
+    known: String,
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name as it stands in SQL, JSON and logs.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    other => Err(UnknownName {
+                        name: other.chars().take(40).collect(),
+                        known: [$($text,)+].join(", "),
+                    }),
+                }
+            }
+        }
+    };
+}
+
+named! {
+    /// Where a job is.
+    JobState {
+        /// Waits for its time.
+        Scheduled = "scheduled",
+        /// May be claimed now.
+        Available = "available",
+        /// An attempt holds it.
+        Running = "running",
+        /// An attempt failed; waits for the next one's time.
+        Retryable = "retryable",
+        /// Done.
+        Completed = "completed",
+        /// Given up: no attempts left, a permanent error, or quarantined.
+        Discarded = "discarded",
+        /// Stopped on request.
+        Cancelled = "cancelled",
+        /// The effect may have happened, and the rule of its kind says not to repeat it.
+        Uncertain = "uncertain",
+    }
+}
+
+impl JobState {
+    /// Whether the job has ended; exactly then it has a `finished_at`.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Completed | Self::Discarded | Self::Cancelled | Self::Uncertain
+        )
+    }
+
+    /// Whether the job waits, for its time or for a free slot.
+    #[must_use]
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Available | Self::Retryable)
+    }
+}
+
+named! {
+    /// What an attempt came to.
+    AttemptOutcome {
+        /// The work is done.
+        Completed = "completed",
+        /// The work said that it failed.
+        Failed = "failed",
+        /// It ran longer than its time.
+        TimedOut = "timed_out",
+        /// It asked to be run later; the attempt was given back.
+        Snoozed = "snoozed",
+        /// It ended because somebody cancelled the job.
+        Cancelled = "cancelled",
+        /// It panicked, or its message panicked the worker.
+        Panicked = "panicked",
+        /// Its node died; the attempt was given back.
+        Lost = "lost",
+        /// It ended past its point of no return without an answer.
+        Uncertain = "uncertain",
+    }
+}
+
+named! {
+    /// The lane in which jobs of one worker wait.
+    Queue {
+        /// Mails, performed by the mailer.
+        Mail = "mail",
+        /// Probes, performed by the prober.
+        Probes = "probes",
+    }
+}
+
+named! {
+    /// Why a job ended or waits, where its state alone does not say it.
+    Cause {
+        /// All attempts are spent.
+        AttemptsSpent = "attempts_spent",
+        /// The work said that trying again is of no use.
+        Permanent = "permanent",
+        /// Somebody asked for the cancel.
+        Requested = "requested",
+        /// It killed its worker or its process too often.
+        Quarantined = "quarantined",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back_and_others_are_refused_with_the_known_ones() {
+        for state in JobState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(*state));
+        }
+        let error = "done".parse::<JobState>().unwrap_err();
+        assert!(error.to_string().contains("completed"), "{error}");
+    }
+
+    #[test]
+    fn no_state_is_both_final_and_waiting_and_only_running_is_neither() {
+        for state in JobState::ALL {
+            assert!(!(state.is_final() && state.is_waiting()));
+            assert_eq!(!state.is_final() && !state.is_waiting(), *state == JobState::Running);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Every state against every event, and random lives checked against the rules of the module's head.
+
+use super::*;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+const LATER: Timestamp = Timestamp::from_micros(2_000_000);
+
+fn standing(state: JobState) -> Standing {
+    Standing {
+        state,
+        attempt: 1,
+        max_attempts: 3,
+        run_at: NOW,
+        cancel_requested: false,
+        past_no_return: false,
+        worker_panics: 0,
+        deaths: 0,
+    }
+}
+
+fn ends() -> Vec<AttemptEnd> {
+    let retry = Retry::At(LATER);
+    vec![
+        AttemptEnd::Completed,
+        AttemptEnd::Failed(retry),
+        AttemptEnd::Failed(Retry::Never),
+        AttemptEnd::Snoozed(LATER),
+        AttemptEnd::Cancelled,
+        AttemptEnd::Uncertain(WhenUncertain::Hold, retry),
+        AttemptEnd::Uncertain(WhenUncertain::Repeat, retry),
+        AttemptEnd::TimedOut(retry),
+        AttemptEnd::Panicked(retry),
+        AttemptEnd::WorkerPanicked(retry),
+        AttemptEnd::Drained,
+        AttemptEnd::Lost,
+    ]
+}
+
+fn events() -> Vec<Event> {
+    let mut events = vec![
+        Event::Due,
+        Event::Claimed,
+        Event::CancelRequested,
+        Event::RetryRequested,
+    ];
+    events.extend(ends().into_iter().map(Event::Ended));
+    events
+}
+
+/// The whole table: for each state, which events are taken and where they lead; what is not listed is refused.
+#[test]
+fn every_event_in_every_state_leads_where_the_table_says() {
+    use JobState::{Available, Cancelled, Completed, Discarded, Retryable, Running, Scheduled, Uncertain};
+    for &state in JobState::ALL {
+        for event in events() {
+            let expected = match (state, event) {
+                (Scheduled | Retryable, Event::Due) => Some(Available),
+                (Available, Event::Claimed) => Some(Running),
+                (Scheduled | Available | Retryable | Cancelled, Event::CancelRequested) => Some(Cancelled),
+                (Running, Event::CancelRequested) => Some(Running),
+                (Retryable | Completed | Discarded | Cancelled | Uncertain, Event::RetryRequested) => Some(Available),
+                (Running, Event::Ended(end)) => Some(match end {
+                    AttemptEnd::Completed => Completed,
+                    AttemptEnd::Failed(Retry::Never) => Discarded,
+                    AttemptEnd::Cancelled => Cancelled,
+                    AttemptEnd::Uncertain(WhenUncertain::Hold, _) => Uncertain,
+                    AttemptEnd::Snoozed(_) => Scheduled,
+                    AttemptEnd::Drained | AttemptEnd::Lost => Available,
+                    _ => Retryable,
+                }),
+                _ => None,
+            };
+            let next = transition(&standing(state), event, NOW).ok().map(|next| next.state);
+            assert_eq!(next, expected, "{state} on {event:?}");
+        }
+    }
+}
+
+#[test]
+fn the_last_failed_attempt_discards_the_job() {
+    let last = Standing {
+        attempt: 3,
+        ..standing(JobState::Running)
+    };
+    let next = transition(&last, Event::Ended(AttemptEnd::Failed(Retry::At(LATER))), NOW).unwrap();
+    assert_eq!(
+        (next.state, next.cause),
+        (JobState::Discarded, Some(Cause::AttemptsSpent))
+    );
+}
+
+#[test]
+fn a_snooze_a_drain_and_a_lost_node_give_the_attempt_back() {
+    for end in [AttemptEnd::Snoozed(LATER), AttemptEnd::Drained, AttemptEnd::Lost] {
+        let next = transition(&standing(JobState::Running), Event::Ended(end), NOW).unwrap();
+        assert_eq!(next.attempt, 0, "{end:?}");
+    }
+}
+
+#[test]
+fn a_cancel_that_was_asked_for_wins_over_every_further_attempt() {
+    for end in ends() {
+        let asked = Standing {
+            cancel_requested: true,
+            ..standing(JobState::Running)
+        };
+        let next = transition(&asked, Event::Ended(end), NOW).unwrap();
+        assert!(next.state.is_final(), "{end:?} led to {}", next.state);
+    }
+}
+
+#[test]
+fn an_end_from_outside_past_the_point_of_no_return_is_uncertain_and_an_answer_is_believed() {
+    for end in ends() {
+        let marked = Standing {
+            past_no_return: true,
+            ..standing(JobState::Running)
+        };
+        let next = transition(&marked, Event::Ended(end), NOW).unwrap();
+        if end.is_imposed() {
+            assert_eq!(
+                (next.state, next.outcome),
+                (JobState::Uncertain, Some(AttemptOutcome::Uncertain)),
+                "{end:?}"
+            );
+        } else {
+            let plain = transition(&standing(JobState::Running), Event::Ended(end), NOW).unwrap();
+            assert_eq!(next, plain, "{end:?}");
+        }
+    }
+}
+
+#[test]
+fn the_third_panic_of_the_worker_and_the_twentieth_death_quarantine() {
+    let panicked = Event::Ended(AttemptEnd::WorkerPanicked(Retry::At(LATER)));
+    let second = Standing {
+        worker_panics: 1,
+        ..standing(JobState::Running)
+    };
+    assert_eq!(transition(&second, panicked, NOW).unwrap().state, JobState::Retryable);
+    let third = Standing {
+        worker_panics: 2,
+        ..standing(JobState::Running)
+    };
+    let next = transition(&third, panicked, NOW).unwrap();
+    assert_eq!(
+        (next.state, next.cause),
+        (JobState::Discarded, Some(Cause::Quarantined))
+    );
+
+    let lost = Event::Ended(AttemptEnd::Lost);
+    let nineteenth = Standing {
+        deaths: 18,
+        ..standing(JobState::Running)
+    };
+    assert_eq!(transition(&nineteenth, lost, NOW).unwrap().state, JobState::Available);
+    let twentieth = Standing {
+        deaths: 19,
+        ..standing(JobState::Running)
+    };
+    assert_eq!(
+        transition(&twentieth, lost, NOW).unwrap().cause,
+        Some(Cause::Quarantined)
+    );
+}
+
+#[test]
+fn a_persons_retry_adds_one_attempt_and_forgets_the_cancel() {
+    let cancelled = Standing {
+        cancel_requested: true,
+        attempt: 3,
+        ..standing(JobState::Cancelled)
+    };
+    let next = transition(&cancelled, Event::RetryRequested, LATER).unwrap();
+    assert_eq!(
+        (next.state, next.max_attempts, next.cancel_requested, next.run_at),
+        (JobState::Available, 4, false, LATER)
+    );
+    let waiting = transition(&standing(JobState::Retryable), Event::RetryRequested, LATER).unwrap();
+    assert_eq!((waiting.max_attempts, waiting.run_at), (3, LATER));
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let events = events();
+    (0..events.len()).prop_map(move |index| events[index])
+}
+
+proptest! {
+    #[test]
+    fn a_random_life_never_breaks_the_rules(events in proptest::collection::vec(any_event(), 0..200)) {
+        let mut job = standing(JobState::Available);
+        job.attempt = 0;
+        for event in events {
+            let Ok(next) = transition(&job, event, NOW) else { continue };
+            if job.state.is_final() {
+                prop_assert!(
+                    event == Event::RetryRequested || next.state == job.state,
+                    "{} left by {event:?}", job.state
+                );
+            }
+            prop_assert!(next.attempt <= next.max_attempts);
+            prop_assert_eq!(next.outcome.is_some(), matches!(event, Event::Ended(_)));
+            if next.state == JobState::Running && job.state == JobState::Available {
+                prop_assert_eq!(next.attempt, job.attempt + 1);
+            }
+            job = Standing {
+                state: next.state,
+                attempt: next.attempt,
+                max_attempts: next.max_attempts,
+                run_at: next.run_at,
+                cancel_requested: next.cancel_requested,
+                past_no_return: false,
+                worker_panics: next.worker_panics,
+                deaths: next.deaths,
+            };
+        }
+    }
+}
