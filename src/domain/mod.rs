@@ -3,3 +3,4 @@
 //! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
 
 pub mod id;
+pub mod token;
