@@ -52,7 +52,9 @@ impl Timestamp {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub(super) fn from_system_clock() -> Self {
         // A clock before 1970 is a broken clock; the epoch is then as good an answer as any.
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Self(micros_of(since_epoch))
     }
 }
@@ -104,13 +106,19 @@ mod tests {
 
     #[test]
     fn a_time_is_shown_in_utc_with_six_digits() {
-        assert_eq!(Timestamp::from_micros(1_700_000_000_000_001).to_string(), "2023-11-14T22:13:20.000001Z");
+        assert_eq!(
+            Timestamp::from_micros(1_700_000_000_000_001).to_string(),
+            "2023-11-14T22:13:20.000001Z"
+        );
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00.000000Z");
     }
 
     #[test]
     fn a_time_with_an_offset_is_read_as_utc_and_others_are_refused() {
-        assert_eq!("2023-11-14T23:13:20+01:00".parse::<Timestamp>().unwrap().as_micros(), 1_700_000_000_000_000);
+        assert_eq!(
+            "2023-11-14T23:13:20+01:00".parse::<Timestamp>().unwrap().as_micros(),
+            1_700_000_000_000_000
+        );
         for text in ["", "tomorrow", "2023-11-14", "2023-11-14T22:13:20", "1700000000"] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }

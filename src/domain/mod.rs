@@ -3,4 +3,5 @@
 //! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
 
 pub mod id;
+pub mod password;
 pub mod token;
