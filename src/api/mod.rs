@@ -1,1 +1,3 @@
-//! (to be written)
+//! The HTTP surface: translates requests into store transactions and answers.
+
+pub mod http;

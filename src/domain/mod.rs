@@ -2,5 +2,8 @@
 //!
 //! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
 
+pub mod email;
 pub mod id;
 pub mod job;
+pub mod password;
+pub mod token;

@@ -1,0 +1,3 @@
+//! What every route stands on: errors, extractors, middleware.
+
+pub mod hashing;

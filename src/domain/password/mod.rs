@@ -1,0 +1,127 @@
+//! Passwords: which ones are taken, and the slow hash in which they are stored.
+//!
+//! Guarantees: a password is never shown by `Debug` and is wiped from memory after use; it is stored as argon2id in PHC
+//! form with a salt of its own; checking a password costs the same time whether or not the account exists.
+//!
+//! Left out: Unicode normalisation (NFC), so that a password typed as composed characters on one device and decomposed on
+//! another does not match; rules on kinds of characters, which make passwords worse (NIST SP 800-63B, 3.1.1.2). Hashing
+//! takes tens of milliseconds and blocks: run it on the hashing pool, never on a reactor thread.
+
+mod common;
+mod hash;
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use hash::{PasswordCost, PasswordHash, PasswordHashError, PasswordHasher, SALT_BYTES};
+
+/// The fewest characters of a password (NIST SP 800-63B-4 asks for 8 where a password is not the only factor; together
+/// with the list of common ones it is what people accept).
+pub const CHARS_MIN: usize = 8;
+
+/// The most characters of a password; above the 64 that NIST asks to allow, and small enough to hash at no extra cost.
+pub const CHARS_MAX: usize = 256;
+
+/// A password that may be set: 8 to 256 characters (Unicode scalar values), none of the most common ones.
+#[derive(Clone)]
+pub struct Password(SecretString);
+
+/// Why a password may not be set. For the person who chose it; never holds the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Fewer than 8 characters.
+    #[error("must have at least {CHARS_MIN} characters")]
+    TooShort,
+    /// More than 256 characters.
+    #[error("must have at most {CHARS_MAX} characters")]
+    TooLong,
+    /// One of those that are tried first.
+    #[error("is one of the most used passwords; choose another one")]
+    TooCommon,
+    /// The account's own address.
+    #[error("must not be your e-mail address")]
+    IsAddress,
+}
+
+impl Password {
+    /// The password `text`, if it may be set.
+    ///
+    /// # Errors
+    ///
+    /// If it is too short, too long or too common (in any letter case).
+    pub fn parse(text: &str) -> Result<Self, PasswordError> {
+        match text.chars().take(CHARS_MAX + 1).count() {
+            ..CHARS_MIN => Err(PasswordError::TooShort),
+            CHARS_MIN..=CHARS_MAX if common::is_common(text) => Err(PasswordError::TooCommon),
+            CHARS_MIN..=CHARS_MAX => Ok(Self(text.into())),
+            _ => Err(PasswordError::TooLong),
+        }
+    }
+
+    /// The same as [`Self::parse`], for the account of `address` (as the person wrote it; it need not be a valid one).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`], and if the password is the address, in any letter case.
+    pub fn parse_for(text: &str, address: &str) -> Result<Self, PasswordError> {
+        let password = Self::parse(text)?;
+        let same = text.trim().to_lowercase() == address.trim().to_lowercase();
+        if same {
+            Err(PasswordError::IsAddress)
+        } else {
+            Ok(password)
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_is_counted_in_characters_not_bytes() {
+        let error = |text: &str| Password::parse(text).err();
+        assert_eq!(
+            error("éàüöñçß"),
+            Some(PasswordError::TooShort),
+            "7 characters, 14 bytes"
+        );
+        assert_eq!(error("éàüöñçßø"), None);
+        assert_eq!(error(&"é".repeat(256)), None);
+        assert_eq!(error(&"é".repeat(257)), Some(PasswordError::TooLong));
+    }
+
+    #[test]
+    fn a_common_password_is_refused_in_any_letter_case() {
+        for text in ["password", "PassWord1", "12345678", "qwertyuiop"] {
+            assert_eq!(Password::parse(text).err(), Some(PasswordError::TooCommon), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_address_itself_is_refused_as_a_password() {
+        let error = |text, address| Password::parse_for(text, address).err();
+        assert_eq!(
+            error("Ann@Example.org", " ann@example.ORG"),
+            Some(PasswordError::IsAddress)
+        );
+        assert_eq!(error("ann@example.org!", "ann@example.org"), None);
+    }
+
+    #[test]
+    fn a_password_is_not_shown_by_debug() {
+        let password = Password::parse("correct horse").unwrap();
+        assert_eq!(format!("{password:?}"), "Password(redacted)");
+    }
+}
