@@ -1,1 +1,184 @@
-//! (to be written)
+//! The database: the only importer of diesel.
+//!
+//! Guarantees:
+//! - **Answered means committed.** A write is answered only after its transaction is on disk (`synchronous=FULL`).
+//! - **Writers share commits.** One thread writes. Whatever waits when it is free goes into one transaction: frequent
+//!   writes (enqueue, claim, finish, progress) as data that is fused into multi-row statements, rare ones as closures,
+//!   each in a savepoint of its own. If the shared transaction is lost as a whole, each member is run again alone.
+//! - **A job and its cause commit together.** A job is inserted by [`Tx::enqueue`] inside its caller's transaction, or as
+//!   a transaction of its own by [`Store::enqueue`]; there is no third way.
+//! - **Every write about an attempt shows its fence.** Zero rows changed means that the attempt is no longer ours.
+//! - **Reads never wait for writes**, and at most as many run at once as there are reader connections.
+//!
+//! The queries stand in one file an entity (`accounts`, `sessions`, …), take a connection and the time, and use portable
+//! columns and statements; what differs between databases stands in `dialect`. Left out: what the rows mean to clients
+//! (`api`), and when jobs are claimed (`workers`).
+
+pub mod accounts;
+pub mod api_keys;
+mod backup;
+mod dialect;
+mod error;
+pub mod jobs;
+mod lock;
+mod migrate;
+pub mod nodes;
+mod readers;
+pub mod registrations;
+mod schema;
+pub mod sessions;
+mod text;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use dialect::Connection;
+pub use error::{Abort, StoreError};
+pub use jobs::{
+    AttemptFinish, AttemptProgress, AttemptRecord, ClaimRequest, Claimed, ClaimedJob, Finished, Held, JobFilter,
+    JobRecord, JobScope, NewJob,
+};
+pub use lock::{LockError, ServeLock};
+pub use writer::Tx;
+
+use crate::domain::job::Queue;
+
+/// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
+pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// The SQLite file. Its folder is made if it is missing.
+    pub path: PathBuf,
+    /// Reader connections, and so the reads that run at once.
+    pub readers: u32,
+    /// Told of queues in which jobs became available.
+    pub on_available: OnAvailable,
+}
+
+/// A handle on the database; clones share its connections and its writer.
+#[derive(Clone)]
+pub struct Store {
+    readers: readers::Readers,
+    writer: writer::Writer,
+    path: Arc<Path>,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and starts the writer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, a migration fails, or the schema is newer than this binary.
+    pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+        if let Some(folder) = options.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+                what: "making the folder",
+                source,
+            })?;
+        }
+        migrate::bring_up_to_date(&options.path)?;
+        let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available))?;
+        let readers = readers::Readers::open(&options.path, options.readers)?;
+        Ok(Self {
+            readers,
+            writer,
+            path: Arc::from(options.path.as_path()),
+        })
+    }
+
+    /// Runs `read` on a reader connection, on a blocking thread. It cannot write.
+    ///
+    /// # Errors
+    /// What `read` answers, or [`StoreError::Unavailable`] when no reader is free within five seconds.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(read).await
+    }
+
+    /// Runs `write` in a transaction that it may share with others, and answers once that is committed.
+    ///
+    /// `write` may be run more than once, when a shared transaction is lost as a whole, and must not count on an earlier
+    /// run's effects: those are rolled back. A panic in it is caught and answered as [`StoreError::Panicked`].
+    ///
+    /// # Errors
+    /// [`Abort::Refused`] with what `write` refused; its changes alone are rolled back. [`Abort::Store`] for everything else.
+    pub async fn write<T, E, F>(&self, write: F) -> Result<T, Abort<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, Abort<E>> + Send + 'static,
+    {
+        self.writer.closure(write).await
+    }
+
+    /// Inserts jobs in a transaction of their own, in the order given.
+    ///
+    /// # Errors
+    /// When they could not be committed; then none of them is.
+    pub async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
+        self.writer.enqueue(jobs).await
+    }
+
+    /// Hands waiting jobs to a node, each under a new fence.
+    ///
+    /// # Errors
+    /// When the claim could not be committed; then nothing is claimed.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.writer.claim(request).await
+    }
+
+    /// Writes how an attempt ended, if its fence still holds.
+    ///
+    /// # Errors
+    /// When it could not be committed; the caller must try again.
+    pub async fn finish(&self, finish: AttemptFinish) -> Result<Finished, StoreError> {
+        self.writer.finish(finish).await
+    }
+
+    /// Writes how far an attempt has come, if its fence still holds.
+    ///
+    /// # Errors
+    /// When it could not be committed.
+    pub async fn progress(&self, progress: AttemptProgress) -> Result<Held, StoreError> {
+        self.writer.progress(progress).await
+    }
+
+    /// Whether the writer can commit: a transaction of no rows, within `limit`.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
+        match tokio::time::timeout(limit, self.writer.closure::<(), (), _>(|_| Ok(()))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Abort::Store(error))) => Err(error),
+            Ok(Err(Abort::Refused(()))) | Err(_) => Err(StoreError::Unavailable {
+                what: "the writer is not answering",
+            }),
+        }
+    }
+
+    /// Writes a consistent copy of the database to `target` while others go on; refuses a file that exists.
+    ///
+    /// # Errors
+    /// When the copy cannot be made.
+    pub fn backup(path: &Path, target: &Path) -> Result<u64, StoreError> {
+        backup::copy(path, target)
+    }
+
+    /// Waits for what was handed to the writer, then closes it. Later writes are answered [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+
+    /// The file of the database.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,191 @@
+//! Accounts and the workspaces that are made with them.
+
+use diesel::prelude::*;
+
+use super::error::is_unique_violation;
+use super::schema::{accounts, workspaces};
+use super::text::{parsed, time};
+use super::{Abort, Connection, StoreError};
+use crate::clock::Timestamp;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{AccountId, WorkspaceId};
+use crate::domain::password::PasswordHash;
+
+/// A person, member of a workspace.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The tenant that it is a member of.
+    pub workspace: WorkspaceId,
+    /// Its verified address, as its owner writes it.
+    pub email: EmailAddress,
+    /// What the person is called.
+    pub name: String,
+    /// Whether it may see and steer the whole service.
+    pub is_operator: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An account that is to be made, with a workspace of its own.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// The id of the workspace that is made with it.
+    pub workspace: WorkspaceId,
+    /// Its verified address.
+    pub email: EmailAddress,
+    /// What the person is called.
+    pub name: String,
+    /// The hash of its password.
+    pub password_hash: String,
+    /// Whether it may see and steer the whole service.
+    pub is_operator: bool,
+}
+
+/// The address has an account already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an account with this address exists already")]
+pub struct AddressTaken;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = accounts)]
+pub(super) struct AccountRow {
+    id: String,
+    workspace_id: String,
+    email: String,
+    name: String,
+    is_operator: i64,
+    created_at: i64,
+}
+
+impl TryFrom<AccountRow> for Account {
+    type Error = StoreError;
+
+    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: parsed(&row.id, "accounts", "id")?,
+            workspace: parsed(&row.workspace_id, "accounts", "workspace_id")?,
+            email: EmailAddress::parse(&row.email).map_err(|_invalid| StoreError::Corrupt {
+                table: "accounts",
+                what: "email",
+            })?,
+            name: row.name,
+            is_operator: row.is_operator == 1,
+            created_at: time(row.created_at),
+        })
+    }
+}
+
+/// Makes an account and its workspace.
+///
+/// # Errors
+/// [`AddressTaken`] when there is an account with this address.
+pub fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> Result<Account, Abort<AddressTaken>> {
+    diesel::insert_into(workspaces::table)
+        .values((
+            workspaces::id.eq(new.workspace.to_string()),
+            workspaces::name.eq(&new.name),
+            workspaces::created_at.eq(now.as_micros()),
+        ))
+        .execute(connection)?;
+    let inserted = diesel::insert_into(accounts::table)
+        .values((
+            accounts::id.eq(new.id.to_string()),
+            accounts::workspace_id.eq(new.workspace.to_string()),
+            accounts::email.eq(new.email.as_str()),
+            accounts::email_canonical.eq(new.email.canonical()),
+            accounts::name.eq(&new.name),
+            accounts::password_hash.eq(&new.password_hash),
+            accounts::is_operator.eq(i64::from(new.is_operator)),
+            accounts::created_at.eq(now.as_micros()),
+            accounts::updated_at.eq(now.as_micros()),
+        ))
+        .returning(AccountRow::as_returning())
+        .get_result(connection);
+    match inserted {
+        Ok(row) => Ok(Account::try_from(row)?),
+        Err(error) if is_unique_violation(&error) => Err(Abort::Refused(AddressTaken)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The account with this address and the hash of its password.
+///
+/// # Errors
+/// When the statement fails.
+pub fn with_password(
+    connection: &mut Connection,
+    email: &EmailAddress,
+) -> Result<Option<(Account, PasswordHash)>, StoreError> {
+    let found: Option<(AccountRow, String)> = accounts::table
+        .filter(accounts::email_canonical.eq(email.canonical()))
+        .select((AccountRow::as_select(), accounts::password_hash))
+        .first(connection)
+        .optional()?;
+    let Some((row, hash)) = found else { return Ok(None) };
+    let hash = PasswordHash::parse(&hash).map_err(|_invalid| StoreError::Corrupt {
+        table: "accounts",
+        what: "password_hash",
+    })?;
+    Ok(Some((row.try_into()?, hash)))
+}
+
+/// The account with this id.
+///
+/// # Errors
+/// When the statement fails.
+pub fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<Account>, StoreError> {
+    let row: Option<AccountRow> = accounts::table
+        .filter(accounts::id.eq(id.to_string()))
+        .select(AccountRow::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(Account::try_from).transpose()
+}
+
+/// The account with this address.
+///
+/// # Errors
+/// When the statement fails.
+pub fn by_email(connection: &mut Connection, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
+    let row: Option<AccountRow> = accounts::table
+        .filter(accounts::email_canonical.eq(email.canonical()))
+        .select(AccountRow::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(Account::try_from).transpose()
+}
+
+/// Whether any account is an operator's.
+///
+/// # Errors
+/// When the statement fails.
+pub fn any_operator(connection: &mut Connection) -> Result<bool, StoreError> {
+    let found: Option<String> = accounts::table
+        .filter(accounts::is_operator.eq(1))
+        .select(accounts::id)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Renames an account; answers it as it is then.
+///
+/// # Errors
+/// When the statement fails.
+pub fn rename(
+    connection: &mut Connection,
+    id: AccountId,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<Account>, StoreError> {
+    let row: Option<AccountRow> = diesel::update(accounts::table.filter(accounts::id.eq(id.to_string())))
+        .set((accounts::name.eq(name), accounts::updated_at.eq(now.as_micros())))
+        .returning(AccountRow::as_returning())
+        .get_result(connection)
+        .optional()?;
+    row.map(Account::try_from).transpose()
+}

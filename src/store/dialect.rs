@@ -1,0 +1,159 @@
+//! Where databases differ: opening a connection, beginning a transaction, telling errors apart, and statements that
+//! diesel's own language cannot say.
+//!
+//! Everything else in `store` is written once, for every database.
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::backend::Backend;
+use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
+
+use super::StoreError;
+
+/// A connection to the database.
+pub type Connection = SqliteConnection;
+
+/// How long a statement waits for another process that writes (a command line beside the service), before it is `Busy`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every connection is told first. One statement each: SQLite reports only the first failure of a batch.
+/// `busy_timeout` comes first, since switching to WAL may itself have to wait.
+fn pragmas(read_only: bool) -> Vec<String> {
+    let mut all = vec![
+        format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()),
+        "PRAGMA journal_mode = WAL".to_owned(),
+        // FULL: the log is on disk before a commit is answered. NORMAL would lose answered writes in a power cut.
+        "PRAGMA synchronous = FULL".to_owned(),
+        "PRAGMA foreign_keys = ON".to_owned(),
+        // 16 MiB of page cache a connection (negative: in KiB); the default of 2 MiB makes the claim index spill.
+        "PRAGMA cache_size = -16384".to_owned(),
+        "PRAGMA temp_store = MEMORY".to_owned(),
+    ];
+    if read_only {
+        all.push("PRAGMA query_only = ON".to_owned());
+    }
+    all
+}
+
+/// Prepares a fresh connection.
+pub(super) fn prepare(connection: &mut Connection, read_only: bool) -> QueryResult<()> {
+    for pragma in pragmas(read_only) {
+        connection.batch_execute(&pragma)?;
+    }
+    Ok(())
+}
+
+/// A connection that may write.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::establish(&url(path)).map_err(|error| StoreError::Open {
+        text: error.to_string(),
+    })?;
+    prepare(&mut connection, false)?;
+    Ok(connection)
+}
+
+/// The name by which diesel opens the file.
+pub(super) fn url(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Runs `work` in a transaction that holds the right to write from its start, so that it never fails half-way with
+/// "locked" after having read.
+pub(super) fn transaction<T, E, F>(connection: &mut Connection, work: F) -> Result<T, E>
+where
+    F: FnOnce(&mut Connection) -> Result<T, E>,
+    E: From<DieselError>,
+{
+    connection.immediate_transaction(work)
+}
+
+/// Whether the database may take the same statement a little later. diesel passes on SQLite's words but not its codes, so
+/// the words are compared: they are constants of SQLite's source (`sqlite3ErrStr`).
+pub(super) fn is_transient(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => true,
+        DieselError::DatabaseError(_, details) => matches!(
+            details.message(),
+            "database is locked" | "database table is locked" | "database or disk is full" | "disk I/O error"
+        ),
+        DieselError::BrokenTransactionManager => true,
+        _ => false,
+    }
+}
+
+/// One value of a row in [`UpdateMany`].
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    /// Text or null.
+    Text(Option<String>),
+    /// A number or null.
+    Number(Option<i64>),
+}
+
+/// `UPDATE jobs SET … FROM (VALUES …)`: many rows, each with its own values, in one statement. A row is changed only if
+/// its id and fence are those given and its state is the one given. Written for `jobs`, the only table whose rows change in bulk.
+///
+/// SQLite and PostgreSQL both name the columns of `VALUES` `column1`, `column2`, ….
+#[derive(Debug)]
+pub(super) struct UpdateMany {
+    /// The state that a row must be in, literally.
+    pub(super) when_state: &'static str,
+    /// What every row is set to besides, literally; empty or starting with a comma.
+    pub(super) constants: &'static str,
+    /// The columns to set, in the order of the values of each row; at least one.
+    pub(super) columns: &'static [&'static str],
+    /// For each row its id, its fence and its values.
+    pub(super) rows: Vec<(String, i64, Vec<Value>)>,
+}
+
+impl<DB> QueryFragment<DB> for UpdateMany
+where
+    DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
+    String: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+    Option<String>: ToSql<Nullable<Text>, DB>,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        out.push_sql("UPDATE jobs SET ");
+        for (index, column) in self.columns.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            out.push_sql(&format!("{comma}{column} = changed.column{}", index + 3));
+        }
+        out.push_sql(self.constants);
+        out.push_sql(" FROM (VALUES ");
+        for (index, (id, fence, values)) in self.rows.iter().enumerate() {
+            out.push_sql(if index == 0 { "(" } else { ", (" });
+            out.push_bind_param::<Text, _>(id)?;
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(fence)?;
+            for value in values {
+                out.push_sql(", ");
+                match value {
+                    Value::Text(text) => out.push_bind_param::<Nullable<Text>, _>(text)?,
+                    Value::Number(number) => out.push_bind_param::<Nullable<BigInt>, _>(number)?,
+                }
+            }
+            out.push_sql(")");
+        }
+        out.push_sql(&format!(
+            ") AS changed WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND jobs.state = '{}'",
+            self.when_state
+        ));
+        Ok(())
+    }
+}
+
+impl QueryId for UpdateMany {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Conn> RunQueryDsl<Conn> for UpdateMany {}

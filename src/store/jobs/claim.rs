@@ -1,0 +1,210 @@
+//! Handing waiting jobs to a node.
+//!
+//! Guarantees: a job is handed to one attempt at a time, under a fence that its job never had before; within a queue, jobs
+//! are handed out by rank and then by id; jobs of kinds that this node does not know stay where they are.
+
+use std::time::Duration;
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use super::STATEMENT_ROWS_MAX;
+use super::row::StandingRow;
+use crate::clock::Timestamp;
+use crate::domain::id::{JobId, NodeId, WorkspaceId};
+use crate::domain::job::{Event, JobState, Queue, transition};
+use crate::store::dialect::{UpdateMany, Value};
+use crate::store::schema::jobs;
+use crate::store::text::{number, parsed, unsigned};
+use crate::store::{Connection, StoreError};
+
+/// Jobs whose time has come are made available at most this many at a time, so that a flood of them does not make one
+/// claim slow; the next claim follows at once.
+const DUE_MAX: i64 = 500;
+
+/// Who wants jobs, and which.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// The lane.
+    pub queue: Queue,
+    /// The kinds that this node can perform.
+    pub kinds: Vec<&'static str>,
+    /// At most this many.
+    pub limit: usize,
+    /// The node that will run them.
+    pub node: NodeId,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What a claim got.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The jobs, in the order in which they are to start.
+    pub jobs: Vec<ClaimedJob>,
+    /// When the next waiting job of any queue is due, if one is.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A job that an attempt of this node holds.
+#[derive(Clone, Debug)]
+pub struct ClaimedJob {
+    /// The job.
+    pub id: JobId,
+    /// Its tenant.
+    pub workspace: WorkspaceId,
+    /// What sort of work.
+    pub kind: String,
+    /// Its lane.
+    pub queue: Queue,
+    /// Its arguments, as JSON.
+    pub args: String,
+    /// The version of their shape.
+    pub args_version: u32,
+    /// Attempts spent, this one included.
+    pub attempt: u32,
+    /// Attempts it may spend.
+    pub max_attempts: u32,
+    /// How long this attempt may run.
+    pub timeout: Duration,
+    /// The number that every write about this attempt must show; also the attempt's number.
+    pub fence: i64,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// From when it could run.
+    pub run_at: Timestamp,
+    /// When it was claimed.
+    pub started_at: Timestamp,
+    /// The request that caused it.
+    pub request_id: Option<String>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = jobs)]
+struct ClaimRow {
+    #[diesel(embed)]
+    standing: StandingRow,
+    kind: String,
+    args: String,
+    args_version: i64,
+    timeout_ms: i64,
+    created_at: i64,
+    request_id: Option<String>,
+}
+
+/// Hands out jobs and answers, beside them, the queues in which jobs came due.
+pub(in crate::store) fn claim(
+    connection: &mut Connection,
+    request: &ClaimRequest,
+) -> Result<(Claimed, Vec<Queue>), StoreError> {
+    let queues = make_due_available(connection, request.now)?;
+    let mut taken = Vec::new();
+    if request.limit > 0 {
+        let rows = jobs::table
+            .filter(jobs::queue.eq(request.queue.as_str()))
+            // A literal, since a partial index is not used for a state that is a bound value.
+            .filter(sql::<Bool>("jobs.state = 'available'"))
+            .filter(jobs::kind.eq_any(&request.kinds))
+            .order((jobs::rank.asc(), jobs::id.asc()))
+            .limit(number(request.limit.min(STATEMENT_ROWS_MAX)))
+            .select(ClaimRow::as_select())
+            .load(connection)?;
+        taken = take(connection, rows, request)?;
+    }
+    let next_due: Option<i64> = jobs::table
+        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'retryable')"))
+        .select(diesel::dsl::min(jobs::run_at))
+        .first(connection)?;
+    Ok((
+        Claimed {
+            jobs: taken,
+            next_due: next_due.map(Timestamp::from_micros),
+        },
+        queues,
+    ))
+}
+
+/// Makes available what was to wait until now.
+fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec<Queue>, StoreError> {
+    let due: Vec<StandingRow> = jobs::table
+        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'retryable')"))
+        .filter(jobs::run_at.le(now.as_micros()))
+        .order(jobs::run_at.asc())
+        .limit(DUE_MAX)
+        .select(StandingRow::as_select())
+        .load(connection)?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ids = Vec::with_capacity(due.len());
+    let mut queues = Vec::new();
+    for row in &due {
+        if transition(&row.standing()?, Event::Due, now).is_ok() {
+            ids.push(row.id.as_str());
+            queues.extend(row.queue.parse::<Queue>());
+        }
+    }
+    diesel::update(jobs::table.filter(jobs::id.eq_any(ids)))
+        .set(jobs::state.eq(JobState::Available.as_str()))
+        .execute(connection)?;
+    queues.sort_unstable();
+    queues.dedup();
+    Ok(queues)
+}
+
+fn take(
+    connection: &mut Connection,
+    rows: Vec<ClaimRow>,
+    request: &ClaimRequest,
+) -> Result<Vec<ClaimedJob>, StoreError> {
+    let mut taken = Vec::with_capacity(rows.len());
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Ok(next) = transition(&row.standing.standing()?, Event::Claimed, request.now) else {
+            continue;
+        };
+        let before = row.standing.fence;
+        let job = claimed(row, next.attempt, request)?;
+        let values = vec![
+            Value::Text(Some(next.state.to_string())),
+            Value::Number(Some(job.fence)),
+            Value::Number(Some(i64::from(job.attempt))),
+            Value::Text(Some(request.node.to_string())),
+            Value::Number(Some(request.now.as_micros())),
+        ];
+        changes.push((job.id.to_string(), before, values));
+        taken.push(job);
+    }
+    if !changes.is_empty() {
+        let update = UpdateMany {
+            when_state: "available",
+            columns: &["state", "fence", "attempt", "node", "started_at"],
+            constants: ", cause = NULL, no_return_at = NULL, progress_done = NULL, progress_total = NULL, \
+                        progress_note = NULL",
+            rows: changes,
+        };
+        update.execute(connection)?;
+    }
+    Ok(taken)
+}
+
+fn claimed(row: ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<ClaimedJob, StoreError> {
+    let standing = row.standing;
+    Ok(ClaimedJob {
+        id: parsed(&standing.id, "jobs", "id")?,
+        workspace: parsed(&standing.workspace_id, "jobs", "workspace_id")?,
+        kind: row.kind,
+        queue: request.queue,
+        args: row.args,
+        args_version: unsigned(row.args_version, "jobs", "args_version")?,
+        attempt,
+        max_attempts: unsigned(standing.max_attempts, "jobs", "max_attempts")?,
+        timeout: Duration::from_millis(unsigned(row.timeout_ms, "jobs", "timeout_ms")?),
+        fence: standing.fence.saturating_add(1),
+        created_at: Timestamp::from_micros(row.created_at),
+        run_at: Timestamp::from_micros(standing.run_at),
+        started_at: request.now,
+        request_id: row.request_id,
+    })
+}

@@ -1,0 +1,171 @@
+//! How attempts ended.
+//!
+//! Guarantees: an end is written only under the fence that the row still has; the job's new state and the attempt's record
+//! are written together; a second end of the same attempt changes nothing.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::STATEMENT_ROWS_MAX;
+use super::row::StandingRow;
+use crate::clock::Timestamp;
+use crate::domain::id::JobId;
+use crate::domain::job::{AttemptEnd, Event, JobState, Progress, Queue, rank, transition};
+use crate::store::dialect::{UpdateMany, Value};
+use crate::store::schema::{attempts, jobs};
+use crate::store::text::number;
+use crate::store::{Connection, StoreError};
+
+/// How one attempt ended.
+#[derive(Clone, Debug)]
+pub struct AttemptFinish {
+    /// The job.
+    pub job: JobId,
+    /// The attempt's fence.
+    pub fence: i64,
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+    /// What the work answers, as JSON.
+    pub result: Option<String>,
+    /// How far it came, if it said so since it was last written.
+    pub progress: Option<Progress>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// What became of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// The end is written, and the job is now in this state.
+    Written(JobState),
+    /// The fence no longer holds: somebody else decided. Nothing was written.
+    LeaseLost,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = attempts, treat_none_as_default_value = false)]
+struct AttemptRow {
+    job_id: String,
+    number: i64,
+    workspace_id: String,
+    started_at: i64,
+    finished_at: i64,
+    outcome: String,
+    error: Option<String>,
+    node: String,
+}
+
+const COLUMNS: &[&str] = &[
+    "state",
+    "attempt",
+    "run_at",
+    "rank",
+    "finished_at",
+    "cause",
+    "result",
+    "progress_done",
+    "progress_total",
+    "progress_note",
+    "worker_panics",
+    "deaths",
+];
+
+/// Writes all ends and answers, for each in its place, what became of the job; beside them the queues in which jobs became
+/// available again.
+pub(in crate::store) fn finish(
+    connection: &mut Connection,
+    ends: &[&AttemptFinish],
+) -> Result<(Vec<Finished>, Vec<Queue>), StoreError> {
+    let mut finished = Vec::with_capacity(ends.len());
+    let mut queues = Vec::new();
+    for chunk in ends.chunks(STATEMENT_ROWS_MAX) {
+        finish_chunk(connection, chunk, &mut finished, &mut queues)?;
+    }
+    Ok((finished, queues))
+}
+
+fn finish_chunk(
+    connection: &mut Connection,
+    ends: &[&AttemptFinish],
+    finished: &mut Vec<Finished>,
+    queues: &mut Vec<Queue>,
+) -> Result<(), StoreError> {
+    let ids: Vec<String> = ends.iter().map(|end| end.job.to_string()).collect();
+    let rows: Vec<StandingRow> = jobs::table
+        .filter(jobs::id.eq_any(&ids))
+        .select(StandingRow::as_select())
+        .load(connection)?;
+    let mut standing: HashMap<String, StandingRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut changes = Vec::with_capacity(ends.len());
+    let mut records = Vec::with_capacity(ends.len());
+    for (end, id) in ends.iter().zip(ids) {
+        // Taken out, so that a second end of the same attempt in one batch finds nothing.
+        let held = standing.remove(&id).filter(|row| row.fence == end.fence);
+        let Some(row) = held else {
+            finished.push(Finished::LeaseLost);
+            continue;
+        };
+        let Ok(next) = transition(&row.standing()?, Event::Ended(end.end), end.at) else {
+            finished.push(Finished::LeaseLost);
+            continue;
+        };
+        if next.state == JobState::Available {
+            queues.extend(row.queue.parse::<Queue>());
+        }
+        finished.push(Finished::Written(next.state));
+        changes.push((id.clone(), end.fence, values(&row, &next, end)?));
+        records.push(AttemptRow {
+            job_id: id,
+            number: end.fence,
+            started_at: row.started_at.unwrap_or(end.at.as_micros()),
+            finished_at: end.at.as_micros(),
+            outcome: next.outcome.unwrap_or(end.end.outcome()).to_string(),
+            error: end.error.clone(),
+            node: row.node.unwrap_or_default(),
+            workspace_id: row.workspace_id,
+        });
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    UpdateMany {
+        when_state: "running",
+        columns: COLUMNS,
+        constants: ", node = NULL",
+        rows: changes,
+    }
+    .execute(connection)?;
+    diesel::insert_into(attempts::table)
+        .values(&records)
+        .execute(connection)?;
+    Ok(())
+}
+
+fn values(row: &StandingRow, next: &crate::domain::job::Next, end: &AttemptFinish) -> Result<Vec<Value>, StoreError> {
+    let (done, total, note) = match &end.progress {
+        Some(progress) => (
+            Some(number(progress.done)),
+            progress.total.map(number),
+            progress.note.clone(),
+        ),
+        None => (row.progress_done, row.progress_total, row.progress_note.clone()),
+    };
+    let result = end.result.clone().or_else(|| row.result.clone());
+    Ok(vec![
+        Value::Text(Some(next.state.to_string())),
+        Value::Number(Some(i64::from(next.attempt))),
+        Value::Number(Some(next.run_at.as_micros())),
+        Value::Number(Some(rank(next.run_at, row.priority()?))),
+        Value::Number(next.state.is_final().then_some(end.at.as_micros())),
+        Value::Text(next.cause.map(|cause| cause.to_string())),
+        Value::Text(result),
+        Value::Number(done),
+        Value::Number(total),
+        Value::Text(note),
+        Value::Number(Some(i64::from(next.worker_panics))),
+        Value::Number(Some(i64::from(next.deaths))),
+    ])
+}

@@ -1,0 +1,31 @@
+//! Jobs and their attempts: inserting, claiming, finishing, cancelling, rescuing and reading them.
+//!
+//! Guarantees: every state is decided by [`crate::domain::job::transition`] on what the row says inside the same
+//! transaction; every write about an attempt names its fence; a claim never hands one job to two attempts.
+
+mod claim;
+mod finish;
+mod insert;
+mod order;
+mod progress;
+mod read;
+mod record;
+mod rescue;
+mod row;
+
+pub use claim::{ClaimRequest, Claimed, ClaimedJob};
+pub use finish::{AttemptFinish, Finished};
+pub use insert::NewJob;
+pub use order::{OrderRefused, cancel, retry};
+pub use progress::{AttemptProgress, Held, no_return};
+pub use read::{JobFilter, JobScope, attempts_of, cancel_requested, list, one, unknown_kinds, waiting};
+pub use record::{AttemptRecord, JobRecord};
+pub use rescue::rescue;
+
+pub(super) use claim::claim;
+pub(super) use finish::finish;
+pub(super) use insert::insert;
+pub(super) use progress::progress;
+
+/// Rows in one multi-row statement. SQLite takes 32,766 values in a statement; a job's row has 28.
+const STATEMENT_ROWS_MAX: usize = 500;

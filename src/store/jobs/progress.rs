@@ -1,0 +1,112 @@
+//! What running attempts write about themselves: progress, and the point of no return.
+//!
+//! Guarantees: nothing is written unless the fence still holds; whoever writes learns in the same step whether it holds
+//! and whether a cancel was asked for, so that a lost message delays a cancel by one write at most.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use super::STATEMENT_ROWS_MAX;
+use crate::clock::Timestamp;
+use crate::domain::id::JobId;
+use crate::domain::job::{JobState, Progress};
+use crate::store::dialect::{UpdateMany, Value};
+use crate::store::schema::jobs;
+use crate::store::text::number;
+use crate::store::{Connection, StoreError};
+
+/// How far an attempt has come.
+#[derive(Clone, Debug)]
+pub struct AttemptProgress {
+    /// The job.
+    pub job: JobId,
+    /// The attempt's fence.
+    pub fence: i64,
+    /// How far.
+    pub progress: Progress,
+}
+
+/// Whether an attempt is still ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It is.
+    Yes {
+        /// Whether a cancel was asked for.
+        cancel_requested: bool,
+    },
+    /// It is not; the work is to stop.
+    No,
+}
+
+/// Writes the progress of all attempts that still hold, and answers for each in its place whether it does.
+pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptProgress]) -> QueryResult<Vec<Held>> {
+    let mut held = Vec::with_capacity(all.len());
+    for chunk in all.chunks(STATEMENT_ROWS_MAX) {
+        let ids: Vec<String> = chunk.iter().map(|progress| progress.job.to_string()).collect();
+        let standing = running(connection, &ids)?;
+        let mut changes = Vec::with_capacity(chunk.len());
+        for (one, id) in chunk.iter().zip(ids) {
+            let is_held = held_as(&standing, &id, one.fence);
+            held.push(is_held);
+            if is_held != Held::No {
+                let progress = &one.progress;
+                let values = vec![
+                    Value::Number(Some(number(progress.done))),
+                    Value::Number(progress.total.map(number)),
+                    Value::Text(progress.note.clone()),
+                ];
+                changes.push((id, one.fence, values));
+            }
+        }
+        if !changes.is_empty() {
+            let columns = &["progress_done", "progress_total", "progress_note"];
+            UpdateMany {
+                when_state: "running",
+                columns,
+                constants: "",
+                rows: changes,
+            }
+            .execute(connection)?;
+        }
+    }
+    Ok(held)
+}
+
+/// Notes that the effect of this attempt may happen from now on.
+///
+/// # Errors
+/// When a statement fails.
+pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Timestamp) -> Result<Held, StoreError> {
+    let id = job.to_string();
+    let standing = running(connection, std::slice::from_ref(&id))?;
+    let held = held_as(&standing, &id, fence);
+    if held != Held::No {
+        diesel::update(jobs::table.filter(jobs::id.eq(&id)).filter(jobs::fence.eq(fence)))
+            .set(jobs::no_return_at.eq(now.as_micros()))
+            .execute(connection)?;
+    }
+    Ok(held)
+}
+
+/// The fence and the cancel of those that are running.
+fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, (i64, Option<i64>)>> {
+    let rows: Vec<(String, i64, Option<i64>)> = jobs::table
+        .filter(jobs::id.eq_any(ids))
+        .filter(jobs::state.eq(JobState::Running.as_str()))
+        .select((jobs::id, jobs::fence, jobs::cancel_requested_at))
+        .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, fence, cancel)| (id, (fence, cancel)))
+        .collect())
+}
+
+fn held_as(standing: &HashMap<String, (i64, Option<i64>)>, id: &str, fence: i64) -> Held {
+    match standing.get(id) {
+        Some((now, cancel)) if *now == fence => Held::Yes {
+            cancel_requested: cancel.is_some(),
+        },
+        _ => Held::No,
+    }
+}

@@ -1,0 +1,150 @@
+//! Reading jobs: one, a page of them, and what operators ask about them.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use super::record::{AttemptRecord, AttemptRow, JobRecord, RecordRow};
+use crate::domain::id::{JobId, NodeId, WorkspaceId};
+use crate::domain::job::{JobState, Queue};
+use crate::store::schema::{attempts, jobs};
+use crate::store::text::{number, parsed};
+use crate::store::{Connection, StoreError};
+
+/// Whose jobs are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobScope {
+    /// Those of one tenant.
+    Workspace(WorkspaceId),
+    /// Everybody's, for operators.
+    All,
+}
+
+/// Which jobs a page shows.
+#[derive(Clone, Debug)]
+pub struct JobFilter {
+    /// Whose.
+    pub scope: JobScope,
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Of this queue.
+    pub queue: Option<Queue>,
+    /// Accepted before this one.
+    pub before: Option<JobId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// One job.
+///
+/// # Errors
+/// When the statement fails.
+pub fn one(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Option<JobRecord>, StoreError> {
+    let mut query = jobs::table
+        .filter(jobs::id.eq(id.to_string()))
+        .select(RecordRow::as_select())
+        .into_boxed();
+    if let JobScope::Workspace(workspace) = scope {
+        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
+    }
+    query.first(connection).optional()?.map(JobRecord::try_from).transpose()
+}
+
+/// The attempts of a job, oldest first, the running one last.
+///
+/// # Errors
+/// When the statement fails.
+pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<AttemptRecord>, StoreError> {
+    let rows: Vec<AttemptRow> = attempts::table
+        .filter(attempts::job_id.eq(job.id.to_string()))
+        .order(attempts::number.asc())
+        .select(AttemptRow::as_select())
+        .load(connection)?;
+    let mut all = rows
+        .into_iter()
+        .map(AttemptRecord::try_from)
+        .collect::<Result<Vec<_>, _>>()?;
+    // The running attempt has no row of its own yet.
+    if let (JobState::Running, Some(started_at), Some(node)) = (job.state, job.started_at, &job.node) {
+        all.push(AttemptRecord {
+            number: job.fence,
+            started_at,
+            finished_at: None,
+            outcome: None,
+            error: None,
+            node: node.clone(),
+        });
+    }
+    Ok(all)
+}
+
+/// A page of jobs, the newest first.
+///
+/// # Errors
+/// When the statement fails.
+pub fn list(connection: &mut Connection, filter: &JobFilter) -> Result<Vec<JobRecord>, StoreError> {
+    let mut query = jobs::table.select(RecordRow::as_select()).into_boxed();
+    if let JobScope::Workspace(workspace) = filter.scope {
+        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
+    }
+    if let Some(state) = filter.state {
+        query = query.filter(jobs::state.eq(state.as_str()));
+    }
+    if let Some(kind) = &filter.kind {
+        query = query.filter(jobs::kind.eq(kind.clone()));
+    }
+    if let Some(queue) = filter.queue {
+        query = query.filter(jobs::queue.eq(queue.as_str()));
+    }
+    if let Some(before) = filter.before {
+        query = query.filter(jobs::id.lt(before.to_string()));
+    }
+    let rows: Vec<RecordRow> = query
+        .order(jobs::id.desc())
+        .limit(number(filter.limit))
+        .load(connection)?;
+    rows.into_iter().map(JobRecord::try_from).collect()
+}
+
+/// The jobs that `node` runs and whose cancel was asked for.
+///
+/// # Errors
+/// When the statement fails.
+pub fn cancel_requested(connection: &mut Connection, node: NodeId) -> Result<Vec<JobId>, StoreError> {
+    let ids: Vec<String> = jobs::table
+        .filter(sql::<Bool>("jobs.state = 'running'"))
+        .filter(jobs::node.eq(node.to_string()))
+        .filter(jobs::cancel_requested_at.is_not_null())
+        .select(jobs::id)
+        .load(connection)?;
+    ids.iter().map(|id| parsed(id, "jobs", "id")).collect()
+}
+
+/// How many jobs of a queue could be claimed now.
+///
+/// # Errors
+/// When the statement fails.
+pub fn waiting(connection: &mut Connection, queue: Queue) -> Result<i64, StoreError> {
+    Ok(jobs::table
+        .filter(jobs::queue.eq(queue.as_str()))
+        .filter(sql::<Bool>("jobs.state = 'available'"))
+        .count()
+        .get_result(connection)?)
+}
+
+/// The kinds that wait although no worker of this node knows them.
+///
+/// # Errors
+/// When the statement fails.
+pub fn unknown_kinds(connection: &mut Connection, known: &[&'static str]) -> Result<Vec<String>, StoreError> {
+    Ok(jobs::table
+        .filter(sql::<Bool>("jobs.state = 'available'"))
+        .filter(jobs::kind.ne_all(known))
+        .select(jobs::kind)
+        .distinct()
+        .order(jobs::kind.asc())
+        .limit(100)
+        .load(connection)?)
+}

@@ -1,0 +1,157 @@
+//! A job and its attempts as they are shown.
+
+use diesel::prelude::*;
+
+use crate::clock::Timestamp;
+use crate::domain::id::{JobId, WorkspaceId};
+use crate::domain::job::{AttemptOutcome, JobState, Progress};
+use crate::store::StoreError;
+use crate::store::schema::{attempts, jobs};
+use crate::store::text::{parsed, unsigned};
+
+/// A job as it is shown. Its arguments are left out: they may hold what only the work needs.
+#[derive(Clone, Debug)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// Its tenant.
+    pub workspace: WorkspaceId,
+    /// What sort of work; possibly one that this version does not know.
+    pub kind: String,
+    /// Its lane; possibly one that this version does not know.
+    pub queue: String,
+    /// Where it is.
+    pub state: JobState,
+    /// Its priority; higher goes first.
+    pub priority: i64,
+    /// Attempts spent.
+    pub attempt: u32,
+    /// Attempts it may spend.
+    pub max_attempts: u32,
+    /// From when it may run.
+    pub run_at: Timestamp,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its latest attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The number of the latest attempt.
+    pub fence: i64,
+    /// The node that runs it.
+    pub node: Option<String>,
+    /// When a cancel was asked for.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// Why it ended, where the state alone does not say it.
+    pub cause: Option<String>,
+    /// What the work answered, as JSON.
+    pub result: Option<String>,
+    /// How far the latest attempt came.
+    pub progress: Option<Progress>,
+}
+
+/// One attempt as it is shown.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// Its number within the job.
+    pub number: i64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; none while it runs.
+    pub finished_at: Option<Timestamp>,
+    /// What it came to; none while it runs.
+    pub outcome: Option<AttemptOutcome>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+    /// The node that ran it.
+    pub node: String,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = jobs)]
+pub(super) struct RecordRow {
+    id: String,
+    workspace_id: String,
+    kind: String,
+    queue: String,
+    state: String,
+    priority: i64,
+    attempt: i64,
+    max_attempts: i64,
+    run_at: i64,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    fence: i64,
+    node: Option<String>,
+    cancel_requested_at: Option<i64>,
+    cause: Option<String>,
+    result: Option<String>,
+    progress_done: Option<i64>,
+    progress_total: Option<i64>,
+    progress_note: Option<String>,
+}
+
+impl TryFrom<RecordRow> for JobRecord {
+    type Error = StoreError;
+
+    fn try_from(row: RecordRow) -> Result<Self, StoreError> {
+        let progress = match row.progress_done {
+            None => None,
+            Some(done) => Some(Progress {
+                done: unsigned(done, "jobs", "progress_done")?,
+                total: row
+                    .progress_total
+                    .map(|total| unsigned(total, "jobs", "progress_total"))
+                    .transpose()?,
+                note: row.progress_note,
+            }),
+        };
+        Ok(Self {
+            id: parsed(&row.id, "jobs", "id")?,
+            workspace: parsed(&row.workspace_id, "jobs", "workspace_id")?,
+            kind: row.kind,
+            queue: row.queue,
+            state: parsed(&row.state, "jobs", "state")?,
+            priority: row.priority,
+            attempt: unsigned(row.attempt, "jobs", "attempt")?,
+            max_attempts: unsigned(row.max_attempts, "jobs", "max_attempts")?,
+            run_at: Timestamp::from_micros(row.run_at),
+            created_at: Timestamp::from_micros(row.created_at),
+            started_at: row.started_at.map(Timestamp::from_micros),
+            finished_at: row.finished_at.map(Timestamp::from_micros),
+            fence: row.fence,
+            node: row.node,
+            cancel_requested_at: row.cancel_requested_at.map(Timestamp::from_micros),
+            cause: row.cause,
+            result: row.result,
+            progress,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = attempts)]
+pub(super) struct AttemptRow {
+    number: i64,
+    started_at: i64,
+    finished_at: i64,
+    outcome: String,
+    error: Option<String>,
+    node: String,
+}
+
+impl TryFrom<AttemptRow> for AttemptRecord {
+    type Error = StoreError;
+
+    fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: row.number,
+            started_at: Timestamp::from_micros(row.started_at),
+            finished_at: Some(Timestamp::from_micros(row.finished_at)),
+            outcome: Some(parsed(&row.outcome, "attempts", "outcome")?),
+            error: row.error,
+            node: row.node,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! The tables as diesel knows them: portable types, one schema for every database. A test compares it with the migrations.
+
+diesel::table! {
+    workspaces (id) {
+        id -> Text,
+        name -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    accounts (id) {
+        id -> Text,
+        workspace_id -> Text,
+        email -> Text,
+        email_canonical -> Text,
+        name -> Text,
+        password_hash -> Text,
+        is_operator -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    registrations (id) {
+        id -> Text,
+        workspace_id -> Text,
+        email -> Text,
+        email_canonical -> Text,
+        name -> Text,
+        password_hash -> Text,
+        token_hash -> Text,
+        key_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        workspace_id -> Text,
+        account_id -> Text,
+        token_hash -> Text,
+        user_agent -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        workspace_id -> Text,
+        account_id -> Text,
+        name -> Text,
+        key_hash -> Text,
+        scopes -> Text,
+        created_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        version -> Text,
+        started_at -> BigInt,
+        lease_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        workspace_id -> Text,
+        kind -> Text,
+        queue -> Text,
+        state -> Text,
+        priority -> BigInt,
+        rank -> BigInt,
+        args -> Text,
+        args_version -> BigInt,
+        attempt -> BigInt,
+        max_attempts -> BigInt,
+        timeout_ms -> BigInt,
+        run_at -> BigInt,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        fence -> BigInt,
+        node -> Nullable<Text>,
+        cancel_requested_at -> Nullable<BigInt>,
+        no_return_at -> Nullable<BigInt>,
+        cause -> Nullable<Text>,
+        result -> Nullable<Text>,
+        progress_done -> Nullable<BigInt>,
+        progress_total -> Nullable<BigInt>,
+        progress_note -> Nullable<Text>,
+        worker_panics -> BigInt,
+        deaths -> BigInt,
+        request_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    attempts (job_id, number) {
+        job_id -> Text,
+        number -> BigInt,
+        workspace_id -> Text,
+        started_at -> BigInt,
+        finished_at -> BigInt,
+        outcome -> Text,
+        error -> Nullable<Text>,
+        node -> Text,
+    }
+}
+
+diesel::joinable!(sessions -> accounts (account_id));
+diesel::joinable!(api_keys -> accounts (account_id));
+diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts);

@@ -1,0 +1,132 @@
+//! Sessions: logins, found by the hash of their token.
+
+use diesel::prelude::*;
+
+use super::accounts::{Account, AccountRow};
+use super::schema::{accounts, sessions};
+use super::text::{parsed, time};
+use super::{Connection, StoreError};
+use crate::clock::Timestamp;
+use crate::domain::id::{AccountId, SessionId, WorkspaceId};
+use crate::domain::token::TokenHash;
+
+/// A login.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The program that logged in, as it named itself.
+    pub user_agent: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+struct SessionRow {
+    id: String,
+    account_id: String,
+    user_agent: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: parsed(&row.id, "sessions", "id")?,
+            account: parsed(&row.account_id, "sessions", "account_id")?,
+            user_agent: row.user_agent,
+            created_at: time(row.created_at),
+            expires_at: time(row.expires_at),
+        })
+    }
+}
+
+/// Enters a session.
+///
+/// # Errors
+/// When the statement fails.
+pub fn insert(
+    connection: &mut Connection,
+    new: &Session,
+    workspace: WorkspaceId,
+    token: &TokenHash,
+) -> Result<(), StoreError> {
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(new.id.to_string()),
+            sessions::workspace_id.eq(workspace.to_string()),
+            sessions::account_id.eq(new.account.to_string()),
+            sessions::token_hash.eq(token.to_string()),
+            sessions::user_agent.eq(&new.user_agent),
+            sessions::created_at.eq(new.created_at.as_micros()),
+            sessions::expires_at.eq(new.expires_at.as_micros()),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The session whose token has this hash, if it is good at `now`, and its account.
+///
+/// # Errors
+/// When the statement fails.
+pub fn by_token(
+    connection: &mut Connection,
+    token: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<(Session, Account)>, StoreError> {
+    let found: Option<(SessionRow, AccountRow)> = sessions::table
+        .inner_join(accounts::table)
+        .filter(sessions::token_hash.eq(token.to_string()))
+        .filter(sessions::expires_at.gt(now.as_micros()))
+        .select((SessionRow::as_select(), AccountRow::as_select()))
+        .first(connection)
+        .optional()?;
+    found
+        .map(|(session, account)| Ok((session.try_into()?, account.try_into()?)))
+        .transpose()
+}
+
+/// The sessions of an account that are good at `now`, the newest first; at most 100.
+///
+/// # Errors
+/// When the statement fails.
+pub fn of_account(connection: &mut Connection, account: AccountId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+    let rows: Vec<SessionRow> = sessions::table
+        .filter(sessions::account_id.eq(account.to_string()))
+        .filter(sessions::expires_at.gt(now.as_micros()))
+        .order(sessions::id.desc())
+        .limit(100)
+        .select(SessionRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(Session::try_from).collect()
+}
+
+/// Ends a session of an account; answers whether there was one.
+///
+/// # Errors
+/// When the statement fails.
+pub fn remove(connection: &mut Connection, id: SessionId, account: AccountId) -> Result<bool, StoreError> {
+    let removed = diesel::delete(
+        sessions::table
+            .filter(sessions::id.eq(id.to_string()))
+            .filter(sessions::account_id.eq(account.to_string())),
+    )
+    .execute(connection)?;
+    Ok(removed == 1)
+}
+
+/// Removes sessions that are no longer good.
+///
+/// # Errors
+/// When the statement fails.
+pub fn forget_expired(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
+    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now.as_micros()))).execute(connection)?)
+}

@@ -1,0 +1,113 @@
+//! One shared transaction: members of one sort become one statement.
+//!
+//! Members do not depend on each other (each caller waits for its answer before it sends what follows from it), so they may
+//! run in another order than they came. Enqueues, finishes and closures run before claims, so that a claim sees them.
+
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+
+use super::member::Member;
+use crate::domain::job::Queue;
+use crate::store::jobs::{self, AttemptFinish, AttemptProgress, NewJob};
+use crate::store::{Connection, dialect};
+
+/// Runs all members in one transaction and commits it. Answers the queues in which jobs became available.
+///
+/// An error means that nothing of it happened.
+pub(super) fn run(connection: &mut Connection, members: &mut [Member]) -> QueryResult<Vec<Queue>> {
+    dialect::transaction(connection, |connection| {
+        let mut available = Vec::new();
+        run_closures(connection, members, &mut available)?;
+        run_enqueues(connection, members, &mut available)?;
+        run_finishes(connection, members, &mut available)?;
+        run_progress(connection, members)?;
+        run_claims(connection, members, &mut available)?;
+        available.sort_unstable();
+        available.dedup();
+        Ok(available)
+    })
+}
+
+fn run_closures(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+    for member in members {
+        if let Member::Closure(closure) = member {
+            closure.run(connection, available)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_enqueues(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+    let mut all: Vec<&NewJob> = Vec::new();
+    for member in members {
+        if let Member::Enqueue(pending) = member {
+            pending.outcome = Some(());
+            all.extend(pending.input.iter());
+        }
+    }
+    available.extend(all.iter().map(|job| job.queue));
+    if all.is_empty() {
+        Ok(())
+    } else {
+        jobs::insert(connection, &all)
+    }
+}
+
+fn run_finishes(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+    let mut inputs: Vec<&AttemptFinish> = Vec::new();
+    let mut outcomes = Vec::new();
+    for member in members {
+        if let Member::Finish(pending) = member {
+            inputs.push(&pending.input);
+            outcomes.push(&mut pending.outcome);
+        }
+    }
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let (finished, queues) = jobs::finish(connection, &inputs).map_err(as_statement)?;
+    available.extend(queues);
+    for (outcome, finished) in outcomes.into_iter().zip(finished) {
+        *outcome = Some(finished);
+    }
+    Ok(())
+}
+
+fn run_progress(connection: &mut Connection, members: &mut [Member]) -> QueryResult<()> {
+    let mut inputs: Vec<&AttemptProgress> = Vec::new();
+    let mut outcomes = Vec::new();
+    for member in members {
+        if let Member::Progress(pending) = member {
+            inputs.push(&pending.input);
+            outcomes.push(&mut pending.outcome);
+        }
+    }
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let held = jobs::progress(connection, &inputs)?;
+    for (outcome, held) in outcomes.into_iter().zip(held) {
+        *outcome = Some(held);
+    }
+    Ok(())
+}
+
+fn run_claims(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+    for member in members {
+        if let Member::Claim(pending) = member {
+            let (claimed, queues) = jobs::claim(connection, &pending.input).map_err(as_statement)?;
+            // Jobs of other queues that came due are theirs to claim.
+            available.extend(queues.into_iter().filter(|queue| *queue != pending.input.queue));
+            pending.outcome = Some(claimed);
+        }
+    }
+    Ok(())
+}
+
+/// A corrupt row found by a data write loses the transaction like a failed statement does.
+fn as_statement(error: crate::store::StoreError) -> DieselError {
+    match error {
+        crate::store::StoreError::Busy(error) | crate::store::StoreError::Statement(error) => error,
+        other => DieselError::DeserializationError(Box::new(other)),
+    }
+}

@@ -1,0 +1,123 @@
+//! The writer's thread: takes what waits, commits it together, answers, and starts again.
+//!
+//! Guarantees: it ends only when told to or when every handle is gone; a lost transaction is run again member by member;
+//! a connection that is no longer sound is replaced.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use diesel::result::Error as DieselError;
+use tokio::sync::mpsc;
+
+use super::member::Member;
+use super::{batch, panic_text};
+use crate::domain::job::Queue;
+use crate::store::{Connection, OnAvailable, StoreError, dialect};
+
+/// Rows in one transaction. At 256 rows SQLite commits 232,000 rows a second and at 1,024 only a quarter more, while each
+/// caller waits for all of them: beyond this, waiting grows faster than what is saved.
+const BATCH_ROWS_MAX: usize = 512;
+
+pub(super) fn run(
+    path: &Path,
+    connection: Connection,
+    mut receiver: mpsc::Receiver<Member>,
+    on_available: &OnAvailable,
+) {
+    let mut connection = Some(connection);
+    while let Some(first) = receiver.blocking_recv() {
+        let (members, closing) = take_waiting(first, &mut receiver);
+        commit(path, &mut connection, members, on_available);
+        if closing {
+            break;
+        }
+    }
+}
+
+/// `first` and whatever else waits, up to the limit; and whether the order to close was among it.
+fn take_waiting(first: Member, receiver: &mut mpsc::Receiver<Member>) -> (Vec<Member>, bool) {
+    let mut members = Vec::new();
+    let mut rows = 0;
+    let mut next = Some(first);
+    while let Some(member) = next {
+        if matches!(member, Member::Close) {
+            return (members, true);
+        }
+        rows += member.weight();
+        members.push(member);
+        next = if rows < BATCH_ROWS_MAX {
+            receiver.try_recv().ok()
+        } else {
+            None
+        };
+    }
+    (members, false)
+}
+
+fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Member>, on_available: &OnAvailable) {
+    if members.is_empty() {
+        return;
+    }
+    match transact(path, connection, &mut members) {
+        Ok(queues) => {
+            for member in members {
+                member.answer(Ok(()));
+            }
+            if !queues.is_empty() {
+                on_available(&queues);
+            }
+        }
+        Err(error) if members.len() == 1 => {
+            for member in members.drain(..) {
+                member.answer(Err(error));
+                break;
+            }
+        }
+        Err(error) => {
+            tracing::warn!(
+                event = "transaction_lost",
+                members = members.len(),
+                error = %crate::telemetry::chain(&error),
+                "a shared transaction was lost; its members are run again one by one"
+            );
+            for member in members {
+                commit(path, connection, vec![member], on_available);
+            }
+        }
+    }
+}
+
+/// Runs the batch on a sound connection, opening a new one if the last was given up.
+fn transact(path: &Path, slot: &mut Option<Connection>, members: &mut [Member]) -> Result<Vec<Queue>, StoreError> {
+    let mut connection = match slot.take() {
+        Some(connection) => connection,
+        None => dialect::connect(path)?,
+    };
+    // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
+    match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
+        Ok(Ok(queues)) => {
+            *slot = Some(connection);
+            Ok(queues)
+        }
+        Ok(Err(error)) => {
+            if is_sound_after(&error) {
+                *slot = Some(connection);
+            }
+            Err(error.into())
+        }
+        Err(payload) => Err(StoreError::Panicked {
+            text: panic_text(payload.as_ref()),
+        }),
+    }
+}
+
+/// Whether the connection has no open transaction and may be used again after `error`.
+fn is_sound_after(error: &DieselError) -> bool {
+    !matches!(
+        error,
+        DieselError::BrokenTransactionManager
+            | DieselError::RollbackErrorOnCommit { .. }
+            | DieselError::RollbackTransaction
+            | DieselError::AlreadyInTransaction
+    ) && !dialect::is_transient(error)
+}
