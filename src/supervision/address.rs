@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use super::child::Child;
 use super::context::Context;
-use super::delivery::Delivery;
-use super::mailbox::{MailboxGauge, Refusal, Slot};
+use super::delivery::{Asker, Delivery};
+use super::mailbox::{MailboxGauge, Refusal};
 use super::recipient::Recipient;
 
 /// An actor that a [`Tree`](super::Tree) can start; [`supervised!`](super::supervised) makes one of any actor whose
@@ -143,14 +143,17 @@ impl<A: Supervised> Address<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let slot: Slot = self.child.gate().enter().await?;
+        let slot = self.child.gate().enter().await?;
         let (answer, answered) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        let begin = {
-            let begun = Arc::clone(&begun);
-            move || begun.store(true, Ordering::SeqCst)
-        };
-        self.push(Delivery::announced(slot, message, answer, begin));
+        self.push(Delivery::new(
+            slot,
+            message,
+            Some(Asker {
+                answer,
+                begun: Arc::clone(&begun),
+            }),
+        ));
         match answered.await {
             Ok(result) => Ok(result),
             Err(_) if begun.load(Ordering::SeqCst) => Err(AskError::Panicked),

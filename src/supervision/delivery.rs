@@ -3,6 +3,9 @@
 //! An envelope of our own, rather than the bare message, is what lets the bound, the depth and the waiting time be counted
 //! in one place for all kinds of message.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use actix::dev::{MessageResponse, OneshotSender};
 use actix::{Handler, Message};
 
@@ -13,6 +16,20 @@ use super::panics::caught;
 
 type Work<A> = Box<dyn FnOnce(&mut A, &mut Context<A>) + Send>;
 
+/// Who waits for the answer to a message.
+pub(super) struct Asker<T> {
+    pub(super) answer: OneshotSender<T>,
+    /// Set when the handler begins: without an answer it tells whether the message may have had an effect.
+    pub(super) begun: Arc<AtomicBool>,
+}
+
+impl<T> Asker<T> {
+    fn begin(self) -> OneshotSender<T> {
+        self.begun.store(true, Ordering::SeqCst);
+        self.answer
+    }
+}
+
 /// A message on its way to the actor `A`. Only [`supervised!`](super::supervised) needs to name it.
 pub struct Delivery<A: Supervised> {
     slot: Option<Slot>,
@@ -20,38 +37,15 @@ pub struct Delivery<A: Supervised> {
 }
 
 impl<A: Supervised> Delivery<A> {
-    pub(super) fn new<M>(slot: Slot, message: M, answer: Option<OneshotSender<M::Result>>) -> Self
+    pub(super) fn new<M>(slot: Slot, message: M, asker: Option<Asker<M::Result>>) -> Self
     where
         A: Handler<M>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
         let work: Work<A> = Box::new(move |actor, ctx| {
-            let response = <A as Handler<M>>::handle(actor, message, ctx);
-            response.handle(ctx, answer);
-        });
-        Self {
-            slot: Some(slot),
-            work: Some(work),
-        }
-    }
-
-    /// As [`new`](Self::new), and calls `begun` just before the handler.
-    pub(super) fn announced<M>(
-        slot: Slot,
-        message: M,
-        answer: OneshotSender<M::Result>,
-        begun: impl FnOnce() + Send + 'static,
-    ) -> Self
-    where
-        A: Handler<M>,
-        M: Message + Send + 'static,
-        M::Result: Send,
-    {
-        let work: Work<A> = Box::new(move |actor, ctx| {
-            begun();
-            let response = <A as Handler<M>>::handle(actor, message, ctx);
-            response.handle(ctx, Some(answer));
+            let answer = asker.map(Asker::begin);
+            <A as Handler<M>>::handle(actor, message, ctx).handle(ctx, answer);
         });
         Self {
             slot: Some(slot),

@@ -103,13 +103,12 @@ impl Tree {
         let (sender, receiver) = channel(0);
         let address = Address::new(Arc::clone(&child), Addr::new(sender));
         let guard = EndGuard(Arc::clone(&child));
-        let Some(arbiter) = arbiter.filter(|_| admitted) else {
-            let error = if admitted {
-                "there is no arbiter to start it on"
-            } else {
-                "the tree is stopping"
-            };
-            child.failed(EventKind::Ended, error.to_owned(), None);
+        // On both ways out the guard ends the child.
+        if !admitted {
+            return address;
+        }
+        let Some(arbiter) = arbiter else {
+            child.failed(EventKind::Ended, "there is no arbiter to start it on".to_owned(), None);
             return address;
         };
         let factory: Factory<A> = Arc::new(factory);
@@ -193,10 +192,15 @@ impl Tree {
         let children = {
             let children = self.root.children.lock().unwrap_or_else(PoisonError::into_inner);
             self.root.around.stopping.store(true, Ordering::SeqCst);
-            children.clone()
+            children
+                .iter()
+                .rev()
+                .filter(|child| !child.has_ended())
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let mut stopped = Vec::with_capacity(children.len());
-        for child in children.iter().rev().filter(|child| !child.has_ended()) {
+        for child in &children {
             stopped.push(stop(child).await);
         }
         stopped

@@ -102,3 +102,72 @@ proptest! {
         actix::System::new().block_on(check(steps, capacity, intensity));
     }
 }
+
+/// Real threads and real time, for what one thread cannot show: messages that arrive while the child fails, restarts and stops.
+#[test]
+fn the_account_holds_when_many_threads_send_while_the_child_fails_and_stops() {
+    const THREADS: u32 = 4;
+    const MESSAGES: u32 = 2_000;
+    actix::System::new().block_on(async {
+        let (tree, world) = (Tree::new("root", Clock::System), World::default());
+        let arbiter = actix::Arbiter::new();
+        let policy = RestartPolicy {
+            intensity: u32::MAX,
+            backoff_min: Duration::from_micros(10),
+            backoff_max: Duration::from_micros(100),
+            ..RestartPolicy::default()
+        };
+        let spec = ChildSpec::new("scribe").mailbox(8).policy(policy).on(arbiter.handle());
+        let scribe = tree.start(spec, world.factory());
+        let (first_done, one_is_done) = std::sync::mpsc::channel();
+        let senders: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (scribe, first_done) = (scribe.clone(), first_done.clone());
+                std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let mut accepted = Vec::new();
+                    for number in (0..MESSAGES).map(|number| thread * MESSAGES + number) {
+                        let told = if number % 50 == 7 {
+                            runtime
+                                .block_on(scribe.tell(Boom(number)))
+                                .map(|()| format!("boom {number}"))
+                        } else {
+                            runtime.block_on(scribe.tell(Note(number))).map(|()| number.to_string())
+                        };
+                        match told {
+                            Ok(line) => accepted.push(line),
+                            Err(Closed) => break,
+                        }
+                        if accepted.len() == 500 {
+                            first_done.send(()).unwrap();
+                        }
+                    }
+                    accepted
+                })
+            })
+            .collect();
+        // The stop comes in the middle of it, by count and not by time.
+        one_is_done.recv().unwrap();
+        assert_eq!(tree.stop().await[0].how, StopKind::Clean);
+
+        let accepted: Vec<Vec<String>> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+        let begun: Vec<String> = world
+            .log()
+            .into_iter()
+            .filter(|line| !line.starts_with("scribe "))
+            .collect();
+        let undelivered = usize::try_from(tree.snapshot().undelivered).unwrap();
+        assert_eq!(begun.len() + undelivered, accepted.iter().map(Vec::len).sum::<usize>());
+        for sent in accepted {
+            let mine: std::collections::HashSet<&String> = sent.iter().collect();
+            let seen: Vec<&String> = begun.iter().filter(|line| mine.contains(line)).collect();
+            assert_eq!(
+                seen,
+                sent.iter().take(seen.len()).collect::<Vec<_>>(),
+                "each thread's own order is kept"
+            );
+        }
+        arbiter.stop();
+        arbiter.join().unwrap();
+    });
+}

@@ -135,3 +135,18 @@ async fn a_busy_actor_lets_others_on_its_thread_have_a_turn() {
     }
     assert!(turns >= 7, "{turns} turns for 1,000 messages");
 }
+
+#[test]
+fn handles_and_their_futures_may_be_used_from_any_thread() {
+    fn sendable<T: Send>(_: &T) {}
+    fn shareable<T: Send + Sync>() {}
+    shareable::<Tree>();
+    shareable::<Address<Scribe>>();
+    shareable::<Recipient<Note>>();
+    let tree = Tree::new("root", Clock::System);
+    sendable(&tree.stop());
+    let scribe = tree.start(ChildSpec::new("scribe"), World::default().factory());
+    sendable(&scribe.tell(Note(1)));
+    sendable(&scribe.ask(Note(1)));
+    sendable(&scribe.recipient::<Note>().ask(Note(1)));
+}

@@ -131,6 +131,11 @@ struct Quit;
 #[rtype(result = "()")]
 struct Hold(Arc<Semaphore>);
 
+/// Runs something within the actor's handler.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Run(Box<dyn FnOnce() + Send>);
+
 /// Answers from a future spawned on the actor's context, which never ends.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -161,6 +166,14 @@ impl Handler<Quit> for Scribe {
     fn handle(&mut self, Quit: Quit, ctx: &mut Self::Context) {
         self.world.with(|state| state.goes_on = false);
         ctx.stop();
+    }
+}
+
+impl Handler<Run> for Scribe {
+    type Result = ();
+
+    fn handle(&mut self, Run(what): Run, _: &mut Self::Context) {
+        what();
     }
 }
 

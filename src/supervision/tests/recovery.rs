@@ -174,6 +174,44 @@ async fn an_operators_restart_rebuilds_a_running_child_between_two_messages_and_
 }
 
 #[actix::test]
+async fn an_order_given_while_the_actor_works_through_its_mailbox_is_obeyed_after_the_message_at_hand() {
+    let (tree, world) = (tree(), World::default());
+    let scribe = tree.start(ChildSpec::new("scribe"), world.factory());
+    let orderer = tree.clone();
+    scribe.try_tell(Note(1)).unwrap();
+    scribe
+        .try_tell(Run(Box::new(move || orderer.restart("scribe").unwrap())))
+        .unwrap();
+    scribe.try_tell(Note(2)).unwrap();
+    scribe.ask(Note(3)).await.unwrap();
+    assert_eq!(
+        world.log(),
+        [
+            "scribe started 1",
+            "1",
+            "scribe stopped 1",
+            "scribe started 2",
+            "2",
+            "3"
+        ]
+    );
+}
+
+#[actix::test]
+async fn a_panic_in_stopped_during_an_operators_restart_is_a_failure_and_the_child_comes_back() {
+    let (tree, world) = (tree(), World::default());
+    let scribe = tree.start(ChildSpec::new("scribe"), world.factory());
+    scribe.ask(Note(1)).await.unwrap();
+    world.with(|state| state.stopped_panics = true);
+    tree.restart("scribe").unwrap();
+    assert_eq!(scribe.ask(Note(2)).await, Ok(1));
+    assert_eq!(
+        kinds(&tree),
+        [EventKind::Started, EventKind::Panicked, EventKind::Restarted]
+    );
+}
+
+#[actix::test]
 async fn a_factory_that_panics_is_tried_again_and_messages_wait_for_the_first_build() {
     let (tree, world) = (tree(), World::default());
     world.with(|state| state.factory_panics.extend([true, true]));

@@ -176,7 +176,11 @@ async fn nothing_is_started_or_restarted_after_the_stop_of_the_tree_began() {
     assert_eq!(early.ask(Boom(2)).await, Err(AskError::Panicked));
     let newcomer = tree.start(ChildSpec::new("newcomer"), world.factory());
     assert_eq!(newcomer.tell(Note(3)).await, Err(Closed));
-    stopping.await.unwrap();
+    let stopped = stopping.await.unwrap();
+    assert_eq!(
+        stopped.iter().map(|child| &child.name).collect::<Vec<_>>(),
+        ["late", "early"]
+    );
     assert_eq!(world.with(|state| state.builds), 2);
     assert_eq!(early.tell(Note(4)).await, Err(Closed));
 }
