@@ -36,7 +36,7 @@ pub struct NoSuchChild {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopKind {
-    /// Within its time.
+    /// Within its time; also if it failed before its turn came and was not restarted any more.
     Clean,
     /// Its time was over; it was ended, with its `stopped` hook.
     CutOff,

@@ -174,6 +174,12 @@ async fn nothing_is_started_or_restarted_after_the_stop_of_the_tree_began() {
     settle().await;
     // The later child takes its time, so that the earlier one still runs, and now fails.
     assert_eq!(early.ask(Boom(2)).await, Err(AskError::Panicked));
+    settle().await;
+    assert_eq!(
+        kinds(&tree).last(),
+        Some(&EventKind::Stopped),
+        "at once, with no wait for a next try"
+    );
     let newcomer = tree.start(ChildSpec::new("newcomer"), world.factory());
     assert_eq!(newcomer.tell(Note(3)).await, Err(Closed));
     let stopped = stopping.await.unwrap();
