@@ -1,1 +1,294 @@
-//! (to be written)
+//! The settings: defaults, then `legwork.toml`, then `LEGWORK_…` variables, read and checked once.
+//!
+//! Guarantees: this is the only reader of the environment; a setting that is unknown, of another type or out of its range
+//! ends the start with its name, its value (never of a secret) and where it came from; no secret is shown by `Debug`.
+//! `defaults.toml`, beside this file, documents every setting and is what the defaults are read from.
+//!
+//! Left out: reloading while the service runs; a restart takes a second and loses nothing.
+
+mod source;
+mod url;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use source::ConfigError;
+pub use url::{DatabaseUrl, MailUrl, PublicUrl, SmtpLogin, UrlError};
+
+use crate::domain::password::PasswordCost;
+use crate::telemetry::LogFormat;
+use source::Settings;
+
+/// What the defaults are read from, with every setting documented; `legwork config` prints it.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The file that is read if it exists and no other is named.
+pub const FILE_NAME: &str = "legwork.toml";
+
+/// One hour.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The part of the command line that is about the settings.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// The settings file [default: legwork.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder for everything that is kept.
+    pub data_dir: PathBuf,
+    /// Where people reach the service.
+    pub public_url: PublicUrl,
+    /// Keys given by the operator, as text for [`crate::keyring::KeyRing::open`]; none means the file in the data folder.
+    pub secret_keys: Option<SecretString>,
+    /// Serving HTTP.
+    pub http: Http,
+    /// The database.
+    pub database: Database,
+    /// Sending mail.
+    pub mail: Mail,
+    /// Probes.
+    pub probes: Probes,
+    /// Hashing passwords.
+    pub passwords: Passwords,
+    /// Registrations that wait to be verified.
+    pub registration: Registration,
+    /// Logins.
+    pub session: Session,
+    /// The phases of a shutdown.
+    pub shutdown: Shutdown,
+    /// The log.
+    pub log: Log,
+}
+
+/// Serving HTTP.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// The address and port to listen on; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Threads that serve requests; 1 to 256.
+    pub workers: usize,
+    /// The largest body of a request, in bytes; 1 KiB to 64 MiB.
+    pub max_body_bytes: usize,
+    /// The longest from the head of a request to its answer, the reading of its body included; 100 ms to 10 minutes.
+    pub request_timeout: Duration,
+    /// The longest that the head of a request may take to arrive; 100 ms to 10 minutes.
+    pub header_timeout: Duration,
+    /// The most connections at once over all threads; 1 to 100,000.
+    pub max_connections: usize,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// Connections that read; 1 to 64. There is one more, which writes.
+    pub readers: u32,
+}
+
+/// Sending mail.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Where mail goes.
+    pub url: MailUrl,
+    /// Who the mail is from, such as `Legwork <legwork@localhost>`.
+    pub from: String,
+    /// Mails that are sent at once; 1 to 1,000.
+    pub concurrency: usize,
+}
+
+/// Probes.
+#[derive(Clone, Debug)]
+pub struct Probes {
+    /// Probes that run at once; 1 to 10,000.
+    pub concurrency: usize,
+}
+
+/// Hashing passwords.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    /// What one hash costs.
+    pub cost: PasswordCost,
+    /// Requests that may wait for a hash; 0 to 10,000.
+    pub waiting: usize,
+}
+
+/// Registrations that wait to be verified.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// How long the link in a welcome mail is good for; 1 hour to 30 days.
+    pub ttl: Duration,
+}
+
+/// Logins.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// How long a login lasts; 1 hour to 1 year.
+    pub ttl: Duration,
+}
+
+/// How long each phase of a shutdown may take; 0 to 1 hour each.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    /// Requests under way.
+    pub http: Duration,
+    /// Attempts under way; what is left then is snoozed, its attempt given back.
+    pub grace: Duration,
+    /// Actors.
+    pub actors: Duration,
+    /// The last writes.
+    pub store: Duration,
+}
+
+/// The log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// Which events are logged, such as `info,legwork::store=debug`; telemetry refuses what it cannot read.
+    pub filter: String,
+}
+
+impl Config {
+    /// The settings of this process: defaults, then the file, then the variables of its environment.
+    ///
+    /// # Errors
+    ///
+    /// If the named file cannot be read, or a setting is unknown or not what it may be; the first such is named.
+    pub fn load(args: &ConfigArgs) -> Result<Self, ConfigError> {
+        let file = match &args.config {
+            Some(path) => Some((path.as_path(), source::read_file(path)?)),
+            None => source::read_file_if_any(Path::new(FILE_NAME))?.map(|text| (Path::new(FILE_NAME), text)),
+        };
+        let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
+        Self::from_parts(file, source::environment()?)
+    }
+
+    /// The settings made of a file's text and of `(name, value)` pairs of variables; reads nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is unknown or not what it may be; the first such is named.
+    pub fn from_parts<V>(file: Option<(&Path, &str)>, variables: V) -> Result<Self, ConfigError>
+    where
+        V: IntoIterator<Item = (String, String)>,
+    {
+        Self::read(&Settings::new(file, variables)?)
+    }
+
+    fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let data_dir: PathBuf = settings.checked("data_dir", |text: String| match text.as_str() {
+            "" => Err("must name a folder"),
+            text => Ok(text.into()),
+        })?;
+        Ok(Self {
+            public_url: settings.checked("public_url", |text: String| PublicUrl::parse(&text))?,
+            secret_keys: settings.optional::<String>("secret_keys")?.map(SecretString::from),
+            http: Http::read(settings)?,
+            database: Database {
+                url: settings
+                    .derived("database.url", |text| DatabaseUrl::parse(&text))?
+                    .unwrap_or_else(|| DatabaseUrl::in_folder(&data_dir)),
+                readers: settings.ranged("database.readers", 1, 64)?,
+            },
+            mail: Mail {
+                url: settings
+                    .derived("mail.url", |text| MailUrl::parse(&text))?
+                    .unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
+                from: settings.checked("mail.from", parse_from)?,
+                concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
+            },
+            probes: Probes {
+                concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
+            },
+            passwords: Passwords::read(settings)?,
+            registration: Registration {
+                ttl: HOUR * settings.ranged("registration.ttl_hours", 1, 24 * 30)?,
+            },
+            session: Session {
+                ttl: HOUR * settings.ranged("session.ttl_hours", 1, 24 * 366)?,
+            },
+            shutdown: Shutdown {
+                http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,
+                grace: settings.millis("shutdown.grace_ms", 0, 3_600_000)?,
+                actors: settings.millis("shutdown.actors_ms", 0, 3_600_000)?,
+                store: settings.millis("shutdown.store_ms", 0, 3_600_000)?,
+            },
+            log: Log {
+                format: settings
+                    .derived("log.format", |text| text.parse())?
+                    .unwrap_or_else(LogFormat::for_stderr),
+                filter: settings.checked("log.filter", |text: String| Ok::<_, &str>(text))?,
+            },
+            data_dir,
+        })
+    }
+}
+
+impl Http {
+    fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            bind: settings.checked("http.bind", |text: String| {
+                text.parse().or(Err(
+                    "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
+                ))
+            })?,
+            workers: settings.ranged("http.workers", 1, 256)?,
+            max_body_bytes: settings.ranged("http.max_body_bytes", 1024, 64 * 1024 * 1024)?,
+            request_timeout: settings.millis("http.request_timeout_ms", 100, 600_000)?,
+            header_timeout: settings.millis("http.header_timeout_ms", 100, 600_000)?,
+            max_connections: settings.ranged("http.max_connections", 1, 100_000)?,
+        })
+    }
+
+    /// The most connections that each serving thread may hold, so that all together hold at most `max_connections`, or one
+    /// each if there are more threads than that.
+    #[must_use]
+    pub fn connections_per_worker(&self) -> usize {
+        let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
+        (self.max_connections / workers).max(1)
+    }
+}
+
+impl Passwords {
+    fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let cost = PasswordCost {
+            // 1 GiB a hash is beyond what a service with several at once can spend.
+            memory_kib: settings.ranged("passwords.memory_kib", 8, 1024 * 1024)?,
+            passes: settings.ranged("passwords.passes", 1, 100)?,
+            lanes: settings.ranged("passwords.lanes", 1, 16)?,
+        };
+        // argon2 needs 8 KiB for each lane.
+        settings.require(
+            cost.memory_kib >= 8 * cost.lanes,
+            "passwords.memory_kib",
+            "must be at least 8 for each lane",
+        )?;
+        Ok(Self {
+            cost,
+            waiting: settings.ranged("passwords.waiting", 0, 10_000)?,
+        })
+    }
+}
+
+/// The sender, checked only for what would break a header; the mail part reads it properly at the start.
+fn parse_from(text: String) -> Result<String, &'static str> {
+    let usable = text.contains('@') && !text.chars().any(char::is_control);
+    if usable {
+        Ok(text)
+    } else {
+        Err("must be an e-mail address, such as Legwork <legwork@example.org>")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,90 @@
-//! (to be written)
+//! The log: what is written, in which form, and the names that operators may rely on.
+//!
+//! Guarantees: one line (pretty) or one JSON object a line, to stderr, which no other part of the service writes to; event
+//! and field names are those of [`names`]; a panic is logged once, with its place.
+//!
+//! Left out: metrics and traces for collectors; writing to files and rotating them, which the service manager does.
+
+mod format;
+pub mod names;
+mod panic;
+
+use std::error::Error;
+use std::io;
+
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry};
+
+pub use format::{LogFormat, ParseLogFormatError};
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not a level or a list of directives.
+    #[error("log.filter is not a level such as info, or directives such as info,legwork::store=debug")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+    /// This process already has a log.
+    #[error("the log was set up twice")]
+    Twice(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up the log of this process on stderr, and the hook that logs panics.
+///
+/// # Errors
+///
+/// If `filter` cannot be read, or the process already has a log.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+    let colours = io::IsTerminal::is_terminal(&io::stderr());
+    subscriber(format, filter, colours, io::stderr)?
+        .try_init()
+        .map_err(TelemetryError::Twice)?;
+    panic::install_hook();
+    Ok(())
+}
+
+/// What writes the log to `writer`; for tests that read what is logged, with `tracing::subscriber::with_default`.
+///
+/// # Errors
+///
+/// If `filter` cannot be read.
+pub fn subscriber<W>(
+    format: LogFormat,
+    filter: &str,
+    colours: bool,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync, TelemetryError>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match format {
+        LogFormat::Pretty => lines.with_target(false).with_ansi(colours).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(true)
+            .boxed(),
+    };
+    Ok(Registry::default().with(filter).with(lines))
+}
+
+/// `error` and its causes, joined by `: `; for the one log line where the error is handled.
+#[must_use]
+pub fn chain(error: &(dyn Error + '_)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

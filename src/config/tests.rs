@@ -1,0 +1,187 @@
+//! The settings as a whole: defaults, layers, and what is said about a bad one.
+
+use super::*;
+
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_parts(Some((Path::new("legwork.toml"), file)), variables)
+}
+
+fn refused(file: &str, variables: &[(&str, &str)]) -> String {
+    load(file, variables).unwrap_err().to_string()
+}
+
+#[test]
+fn the_defaults_need_nothing_but_the_binary() {
+    let config = Config::from_parts(None, []).unwrap();
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!(config.http.bind.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.http.max_body_bytes, 1024 * 1024);
+    assert_eq!(config.http.request_timeout, Duration::from_secs(30));
+    assert_eq!(config.database.url.to_string(), "sqlite:data/legwork.db");
+    assert_eq!(config.mail.url.to_string(), "file:data/outbox");
+    assert_eq!(config.passwords.cost, PasswordCost::OWASP);
+    assert_eq!(config.passwords.waiting, 64);
+    assert_eq!(config.session.ttl, Duration::from_secs(14 * 24 * 3600));
+    assert_eq!(config.shutdown.grace, Duration::from_secs(10));
+    assert!(config.secret_keys.is_none());
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = "data_dir = '/var/legwork'\n[http]\nworkers = 3\nmax_connections = 10\n[log]\nformat = 'json'";
+    let config = load(
+        file,
+        &[
+            ("LEGWORK_HTTP__WORKERS", "4"),
+            ("LEGWORK_DATABASE__URL", "sqlite:/fast/l.db"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.http.workers, config.http.max_connections), (4, 10));
+    assert_eq!(config.http.connections_per_worker(), 2);
+    assert_eq!(config.database.url.path(), Path::new("/fast/l.db"));
+    assert_eq!(
+        config.mail.url.to_string(),
+        "file:/var/legwork/outbox",
+        "derived from data_dir"
+    );
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn a_text_that_looks_like_a_number_is_still_a_text_and_an_empty_variable_is_none() {
+    let config = load("", &[("LEGWORK_DATA_DIR", "123"), ("LEGWORK_LOG__FILTER", "")]).unwrap();
+    assert_eq!(
+        (config.data_dir.as_path(), config.log.filter.as_str()),
+        (Path::new("123"), "info")
+    );
+}
+
+#[test]
+fn a_bad_setting_is_named_with_its_value_and_its_origin() {
+    assert_eq!(
+        refused("", &[("LEGWORK_HTTP__WORKERS", "many")]),
+        "http.workers must be a whole number from 1 to 256; LEGWORK_HTTP__WORKERS sets it to \"many\""
+    );
+    assert_eq!(
+        refused("[http]\nworkers = 0", &[]),
+        "http.workers must be a whole number from 1 to 256; legwork.toml sets it to 0"
+    );
+    assert_eq!(
+        refused("data_dir = 5", &[]),
+        "data_dir must be a string; legwork.toml sets it to 5"
+    );
+    for (variable, value, expected) in [
+        (
+            "LEGWORK_HTTP__BIND",
+            "localhost:80",
+            "http.bind must be an IP address and a port",
+        ),
+        (
+            "LEGWORK_PUBLIC_URL",
+            "legwork.example",
+            "public_url must be http:// or https:// and a host",
+        ),
+        ("LEGWORK_LOG__FORMAT", "xml", "log.format must be pretty or json"),
+        (
+            "LEGWORK_MAIL__FROM",
+            "a@b\r\nBcc: c@d",
+            "mail.from must be an e-mail address",
+        ),
+        (
+            "LEGWORK_PASSWORDS__LANES",
+            "17",
+            "passwords.lanes must be a whole number from 1 to 16",
+        ),
+        (
+            "LEGWORK_SHUTDOWN__GRACE_MS",
+            "-1",
+            "shutdown.grace_ms must be a whole number from 0 to 3600000",
+        ),
+    ] {
+        let message = refused("", &[(variable, value)]);
+        assert!(message.starts_with(expected) && message.contains(variable), "{message}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    let message = refused("[passwords]\nmemory_kib = 8\nlanes = 2", &[]);
+    assert!(
+        message.starts_with("passwords.memory_kib must be at least 8 for each lane"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_unknown_setting_is_refused_in_the_file_and_in_the_environment() {
+    let message = refused("[http]\nbinds = '127.0.0.1:80'", &[]);
+    assert!(
+        message.starts_with("legwork.toml sets http.binds, which is no setting; there are http.bind, "),
+        "{message}"
+    );
+    let message = refused("", &[("LEGWORK_HTTP_BIND", "127.0.0.1:80")]);
+    assert!(
+        message.starts_with("LEGWORK_HTTP_BIND sets http_bind, which is no setting; there are data_dir, "),
+        "{message}"
+    );
+    assert!(refused("[htpp]\nbind = 'x'", &[]).contains("htpp.bind"));
+    assert!(refused("http = 3", &[]).contains("sets http, which is no setting"));
+    assert!(
+        load("", &[("LEGWORK_TEST_DATABASE_URL", "postgres://x")]).is_ok(),
+        "what tests are told is no setting"
+    );
+}
+
+#[test]
+fn no_secret_is_shown_in_an_error_or_by_debug() {
+    for (variable, value) in [
+        ("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/legwork"),
+        ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail"),
+        ("LEGWORK_MAIL__URL", "hush"),
+    ] {
+        let message = refused("", &[(variable, value)]);
+        assert!(!message.contains("hush") && message.contains(variable), "{message}");
+    }
+    let message = refused("[mail]\nurl = \"smtp://legwork:hush@mail\"x", &[]);
+    assert!(
+        !message.contains("hush") && message.contains("legwork.toml, line 2"),
+        "{message}"
+    );
+    let config = load(
+        "",
+        &[
+            ("LEGWORK_SECRET_KEYS", "a:hush"),
+            ("LEGWORK_MAIL__URL", "smtp://u:hush@mail"),
+        ],
+    )
+    .unwrap();
+    assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let args = ConfigArgs {
+        config: Some("/nonexistent/legwork.toml".into()),
+    };
+    let message = Config::load(&args).unwrap_err().to_string();
+    assert_eq!(message, "cannot read the settings file /nonexistent/legwork.toml");
+}
+
+#[test]
+fn every_setting_is_read() {
+    for name in Settings::names() {
+        // A list is what no setting may be, so one that is read refuses it.
+        let (section, key) = name.rsplit_once('.').unwrap_or(("", &name));
+        let section = if section.is_empty() {
+            String::new()
+        } else {
+            format!("[{section}]\n")
+        };
+        let message = refused(&format!("{section}{key} = []"), &[]);
+        assert!(message.starts_with(&name), "{name}: {message}");
+    }
+}

@@ -1,0 +1,366 @@
+//! The addresses among the settings: of the service itself, of its database, and of where mail goes.
+//!
+//! Guarantees: a scheme that this build does not speak is refused by name, and never taken for a file; no message and no
+//! `Debug` holds a password.
+//!
+//! Left out: PostgreSQL and TLS to mail servers, which this form of the service does not have.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+/// Why a text is not the address it should be; never holds any of it, since it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UrlError(&'static str);
+
+/// Where people reach the service: `http` or `https`, a host, and nothing after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    base: String,
+    tls: bool,
+}
+
+impl PublicUrl {
+    /// The address written as `text`; one slash at its end is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If it is not `http://host` or `https://host`, with or without a port.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let wrong = UrlError("must be http:// or https:// and a host, with nothing after it");
+        let base = text.strip_suffix('/').unwrap_or(text);
+        let (tls, host) = match (base.strip_prefix("http://"), base.strip_prefix("https://")) {
+            (Some(host), None) => (false, host),
+            (None, Some(host)) => (true, host),
+            _ => return Err(wrong),
+        };
+        let host_char = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_' | ':' | '[' | ']');
+        let (name, port) = split_port(host).ok_or_else(|| wrong.clone())?;
+        let good = !name.is_empty() && host.chars().all(host_char) && port != Some(0);
+        if good {
+            Ok(Self { base: base.into(), tls })
+        } else {
+            Err(wrong)
+        }
+    }
+
+    /// The address of `path`, which starts with a slash.
+    #[must_use]
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Whether people reach the service through TLS, so that cookies must be `Secure`.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The address without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.base
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)
+    }
+}
+
+/// Where the database is: `sqlite:` and a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    path: PathBuf,
+}
+
+impl DatabaseUrl {
+    /// The address written as `text`.
+    ///
+    /// # Errors
+    ///
+    /// If it is not `sqlite:` and the path of a file.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+            return Err(UrlError(
+                "names PostgreSQL, which this version does not support yet; use sqlite:path",
+            ));
+        }
+        let path = text
+            .strip_prefix("sqlite:")
+            .ok_or(UrlError("must be sqlite: and the path of a file"))?;
+        // Some write two slashes; three are an absolute path after two.
+        let path = path.strip_prefix("//").unwrap_or(path);
+        match path {
+            "" => Err(UrlError("must name a file after sqlite:")),
+            ":memory:" => Err(UrlError(
+                "names a database in memory, which would lose what was accepted; name a file",
+            )),
+            path if path.contains('?') => Err(UrlError("must be a plain path, without options after a question mark")),
+            path => Ok(Self { path: path.into() }),
+        }
+    }
+
+    /// The default: `legwork.db` in the data folder.
+    #[must_use]
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self {
+            path: data_dir.join("legwork.db"),
+        }
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sqlite:{}", self.path.display())
+    }
+}
+
+/// Where mail goes.
+#[derive(Clone, Debug)]
+pub enum MailUrl {
+    /// A folder that keeps each mail as an `.eml` file.
+    Outbox(PathBuf),
+    /// A mail server, spoken to in plain SMTP.
+    Smtp {
+        /// Its name or IP address, without brackets.
+        host: String,
+        /// Its port; 25 unless given.
+        port: u16,
+        /// What to log in with, if at all.
+        login: Option<SmtpLogin>,
+    },
+}
+
+/// What to log in to a mail server with.
+#[derive(Clone, Debug)]
+pub struct SmtpLogin {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl MailUrl {
+    /// The address written as `text`; user and password may be percent-encoded.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither `file:folder` nor `smtp://host`.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if let Some(folder) = text.strip_prefix("file:") {
+            let folder = folder.strip_prefix("//").unwrap_or(folder);
+            return if folder.is_empty() {
+                Err(UrlError("must name a folder after file:"))
+            } else {
+                Ok(Self::Outbox(folder.into()))
+            };
+        }
+        if text.starts_with("smtps:") {
+            return Err(UrlError(
+                "asks for TLS to the mail server, which this version does not speak yet; use a local relay",
+            ));
+        }
+        let rest = text
+            .strip_prefix("smtp://")
+            .ok_or(UrlError("must be smtp://host:port or file:folder"))?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (login, server) = match rest.rsplit_once('@') {
+            Some((login, server)) => (Some(parse_login(login)?), server),
+            None => (None, rest),
+        };
+        let (host, port) = split_port(server).ok_or(UrlError("must have a port from 1 to 65535"))?;
+        let good = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_' | ':');
+        if host.is_empty() || port == Some(0) || !host.chars().all(good) {
+            return Err(UrlError(
+                "must name a host and nothing after it, such as smtp://127.0.0.1:25",
+            ));
+        }
+        Ok(Self::Smtp {
+            host: host.into(),
+            port: port.unwrap_or(25),
+            login,
+        })
+    }
+}
+
+impl fmt::Display for MailUrl {
+    /// Without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outbox(folder) => write!(f, "file:{}", folder.display()),
+            Self::Smtp { host, port, .. } => write!(f, "smtp://{host}:{port}"),
+        }
+    }
+}
+
+fn parse_login(text: &str) -> Result<SmtpLogin, UrlError> {
+    let wrong = || UrlError("must have user:password before the @, with other characters percent-encoded");
+    let (user, password) = text.split_once(':').ok_or_else(wrong)?;
+    let user = percent_decode(user).filter(|user| !user.is_empty()).ok_or_else(wrong)?;
+    Ok(SmtpLogin {
+        user,
+        password: percent_decode(password).ok_or_else(wrong)?.into(),
+    })
+}
+
+/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; the host without brackets.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let port = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse().ok())
+            .flatten()
+    };
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        return match rest.strip_prefix(':') {
+            Some(digits) => Some((host, Some(port(digits)?))),
+            None if rest.is_empty() => Some((host, None)),
+            None => None,
+        };
+    }
+    match text.split_once(':') {
+        Some((host, digits)) => Some((host, Some(port(digits)?))),
+        None => Some((text, None)),
+    }
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let (high, low) = (
+                    char::from(rest.next()?).to_digit(16)?,
+                    char::from(rest.next()?).to_digit(16)?,
+                );
+                u8::try_from(16 * high + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret as _;
+
+    #[test]
+    fn a_public_address_is_a_scheme_and_a_host() {
+        for (text, base, tls) in [
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", false),
+            ("https://legwork.example/", "https://legwork.example", true),
+            ("http://[::1]:80", "http://[::1]:80", false),
+        ] {
+            let url = PublicUrl::parse(text).unwrap();
+            assert_eq!(
+                (url.as_str(), url.is_tls(), url.join("/verify")),
+                (base, tls, format!("{base}/verify"))
+            );
+        }
+        for text in [
+            "",
+            "legwork.example",
+            "ftp://a",
+            "http://",
+            "https:///",
+            "http://a/b",
+            "http://a?b",
+            "http://a#b",
+            "http://a b",
+            "http://u:p@a",
+            "http://a:0",
+            "http://a:b",
+            "http://a:99999",
+            "http://a//",
+            "http://[::1",
+            "http://[x]",
+        ] {
+            assert!(PublicUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_database_is_a_file_and_other_schemes_are_refused_by_name() {
+        for (text, path) in [
+            ("sqlite:data/a.db", "data/a.db"),
+            ("sqlite:///var/a.db", "/var/a.db"),
+            ("sqlite:/a.db", "/a.db"),
+        ] {
+            assert_eq!(DatabaseUrl::parse(text).unwrap().path(), Path::new(path));
+        }
+        let message = |text| DatabaseUrl::parse(text).unwrap_err().to_string();
+        assert!(message("postgres://u:secret@h/d").contains("names PostgreSQL"));
+        for text in [
+            "",
+            "sqlite:",
+            "data/a.db",
+            "mysql://h/d",
+            "sqlite::memory:",
+            "sqlite:a.db?mode=ro",
+        ] {
+            assert!(!message(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn mail_goes_to_a_folder_or_to_a_server_with_or_without_a_login() {
+        assert!(
+            matches!(MailUrl::parse("file:data/outbox"), Ok(MailUrl::Outbox(folder)) if folder == Path::new("data/outbox"))
+        );
+        let MailUrl::Smtp { host, port, login } = MailUrl::parse("smtp://bob:p%40ss:word@[::1]:2525").unwrap() else {
+            panic!()
+        };
+        let login = login.unwrap();
+        assert_eq!((host.as_str(), port, login.user.as_str()), ("::1", 2525, "bob"));
+        assert_eq!(login.password.expose_secret(), "p@ss:word");
+        assert!(matches!(
+            MailUrl::parse("smtp://relay"),
+            Ok(MailUrl::Smtp {
+                port: 25,
+                login: None,
+                ..
+            })
+        ));
+        for text in [
+            "",
+            "file:",
+            "smtp:relay",
+            "smtp://",
+            "smtp://a:0",
+            "smtp://a:x",
+            "smtp://bob@a",
+            "smtp://b:%zz@a",
+            "smtp://a/b",
+        ] {
+            assert!(MailUrl::parse(text).is_err(), "{text}");
+        }
+        assert!(
+            MailUrl::parse("smtps://relay")
+                .unwrap_err()
+                .to_string()
+                .contains("asks for TLS")
+        );
+    }
+
+    #[test]
+    fn a_password_is_shown_neither_by_debug_nor_in_text() {
+        let url = MailUrl::parse("smtp://bob:hush@relay:25").unwrap();
+        assert!(!format!("{url:?}").contains("hush"));
+        assert_eq!(url.to_string(), "smtp://relay:25");
+    }
+}
