@@ -1,1 +1,1 @@
-
+//! Rules of the crate, held as tests.

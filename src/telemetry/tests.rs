@@ -55,7 +55,7 @@ fn json_is_one_flat_object_a_line_with_the_spans_it_is_in() {
 #[test]
 fn pretty_is_one_line_with_level_message_and_fields() {
     let text = logged(LogFormat::Pretty, "info", || {
-        tracing::warn!(event = "stuck", actor = "mailer", "no progress")
+        tracing::warn!(event = "stuck", actor = "mailer", "no progress");
     });
     assert!(
         text.contains(" WARN ") && text.contains("no progress event=\"stuck\" actor=\"mailer\"\n"),

@@ -6,8 +6,14 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
+
+use super::Problem;
+
+/// When whoever found the pool full may try again: about as long as the last of those that wait will wait.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a hash was not made.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +24,16 @@ pub enum HashingError {
     /// The work panicked, or the runtime is shutting down.
     #[error("a hash was not finished")]
     Unfinished(#[source] Option<tokio::task::JoinError>),
+}
+
+impl From<HashingError> for Problem {
+    /// 503 if the pool is full, else 500.
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::unavailable("too many people log in just now", RETRY_AFTER),
+            HashingError::Unfinished(_) => Self::internal(error),
+        }
+    }
 }
 
 /// Runs blocking work, a bounded number at once. Clones share the bounds.

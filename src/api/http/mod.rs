@@ -1,3 +1,43 @@
 //! What every route stands on: errors, extractors, middleware.
+//!
+//! Guarantees: every answer with a status of 400 or more that this application makes is `application/problem+json`
+//! ([`problem`]); no text of an internal error, of the framework or of a Rust type reaches a client; bodies, headers and
+//! times are bounded.
+//!
+//! How an application is put together, from the inside out:
+//!
+//! ```ignore
+//! App::new()
+//!     .app_data(web::Data::new(Limits { max_body_bytes, request_timeout }))
+//!     .service(Endpoint::at("/v1/jobs/{id}").get(show_job))
+//!     .default_service(web::to(security::not_found))
+//!     .wrap(from_fn(security::limit_time))
+//!     .wrap(from_fn(request_id::track))
+//! ```
+//!
+//! Left out: answers that are made before there is a request, which actix-http writes: a head that is not HTTP (400), that is
+//! too large (431) or too slow (408). They have no body.
 
+pub mod endpoint;
 pub mod hashing;
+pub mod json;
+pub mod limits;
+pub mod path;
+pub mod problem;
+pub mod query;
+pub mod request_id;
+pub mod security;
+pub mod validate;
+
+pub use endpoint::Endpoint;
+pub use hashing::{HashingError, HashingPool};
+pub use json::StrictJson;
+pub use limits::Limits;
+pub use path::PathParam;
+pub use problem::{FieldError, Problem, Slug};
+pub use query::StrictQuery;
+pub use request_id::RequestId;
+pub use validate::Fields;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! One address and its methods.
+//!
+//! Guarantees: a method that an address does not have is answered with 405 and an `Allow` that names those it has; `HEAD` is
+//! answered wherever `GET` is (RFC 9110, 9.1), by the same handler, without the body.
+
+use actix_web::dev::{AppService, HttpServiceFactory};
+use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
+
+use super::Problem;
+
+/// An address with its handlers, to be given to `App::service` or `ServiceConfig::service`.
+#[must_use = "an endpoint answers only once it is registered"]
+pub struct Endpoint {
+    resource: Resource,
+    allow: Vec<Method>,
+}
+
+impl Endpoint {
+    /// The address `pattern`, such as `/v1/jobs/{id}`, without methods yet.
+    pub fn at(pattern: &str) -> Self {
+        Self {
+            resource: web::resource(pattern),
+            allow: Vec::new(),
+        }
+    }
+
+    /// Answers `GET` and `HEAD` with `handler`.
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::GET, handler.clone()).method(Method::HEAD, handler)
+    }
+
+    /// Answers `POST` with `handler`.
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::POST, handler)
+    }
+
+    /// Answers `PUT` with `handler`.
+    pub fn put<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::PUT, handler)
+    }
+
+    /// Answers `PATCH` with `handler`.
+    pub fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::PATCH, handler)
+    }
+
+    /// Answers `DELETE` with `handler`.
+    pub fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::DELETE, handler)
+    }
+
+    fn method<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.resource = self.resource.route(web::method(method.clone()).to(handler));
+        self.allow.push(method);
+        self
+    }
+}
+
+impl HttpServiceFactory for Endpoint {
+    fn register(self, config: &mut AppService) {
+        let refused = Problem::method_not_allowed(&self.allow);
+        let refuse = move || std::future::ready(Err::<HttpResponse, Problem>(refused.clone()));
+        self.resource.default_service(web::to(refuse)).register(config);
+    }
+}

@@ -1,0 +1,243 @@
+//! The one error of the HTTP surface: `application/problem+json` (RFC 9457).
+//!
+//! Guarantees: an answer holds `type`, `title`, `status`, `detail`, `request_id` and, for bad input, `errors`; the cause of
+//! an internal fault is for the log alone and is written there once, with its chain, where the answer is made
+//! ([`super::request_id::track`]); `type` is the relative reference `/problems/<slug>`, so that it is the same on every
+//! installation and needs no host of ours.
+
+mod render;
+mod slug;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+pub(super) use render::finish;
+pub use slug::Slug;
+
+use super::request_id::seal;
+
+/// One field that is not what it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where it is: a JSON pointer (RFC 6901) into the body such as `/to/0`, or `/query/<name>` for a query parameter.
+    pub pointer: String,
+    /// What it must be, in plain words.
+    pub detail: String,
+}
+
+/// What went wrong with a request, as the client is told and as the log is told.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    slug: Slug,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+    request_id: Option<Arc<str>>,
+}
+
+impl Problem {
+    /// A problem of `slug`, with what to tell the client about this occurrence.
+    #[must_use]
+    pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = detail.into();
+        Self {
+            slug,
+            detail,
+            errors: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+            request_id: None,
+        }
+    }
+
+    /// 400, for what no field can be blamed for.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::BadRequest, detail)
+    }
+
+    /// 400, for a body that is not JSON.
+    #[must_use]
+    pub fn malformed_json(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::MalformedJson, detail)
+    }
+
+    /// 422, with each field that is not what it must be.
+    #[must_use]
+    pub fn invalid_input(errors: Vec<FieldError>) -> Self {
+        Self {
+            errors,
+            ..Self::new(Slug::InvalidInput, "see `errors` for each field and what it must be")
+        }
+    }
+
+    /// 401, with the challenge that RFC 9110 asks for.
+    #[must_use]
+    pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::Unauthenticated, detail)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 403.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::Forbidden, detail)
+    }
+
+    /// 404; the same whether a thing does not exist, is another workspace's, or its id is garbled.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            Slug::NotFound,
+            "there is nothing at this address, or nothing that you may see",
+        )
+    }
+
+    /// 405, with the methods that `allow` names.
+    #[must_use]
+    pub fn method_not_allowed(allow: &[Method]) -> Self {
+        let names = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let problem = Self::new(Slug::MethodNotAllowed, format!("this address allows: {names}"));
+        match HeaderValue::from_str(&names) {
+            Ok(value) => problem.with_header(header::ALLOW, value),
+            // Not reached: the names of methods are tokens, which a header may hold.
+            Err(_) => problem,
+        }
+    }
+
+    /// 409.
+    #[must_use]
+    pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::Conflict, detail)
+    }
+
+    /// 413, naming the limit in bytes.
+    #[must_use]
+    pub fn payload_too_large(max_bytes: usize) -> Self {
+        Self::new(
+            Slug::PayloadTooLarge,
+            format!("the body may have at most {max_bytes} bytes"),
+        )
+    }
+
+    /// 415, for a route that takes JSON.
+    #[must_use]
+    pub fn unsupported_media_type(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Slug::UnsupportedMediaType, detail)
+    }
+
+    /// 429, with when to try again.
+    #[must_use]
+    pub fn too_many_requests(detail: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        Self::new(Slug::TooManyRequests, detail).with_retry_after(retry_after)
+    }
+
+    /// 503, with when to try again.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        Self::new(Slug::Unavailable, detail).with_retry_after(retry_after)
+    }
+
+    /// 500; `cause` goes to the log and never to the client.
+    #[must_use]
+    pub fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(Slug::Internal, INTERNAL_DETAIL).with_cause(cause)
+    }
+
+    /// The same problem with its cause, for the log alone.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Arc::new(cause));
+        self
+    }
+
+    /// The same problem with one more header on its answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Which kind of problem it is.
+    #[must_use]
+    pub fn slug(&self) -> Slug {
+        self.slug
+    }
+
+    /// The fields that are blamed.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// `Retry-After` in whole seconds, at least one, so that nobody tries again at once.
+    fn with_retry_after(self, after: Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+}
+
+/// What a client is told of an internal fault.
+const INTERNAL_DETAIL: &str =
+    "the service failed to answer; its operator finds the cause in the log under this request_id";
+
+/// The body of an answer.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.slug.as_str(), self.detail)
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| -> &(dyn Error + 'static) { cause })
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.slug.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = Body {
+            r#type: format!("/problems/{}", self.slug.as_str()),
+            title: self.slug.title(),
+            status: self.slug.status().as_u16(),
+            detail: &self.detail,
+            request_id: self.request_id.as_deref(),
+            errors: &self.errors,
+        };
+        let mut answer = HttpResponse::build(self.slug.status());
+        for (name, value) in &self.headers {
+            answer.insert_header((name.clone(), value.clone()));
+        }
+        // Text and numbers always serialize, so the body is never empty.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut answer = answer.content_type("application/problem+json").body(body);
+        // An error that leaves a middleware becomes an answer only outside of all of them.
+        seal(answer.headers_mut(), self.request_id.as_deref());
+        answer
+    }
+}

@@ -1,0 +1,101 @@
+//! What protects clients and the service on every route: headers, the time limit, and the answer where nothing is.
+//!
+//! Guarantees: answers are not sniffed, framed, cached or leaked by a referrer unless a handler says otherwise; a request
+//! ends within the time limit, whoever is slow.
+//!
+//! Left out: `Strict-Transport-Security`, which belongs to whoever ends TLS before this service.
+
+use std::cell::Cell;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
+
+use super::{Limits, Problem, Slug};
+
+/// For pages: their own styles and forms, and nothing else.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// For everything that is not a page.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// When to try again after a request that took too long, so that a loaded service is not asked again at once.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Adds the headers that protect an answer, each unless a handler has set it.
+pub(super) fn protect(headers: &mut HeaderMap) {
+    let page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    let policy = if page { PAGE_POLICY } else { DATA_POLICY };
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ] {
+        set_unless_present(headers, name, value);
+    }
+}
+
+fn set_unless_present(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// The answer where no route is: for `App::default_service(web::to(not_found))`.
+pub fn not_found() -> Ready<Result<HttpResponse, Problem>> {
+    ready(Err(Problem::not_found()))
+}
+
+/// Whether a request's body is being read just now; kept with the request so that a time limit knows who was slow.
+#[derive(Clone, Default)]
+pub(super) struct BodyReading(Rc<Cell<bool>>);
+
+impl BodyReading {
+    /// Says that the body of `request` is being read, or no longer.
+    pub(super) fn set(request: &HttpRequest, reading: bool) {
+        if let Some(state) = request.extensions().get::<Self>() {
+            state.0.set(reading);
+        }
+    }
+}
+
+/// The middleware that ends a request after [`Limits::request_timeout`]: with 408 if its body was still arriving, else with
+/// 503. What a handler has committed by then stays committed; a client with an `Idempotency-Key` may ask again.
+///
+/// # Errors
+///
+/// The problem of a request that took too long, and what an inner middleware could not answer.
+pub async fn limit_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let limit = Limits::of(request.request()).request_timeout;
+    let reading = BodyReading::default();
+    request.extensions_mut().insert(reading.clone());
+    let late = || {
+        if reading.0.get() {
+            let detail = format!("the body did not arrive within {} ms", limit.as_millis());
+            Problem::new(Slug::RequestTimeout, detail)
+                .with_header(header::CONNECTION, HeaderValue::from_static("close"))
+        } else {
+            Problem::unavailable("the answer was not ready in time", RETRY_AFTER).with_cause(TooSlow)
+        }
+    };
+    tokio::time::timeout(limit, next.call(request))
+        .await
+        .unwrap_or_else(|_| Err(late().into()))
+}
+
+/// Why a request was given up, for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("a handler took longer than http.request_timeout_ms")]
+struct TooSlow;
