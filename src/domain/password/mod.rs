@@ -7,8 +7,8 @@
 //! another does not match; rules on kinds of characters, which make passwords worse (NIST SP 800-63B, 3.1.1.2). Hashing
 //! takes tens of milliseconds and blocks: run it on the hashing pool, never on a reactor thread.
 
-mod common;
 mod hash;
+mod most_used;
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl Password {
     pub fn parse(text: &str) -> Result<Self, PasswordError> {
         match text.chars().take(CHARS_MAX + 1).count() {
             ..CHARS_MIN => Err(PasswordError::TooShort),
-            CHARS_MIN..=CHARS_MAX if common::is_common(text) => Err(PasswordError::TooCommon),
+            CHARS_MIN..=CHARS_MAX if most_used::contains(text) => Err(PasswordError::TooCommon),
             CHARS_MIN..=CHARS_MAX => Ok(Self(text.into())),
             _ => Err(PasswordError::TooLong),
         }

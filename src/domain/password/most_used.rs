@@ -5,7 +5,7 @@
 //! Left out: the long lists of leaked passwords, which belong to a service of their own.
 
 /// 100 of the most used passwords with at least 8 characters, as published lists of leaked ones agree on them.
-const COMMON: [&str; 100] = [
+const MOST_USED: [&str; 100] = [
     "00000000",
     "0123456789",
     "0987654321",
@@ -109,8 +109,8 @@ const COMMON: [&str; 100] = [
 ];
 
 /// Whether `text` is on the list, in any letter case.
-pub(super) fn is_common(text: &str) -> bool {
-    COMMON.contains(&text.to_lowercase().as_str())
+pub(super) fn contains(text: &str) -> bool {
+    MOST_USED.contains(&text.to_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn every_entry_is_reachable_and_listed_once() {
         let mut seen = std::collections::BTreeSet::new();
-        for entry in COMMON {
+        for entry in MOST_USED {
             assert!(
                 entry.chars().count() >= super::super::CHARS_MIN && entry == entry.to_lowercase(),
                 "{entry}"
