@@ -1,0 +1,157 @@
+//! What an attempt is given beside its arguments.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::ledger::Ledger;
+use super::progress::ProgressCell;
+use super::stop::{StopCause, StopSignal};
+use crate::clock::{Clock, Timestamp};
+use crate::domain::id::{JobId, WorkspaceId};
+use crate::domain::job::{Progress, WhenUncertain};
+use crate::store::{ClaimedJob, Held};
+
+/// The attempt is to stop; its effect must not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the attempt was told to stop")]
+pub struct Stopped;
+
+/// An attempt's link to the outside: who it is, whether it should stop, how far it has come. Clones are the same attempt.
+#[derive(Clone)]
+pub struct JobContext {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    job: JobId,
+    workspace: WorkspaceId,
+    attempt: u32,
+    fence: i64,
+    accepted_at: Timestamp,
+    stop: StopSignal,
+    progress: Arc<ProgressCell>,
+    past_no_return: Arc<AtomicBool>,
+    when_uncertain: WhenUncertain,
+    ledger: Arc<dyn Ledger>,
+    clock: Clock,
+}
+
+impl JobContext {
+    pub(super) fn new(
+        job: &ClaimedJob,
+        stop: StopSignal,
+        progress: Arc<ProgressCell>,
+        past_no_return: Arc<AtomicBool>,
+        when_uncertain: WhenUncertain,
+        ledger: Arc<dyn Ledger>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                job: job.id,
+                workspace: job.workspace,
+                attempt: job.attempt,
+                fence: job.fence,
+                accepted_at: job.created_at,
+                stop,
+                progress,
+                past_no_return,
+                when_uncertain,
+                ledger,
+                clock,
+            }),
+        }
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.inner.job
+    }
+
+    /// The tenant for whom the work is done.
+    #[must_use]
+    pub fn workspace(&self) -> WorkspaceId {
+        self.inner.workspace
+    }
+
+    /// How many attempts the job has spent, this one included; snoozed and lost ones do not count.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.inner.attempt
+    }
+
+    /// The attempt's own number, which only ever grows within a job: for the work's own writes, so that a late one of an
+    /// older attempt can be told apart.
+    #[must_use]
+    pub fn fence(&self) -> i64 {
+        self.inner.fence
+    }
+
+    /// When the job was accepted: the same over all attempts.
+    #[must_use]
+    pub fn accepted_at(&self) -> Timestamp {
+        self.inner.accepted_at
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Why the attempt should stop, if it should.
+    #[must_use]
+    pub fn stop_cause(&self) -> Option<StopCause> {
+        self.inner.stop.cause()
+    }
+
+    /// Waits until the attempt should stop.
+    pub async fn stopped(&self) {
+        self.inner.stop.given().await;
+    }
+
+    /// Says how far the work has come. It never waits; the latest is stored a few times a second.
+    pub fn progress(&self, done: u64, total: Option<u64>, note: Option<&str>) {
+        self.inner.progress.set(Progress::new(done, total, note));
+    }
+
+    /// Whether the point of no return was passed.
+    #[must_use]
+    pub fn is_past_no_return(&self) -> bool {
+        self.inner.past_no_return.load(Ordering::SeqCst)
+    }
+
+    /// To be awaited directly before an effect that cannot be undone. From then on, whatever ends the attempt without an
+    /// answer of its own makes it uncertain, and it is never simply run again. Where the kind's rule for this job is
+    /// [`WhenUncertain::Hold`], that is on disk before this returns, so that it holds through `kill -9` too.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the attempt should stop or is no longer ours: the effect must then not begin.
+    pub async fn point_of_no_return(&self) -> Result<(), Stopped> {
+        let inner = &self.inner;
+        if inner.stop.cause().is_some() {
+            return Err(Stopped);
+        }
+        if inner.when_uncertain == WhenUncertain::Hold {
+            match inner.ledger.no_return(inner.job, inner.fence, inner.clock.now()).await {
+                Ok(Held::Yes { cancel_requested: false }) => {}
+                Ok(Held::Yes { cancel_requested: true }) => {
+                    inner.stop.give(StopCause::CancelRequested);
+                    return Err(Stopped);
+                }
+                Ok(Held::No) => {
+                    inner.stop.give(StopCause::LeaseLost);
+                    return Err(Stopped);
+                }
+                Err(error) => {
+                    let error = crate::telemetry::chain(&error);
+                    tracing::warn!(job = %inner.job, %error, "the point of no return could not be noted");
+                    return Err(Stopped);
+                }
+            }
+        }
+        inner.past_no_return.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}

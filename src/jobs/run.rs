@@ -1,0 +1,144 @@
+//! Running the work of one attempt under its panic guard, time limit and stop signal.
+//!
+//! The ladder of a stop: the signal is given; the work has [`GRACE`] to end by itself, and what it then answers is
+//! believed; after that it is dropped, and the end is the one that was imposed.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::attempt::{AttemptParts, End, retry_after_backoff};
+use super::progress::ProgressCell;
+use super::stop::StopCause;
+use super::{Failure, JobContext, Outcome, Prepared, RetryWish};
+use crate::domain::job::{AttemptEnd, Retry, WhenUncertain};
+use crate::supervision::panic_text;
+
+/// How long an attempt that was told to stop may take to end by itself.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// The largest result that is kept, in bytes of JSON: a result is a summary, and larger things are files.
+const RESULT_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest error text that is kept, in characters.
+const ERROR_CHARS_MAX: usize = 2_000;
+
+type Answer = Result<Outcome, Box<dyn Any + Send>>;
+
+/// Runs the work and answers how the attempt ended.
+pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, progress: &Arc<ProgressCell>) -> End {
+    let stop = parts.handle.stop().clone();
+    let past_no_return = Arc::new(AtomicBool::new(false));
+    let rule = prepared.when_uncertain();
+    let ctx = JobContext::new(
+        &parts.job,
+        stop.clone(),
+        Arc::clone(progress),
+        Arc::clone(&past_no_return),
+        rule,
+        Arc::clone(&parts.ledger),
+        parts.clock.clone(),
+    );
+    let mut work: BoxFuture<'static, Answer> = AssertUnwindSafe(prepared.perform(ctx)).catch_unwind().boxed();
+    let answer = tokio::select! {
+        biased;
+        answer = &mut work => Some(answer),
+        () = stop.given() => None,
+        () = tokio::time::sleep(parts.job.timeout) => {
+            stop.give(StopCause::TimedOut);
+            None
+        }
+        () = progress.store_to(&*parts.ledger, parts.job.id, parts.job.fence, &stop) => None,
+    };
+    let answer = match answer {
+        Some(answer) => Some(answer),
+        None => tokio::time::timeout(GRACE, &mut work).await.ok(),
+    };
+    // A destructor of the work may panic too.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    let answer = match (answer, dropped) {
+        (None, Err(payload)) => Some(Err(payload)),
+        (answer, _) => answer,
+    };
+    let ended = Ended { parts, cause: stop.cause(), past_no_return: past_no_return.load(Ordering::SeqCst), rule };
+    let mut end = ended.end(answer);
+    end.error = end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect());
+    end
+}
+
+/// What is known when the work has ended or was dropped.
+struct Ended<'a> {
+    parts: &'a AttemptParts,
+    cause: Option<StopCause>,
+    past_no_return: bool,
+    rule: WhenUncertain,
+}
+
+impl Ended<'_> {
+    fn end(&self, answer: Option<Answer>) -> End {
+        match answer {
+            Some(Ok(Outcome::Completed(result))) => completed(result),
+            Some(Ok(Outcome::Failed(failure))) => self.failed(failure),
+            Some(Ok(Outcome::Snoozed(wait))) => {
+                End { end: AttemptEnd::Snoozed(self.parts.clock.now().plus(wait)), error: None, result: None }
+            }
+            Some(Ok(Outcome::Uncertain(error))) => End::of(AttemptEnd::Uncertain(self.rule, self.retry()), error),
+            Some(Ok(Outcome::Cancelled)) => self.stopped("it ended when it was told to stop"),
+            Some(Err(payload)) => {
+                let text = format!("the work panicked: {}", panic_text(payload.as_ref()));
+                if self.past_no_return { self.uncertain(&text) } else { End::of(AttemptEnd::Panicked(self.retry()), text) }
+            }
+            None if self.past_no_return => self.uncertain("it was ended past its point of no return"),
+            None => self.stopped("it did not end when it was told to stop, and was dropped"),
+        }
+    }
+
+    fn failed(&self, failure: Failure) -> End {
+        let retry = match failure.retry {
+            RetryWish::Backoff => self.retry(),
+            RetryWish::After(wait) => Retry::At(self.parts.clock.now().plus(wait)),
+            RetryWish::Never => Retry::Never,
+        };
+        End::of(AttemptEnd::Failed(retry), failure.error)
+    }
+
+    /// The end that the cause of the stop imposes.
+    fn stopped(&self, how: &str) -> End {
+        match self.cause {
+            Some(StopCause::CancelRequested) | None => End::of(AttemptEnd::Cancelled, how),
+            Some(StopCause::TimedOut) => {
+                let limit = self.parts.job.timeout.as_millis();
+                End::of(AttemptEnd::TimedOut(self.retry()), format!("it ran longer than {limit} ms; {how}"))
+            }
+            Some(StopCause::Draining) => End::of(AttemptEnd::Drained, "the service shut down"),
+            // Refused by the fence when it is written; there is no better word for it.
+            Some(StopCause::LeaseLost) => End::of(AttemptEnd::Drained, "the attempt was no longer ours"),
+        }
+    }
+
+    fn uncertain(&self, why: &str) -> End {
+        End::of(AttemptEnd::Uncertain(self.rule, self.retry()), format!("{why}; its effect may have happened"))
+    }
+
+    fn retry(&self) -> Retry {
+        retry_after_backoff(self.parts)
+    }
+}
+
+fn completed(result: Option<Value>) -> End {
+    let text = result.map(|value| value.to_string());
+    match text {
+        Some(text) if text.len() > RESULT_BYTES_MAX => End {
+            end: AttemptEnd::Completed,
+            error: Some(format!("the result of {} bytes was larger than {RESULT_BYTES_MAX} and is not kept", text.len())),
+            result: None,
+        },
+        result => End { end: AttemptEnd::Completed, error: None, result },
+    }
+}
