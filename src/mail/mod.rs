@@ -1,1 +1,26 @@
-//! (to be written)
+//! Mail: from a template's fields to a message, from a message to bytes, from bytes to a relay or a folder.
+//!
+//! The only importer of lettre. Guarantees: a message renders to the same bytes each time ([`Message::render`]); no value
+//! can add a header, a recipient or an SMTP command; a delivery says whether the mail can have been handed over
+//! ([`DeliveryError`]), and asks a [`Gate`] before it hands it over.
+//!
+//! Left out: jobs, retries, policy and the store (that is the mailer's), TLS and authentication towards the relay, DKIM,
+//! attachments. A delivery keeps no state beyond idle connections.
+
+mod memory;
+mod message;
+mod outbox;
+mod smtp;
+mod templates;
+mod transport;
+mod url;
+mod words;
+
+pub use memory::{MemoryTransport, WaitedTooLong};
+pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
+pub use outbox::OutboxTransport;
+pub use smtp::{HelloName, HelloNameError, SmtpConfig, SmtpTransport};
+pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
+pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Transport};
+pub use url::{MailUrl, MailUrlError};
+pub use words::WORDS_CHARS_MAX;

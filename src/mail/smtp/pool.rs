@@ -1,0 +1,64 @@
+//! Idle connections to the relay: bounded in number and in age.
+//!
+//! Guarantees: at most `max` are kept; none is handed out that has been idle for [`IDLE_MAX`] or longer. They are not asked
+//! whether they still live (that costs a round trip each time): the first command finds out.
+//!
+//! Left out: a task that closes old ones. They are closed by the next delivery, or when the transport is dropped; until
+//! then they cost a socket each, and `max` bounds that.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::dialogue::Connection;
+
+/// How long a connection may be idle: well below the 5 min after which servers commonly close (RFC 5321 §4.5.3.2.7).
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
+pub(super) struct Pool {
+    /// Sorted by the time at which they became idle. A plain mutex: it is held for a push or a pop, never over an await.
+    idle: Mutex<Vec<Idle>>,
+    max: usize,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            idle: Mutex::new(Vec::new()),
+            max,
+        }
+    }
+
+    /// The connection that was used last, if it is young enough; the others, which are older, are closed with it if not.
+    pub(super) fn take(&self) -> Option<Connection> {
+        let mut idle = self.lock();
+        idle.retain(|kept| kept.since.elapsed() < IDLE_MAX);
+        idle.pop().map(|kept| kept.connection)
+    }
+
+    /// Keeps a connection on which no mail is under way; closes it if there are enough.
+    pub(super) fn put(&self, connection: Connection) {
+        let mut idle = self.lock();
+        if idle.len() < self.max {
+            idle.push(Idle {
+                connection,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+        // No code that holds it can leave it half changed.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,198 @@
+//! The contract of whatever carries a mail away, and how a delivery ends.
+//!
+//! Guarantees that each transport keeps: before the gate opens nothing has happened that anybody outside could see; an
+//! error that is not [`DeliveryError::Uncertain`] means that the mail was not handed over.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use super::message::Rendered;
+use super::words::sanitise;
+
+/// Carries one rendered mail to where it goes.
+pub trait Transport: Send + Sync + 'static {
+    /// Delivers one mail.
+    ///
+    /// `gate.open()` is awaited once, directly before the step after which the effect may have happened (the message and
+    /// its final dot; the rename into the outbox). If it answers `Err`, nothing is sent. Dropping the future before the
+    /// gate was asked leaves nothing behind; dropping it later means that the mail may or may not have gone.
+    ///
+    /// # Errors
+    /// [`DeliveryError`], which says whether the mail can have been handed over and whether a repetition may help.
+    fn deliver<'a>(&'a self, mail: &'a Rendered, gate: &'a dyn Gate) -> BoxFuture<'a, Result<Receipt, DeliveryError>>;
+
+    /// What this is, for logs and the `config` command: no secret in it.
+    fn describe(&self) -> String;
+}
+
+/// Asked for leave directly before the point of no return.
+pub trait Gate: Send + Sync {
+    /// Answers when the mail may go.
+    ///
+    /// # Errors
+    /// [`GateClosed`] if it must not go any more; the transport then ends without having sent anything.
+    fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>>;
+}
+
+/// The mail must not be sent any more: cancelled, or the attempt is no longer ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the attempt may no longer send")]
+pub struct GateClosed;
+
+/// The gate that is always open: for mail that no attempt stands behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Proof of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The server's answer to the final dot, made printable, or the name of the file.
+    pub words: String,
+}
+
+/// The step of a delivery at which it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Reaching the server, or the outbox's folder.
+    Connect,
+    /// The server's greeting and its answer to EHLO.
+    Greeting,
+    /// MAIL FROM.
+    Sender,
+    /// RCPT TO, of any recipient.
+    Recipient,
+    /// DATA and the message up to its final dot; writing the file under its temporary name.
+    Data,
+    /// The final dot and the answer to it; the rename into the outbox.
+    Dot,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect",
+            Self::Greeting => "greeting",
+            Self::Sender => "sender",
+            Self::Recipient => "recipient",
+            Self::Data => "data",
+            Self::Dot => "dot",
+        })
+    }
+}
+
+/// How a delivery failed. `words` are printable, at most [`super::WORDS_CHARS_MAX`] characters, with addresses masked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// Not sent, and a repetition may help: a 4xx answer, no connection, silence or a lost connection before the dot.
+    #[error("not sent, failed for now at {phase}: {}", Said { code: *code, words })]
+    Transient {
+        /// Where it failed.
+        phase: Phase,
+        /// The server's reply code, if it answered.
+        code: Option<u16>,
+        /// What the server or the system said.
+        words: String,
+    },
+    /// Not sent, and a repetition will not help: a 5xx answer, or a mail that this server cannot take.
+    #[error("not sent, refused for good at {phase}: {}", Said { code: *code, words })]
+    Permanent {
+        /// Where it failed.
+        phase: Phase,
+        /// The server's reply code, if it answered.
+        code: Option<u16>,
+        /// What the server said, or what is wrong with the mail.
+        words: String,
+    },
+    /// May have been sent: the final dot was begun, and no answer that can be understood came back.
+    #[error("may have been sent, no answer at {phase}: {}", Said { code: *code, words })]
+    Uncertain {
+        /// Where it failed: [`Phase::Dot`].
+        phase: Phase,
+        /// The server's reply code, if it answered something that does not fit.
+        code: Option<u16>,
+        /// What happened instead of an answer.
+        words: String,
+    },
+    /// Not sent, because the gate did not open.
+    #[error("not sent, the gate was closed")]
+    GateClosed,
+}
+
+struct Said<'a> {
+    code: Option<u16>,
+    words: &'a str,
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "{code} {}", self.words),
+            None => f.write_str(self.words),
+        }
+    }
+}
+
+impl DeliveryError {
+    /// A transient failure with no reply code; `words` are made printable and addresses in them masked.
+    #[must_use]
+    pub fn transient(phase: Phase, words: &str) -> Self {
+        Self::Transient {
+            phase,
+            code: None,
+            words: sanitise(words),
+        }
+    }
+
+    /// A permanent failure with no reply code; `words` are made printable and addresses in them masked.
+    #[must_use]
+    pub fn permanent(phase: Phase, words: &str) -> Self {
+        Self::Permanent {
+            phase,
+            code: None,
+            words: sanitise(words),
+        }
+    }
+
+    /// Silence after the dot was begun; `words` are made printable and addresses in them masked.
+    #[must_use]
+    pub fn uncertain(words: &str) -> Self {
+        Self::Uncertain {
+            phase: Phase::Dot,
+            code: None,
+            words: sanitise(words),
+        }
+    }
+
+    /// Where it failed; none if the gate was closed.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        match self {
+            Self::Transient { phase, .. } | Self::Permanent { phase, .. } | Self::Uncertain { phase, .. } => {
+                Some(*phase)
+            }
+            Self::GateClosed => None,
+        }
+    }
+
+    /// The server's reply code, if it answered.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Transient { code, .. } | Self::Permanent { code, .. } | Self::Uncertain { code, .. } => *code,
+            Self::GateClosed => None,
+        }
+    }
+
+    /// Whether the mail can have been handed over all the same.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        matches!(self, Self::Uncertain { .. })
+    }
+}
