@@ -1,1 +1,11 @@
+//! The integration tests: one binary, whose folders mirror those of `src`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed; clippy's switches for tests only know functions marked #[test]"
+)]
+
+mod mail;
+mod support;

@@ -1,0 +1,3 @@
+//! What several integration tests need: doubles of the world outside.
+
+pub(crate) mod relay;
