@@ -148,6 +148,8 @@ impl fmt::Display for MailUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Smtp { host, port } => f.write_str(&SmtpConfig::new(host.as_str(), *port).url()),
+            // With two slashes before an absolute path: one that begins with two of its own would read as a host.
+            Self::File { dir } if dir.is_absolute() => write!(f, "file://{}", dir.display()),
             Self::File { dir } => write!(f, "file:{}", dir.display()),
         }
     }
@@ -220,6 +222,20 @@ mod tests {
             assert_eq!(MailUrl::parse(text), Err(why), "{text}");
             assert!(!why.to_string().contains("s3cret"));
         }
+    }
+
+    #[test]
+    fn a_folder_that_begins_with_two_slashes_is_shown_so_that_it_reads_back() {
+        let url = MailUrl::parse("file:////var/outbox").unwrap();
+        assert_eq!(url.to_string(), "file:////var/outbox");
+        assert_eq!(
+            MailUrl::parse("file:/var/outbox").unwrap().to_string(),
+            "file:///var/outbox"
+        );
+        assert_eq!(
+            MailUrl::parse("file:data/outbox").unwrap().to_string(),
+            "file:data/outbox"
+        );
     }
 
     proptest! {

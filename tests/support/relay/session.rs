@@ -34,12 +34,14 @@ pub(super) async fn accept(listener: TcpListener, address: SocketAddr, shared: &
             }
         };
         tokio::select! {
+            // A wish comes first: a connection made after it must not be served as one from before.
+            biased;
+            changed = wish.changed() => changed.unwrap(),
             (stream, _) = accepted => {
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.counts.send_modify(|counts| counts.open += 1);
                 tokio::spawn(serve(stream, number, wanted.generation, Arc::clone(shared)));
             }
-            changed = wish.changed() => changed.unwrap(),
         }
     }
 }
