@@ -36,7 +36,7 @@ pub struct AttemptParts {
     /// The time.
     pub clock: Clock,
     /// Whatever must be kept until the end is written, such as the worker's slot.
-    pub keep: Box<dyn Send>,
+    pub keep: Box<dyn Send + Sync>,
 }
 
 /// An attempt that holds its job.
@@ -67,7 +67,11 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn of(end: AttemptEnd, error: impl Into<String>) -> Self {
-        Self { end, error: Some(error.into()), result: None }
+        Self {
+            end,
+            error: Some(error.into()),
+            result: None,
+        }
     }
 }
 
@@ -76,6 +80,12 @@ impl Attempt {
     #[must_use]
     pub fn new(parts: AttemptParts) -> Self {
         Self { parts: Some(parts) }
+    }
+
+    /// The job that it holds; none once its end is being written.
+    #[must_use]
+    pub fn job(&self) -> Option<&ClaimedJob> {
+        self.parts.as_ref().map(|parts| &parts.job)
     }
 
     /// Reads the job's arguments, and calls [`Prepared::received`] on them in the caller's own context.
@@ -134,7 +144,12 @@ fn unreadable(parts: &AttemptParts, error: &ArgsError) -> End {
 pub(super) fn retry_after_backoff(parts: &AttemptParts) -> Retry {
     // Without randomness the jitter is none: jobs that failed together come back together, which is no reason to fail.
     let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
-    Retry::At(parts.clock.now().plus(parts.kind.backoff().after(parts.job.attempt, random)))
+    Retry::At(
+        parts
+            .clock
+            .now()
+            .plus(parts.kind.backoff().after(parts.job.attempt, random)),
+    )
 }
 
 /// Writes the end until it is written, logs it, and lets go of what was kept.
@@ -168,7 +183,12 @@ async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Rep
         }
     };
     log_end(&parts.job, &finish, state, at);
-    Report { outcome: end.end.outcome(), state, error: finish.error, result: finish.result }
+    Report {
+        outcome: end.end.outcome(),
+        state,
+        error: finish.error,
+        result: finish.result,
+    }
 }
 
 async fn write(ledger: &dyn Ledger, finish: &AttemptFinish) -> Result<Finished, StoreError> {

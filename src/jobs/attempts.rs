@@ -44,7 +44,12 @@ impl Attempts {
     pub fn begin(&self, job: JobId, fence: i64) -> AttemptHandle {
         let stop = StopSignal::default();
         self.with(|held| held.insert(job, (fence, stop.clone())));
-        AttemptHandle { attempts: self.clone(), job, fence, stop }
+        AttemptHandle {
+            attempts: self.clone(),
+            job,
+            fence,
+            stop,
+        }
     }
 
     /// Tells the attempt of `job` to stop; answers whether there is one here.

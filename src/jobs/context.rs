@@ -135,7 +135,9 @@ impl JobContext {
         }
         if inner.when_uncertain == WhenUncertain::Hold {
             match inner.ledger.no_return(inner.job, inner.fence, inner.clock.now()).await {
-                Ok(Held::Yes { cancel_requested: false }) => {}
+                Ok(Held::Yes {
+                    cancel_requested: false,
+                }) => {}
                 Ok(Held::Yes { cancel_requested: true }) => {
                     inner.stop.give(StopCause::CancelRequested);
                     return Err(Stopped);

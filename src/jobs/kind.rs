@@ -40,7 +40,10 @@ pub trait Kind: Send + Sync + 'static {
     /// When that version is not known (the default: none is).
     fn upgrade(from: u32, args: Value) -> Result<Value, ArgsError> {
         drop(args);
-        Err(ArgsError::Version { known: Self::VERSION, found: from })
+        Err(ArgsError::Version {
+            known: Self::VERSION,
+            found: from,
+        })
     }
 
     /// What to do when the effect may have happened and nobody knows. The default is the careful answer.
@@ -130,7 +133,10 @@ impl<K: Kind> ErasedKind for K {
         let args = if version == K::VERSION {
             serde_json::from_str(args).map_err(ArgsError::Shape)?
         } else if version > K::VERSION {
-            return Err(ArgsError::Version { known: K::VERSION, found: version });
+            return Err(ArgsError::Version {
+                known: K::VERSION,
+                found: version,
+            });
         } else {
             let old = serde_json::from_str(args).map_err(ArgsError::Shape)?;
             serde_json::from_value(K::upgrade(version, old)?).map_err(ArgsError::Shape)?

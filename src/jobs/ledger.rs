@@ -94,7 +94,9 @@ impl Ledger for MemoryLedger {
     fn progress(&self, progress: AttemptProgress) -> BoxFuture<'_, Result<Held, StoreError>> {
         let held = self.with(|written| {
             written.progress.push(progress);
-            Held::Yes { cancel_requested: written.cancel_requested }
+            Held::Yes {
+                cancel_requested: written.cancel_requested,
+            }
         });
         Box::pin(ready(Ok(held)))
     }
@@ -102,7 +104,9 @@ impl Ledger for MemoryLedger {
     fn no_return(&self, job: JobId, _fence: i64, _now: Timestamp) -> BoxFuture<'_, Result<Held, StoreError>> {
         let held = self.with(|written| {
             written.no_returns.push(job);
-            Held::Yes { cancel_requested: written.cancel_requested }
+            Held::Yes {
+                cancel_requested: written.cancel_requested,
+            }
         });
         Box::pin(ready(Ok(held)))
     }

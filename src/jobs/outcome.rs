@@ -49,12 +49,18 @@ impl Outcome {
     /// Failed in a way that another attempt may cure.
     #[must_use]
     pub fn retry(error: impl Into<String>) -> Self {
-        Self::Failed(Failure { error: error.into(), retry: RetryWish::Backoff })
+        Self::Failed(Failure {
+            error: error.into(),
+            retry: RetryWish::Backoff,
+        })
     }
 
     /// Failed in a way that no attempt will cure.
     #[must_use]
     pub fn permanent(error: impl Into<String>) -> Self {
-        Self::Failed(Failure { error: error.into(), retry: RetryWish::Never })
+        Self::Failed(Failure {
+            error: error.into(),
+            retry: RetryWish::Never,
+        })
     }
 }

@@ -37,7 +37,10 @@ impl ProgressCell {
 
     /// Puts back what could not be stored, unless there is something newer.
     fn put_back(&self, progress: Progress) {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(progress);
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(progress);
     }
 
     /// Stores progress as it comes, until dropped; gives the stop signal when the ledger says that the attempt should end.
@@ -45,9 +48,18 @@ impl ProgressCell {
         loop {
             self.changed.notified().await;
             if let Some(progress) = self.take() {
-                match ledger.progress(AttemptProgress { job, fence, progress: progress.clone() }).await {
+                match ledger
+                    .progress(AttemptProgress {
+                        job,
+                        fence,
+                        progress: progress.clone(),
+                    })
+                    .await
+                {
                     Ok(Held::Yes { cancel_requested: true }) => stop.give(StopCause::CancelRequested),
-                    Ok(Held::Yes { cancel_requested: false }) => {}
+                    Ok(Held::Yes {
+                        cancel_requested: false,
+                    }) => {}
                     Ok(Held::No) => stop.give(StopCause::LeaseLost),
                     // Progress is worth no alarm: the next report, or the end, carries it.
                     Err(_unstored) => self.put_back(progress),

@@ -35,7 +35,11 @@ impl Registry {
     /// The names of the kinds whose jobs wait in `queue`.
     #[must_use]
     pub fn of_queue(&self, queue: Queue) -> Vec<&'static str> {
-        self.kinds.values().filter(|kind| kind.queue() == queue).map(|kind| kind.name()).collect()
+        self.kinds
+            .values()
+            .filter(|kind| kind.queue() == queue)
+            .map(|kind| kind.name())
+            .collect()
     }
 
     /// All names.

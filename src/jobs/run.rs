@@ -66,7 +66,12 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
         (None, Err(payload)) => Some(Err(payload)),
         (answer, _) => answer,
     };
-    let ended = Ended { parts, cause: stop.cause(), past_no_return: past_no_return.load(Ordering::SeqCst), rule };
+    let ended = Ended {
+        parts,
+        cause: stop.cause(),
+        past_no_return: past_no_return.load(Ordering::SeqCst),
+        rule,
+    };
     let mut end = ended.end(answer);
     end.error = end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect());
     end
@@ -85,14 +90,20 @@ impl Ended<'_> {
         match answer {
             Some(Ok(Outcome::Completed(result))) => completed(result),
             Some(Ok(Outcome::Failed(failure))) => self.failed(failure),
-            Some(Ok(Outcome::Snoozed(wait))) => {
-                End { end: AttemptEnd::Snoozed(self.parts.clock.now().plus(wait)), error: None, result: None }
-            }
+            Some(Ok(Outcome::Snoozed(wait))) => End {
+                end: AttemptEnd::Snoozed(self.parts.clock.now().plus(wait)),
+                error: None,
+                result: None,
+            },
             Some(Ok(Outcome::Uncertain(error))) => End::of(AttemptEnd::Uncertain(self.rule, self.retry()), error),
             Some(Ok(Outcome::Cancelled)) => self.stopped("it ended when it was told to stop"),
             Some(Err(payload)) => {
                 let text = format!("the work panicked: {}", panic_text(payload.as_ref()));
-                if self.past_no_return { self.uncertain(&text) } else { End::of(AttemptEnd::Panicked(self.retry()), text) }
+                if self.past_no_return {
+                    self.uncertain(&text)
+                } else {
+                    End::of(AttemptEnd::Panicked(self.retry()), text)
+                }
             }
             None if self.past_no_return => self.uncertain("it was ended past its point of no return"),
             None => self.stopped("it did not end when it was told to stop, and was dropped"),
@@ -114,7 +125,10 @@ impl Ended<'_> {
             Some(StopCause::CancelRequested) | None => End::of(AttemptEnd::Cancelled, how),
             Some(StopCause::TimedOut) => {
                 let limit = self.parts.job.timeout.as_millis();
-                End::of(AttemptEnd::TimedOut(self.retry()), format!("it ran longer than {limit} ms; {how}"))
+                End::of(
+                    AttemptEnd::TimedOut(self.retry()),
+                    format!("it ran longer than {limit} ms; {how}"),
+                )
             }
             Some(StopCause::Draining) => End::of(AttemptEnd::Drained, "the service shut down"),
             // Refused by the fence when it is written; there is no better word for it.
@@ -123,7 +137,10 @@ impl Ended<'_> {
     }
 
     fn uncertain(&self, why: &str) -> End {
-        End::of(AttemptEnd::Uncertain(self.rule, self.retry()), format!("{why}; its effect may have happened"))
+        End::of(
+            AttemptEnd::Uncertain(self.rule, self.retry()),
+            format!("{why}; its effect may have happened"),
+        )
     }
 
     fn retry(&self) -> Retry {
@@ -136,9 +153,16 @@ fn completed(result: Option<Value>) -> End {
     match text {
         Some(text) if text.len() > RESULT_BYTES_MAX => End {
             end: AttemptEnd::Completed,
-            error: Some(format!("the result of {} bytes was larger than {RESULT_BYTES_MAX} and is not kept", text.len())),
+            error: Some(format!(
+                "the result of {} bytes was larger than {RESULT_BYTES_MAX} and is not kept",
+                text.len()
+            )),
             result: None,
         },
-        result => End { end: AttemptEnd::Completed, error: None, result },
+        result => End {
+            end: AttemptEnd::Completed,
+            error: None,
+            result,
+        },
     }
 }

@@ -1,1 +1,19 @@
-//! (to be written)
+//! The actors that perform jobs, and the dispatcher and keeper beside them.
+//!
+//! Guarantees: the dispatcher claims at most as many jobs as a worker has free slots; jobs of one queue start in the order
+//! in which they were claimed; a worker's restart neither ends its attempts nor loses what waits in its mailbox; a wake
+//! that is lost costs one poll.
+//!
+//! Left out: what the work is (`jobs::kinds`), and how a failing actor is restarted (`supervision`).
+
+mod dispatcher;
+mod keeper;
+mod lane;
+mod wakes;
+mod worker;
+
+pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
+pub use keeper::{Keeper, KeeperParts, LEASE, LEASE_BEAT};
+pub use lane::{Lane, LaneParts};
+pub use wakes::{Wake, Wakes};
+pub use worker::{Perform, Worker};

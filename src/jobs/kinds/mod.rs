@@ -1,0 +1,15 @@
+//! The kinds of work that this service knows, one file each.
+//!
+//! Left out: which kinds a process performs; the application builds its registry.
+
+mod account_exists;
+mod email_send;
+mod postbox;
+mod probe;
+mod registration_mail;
+
+pub use account_exists::{AccountExists, AccountExistsArgs};
+pub use email_send::{EmailBody, EmailSend, EmailSendArgs};
+pub use postbox::{Postbox, Sending};
+pub use probe::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
+pub use registration_mail::{RegistrationMail, RegistrationMailArgs, TOKEN_PURPOSE};

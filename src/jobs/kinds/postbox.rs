@@ -1,0 +1,150 @@
+//! What all mailing kinds share: the transport, the templates and the sender, and the way from an attempt to a delivery.
+//!
+//! What is promised: a mail whose delivery failed before its final dot was not sent and is tried again; one that the server
+//! took is never sent again by a finished attempt; silence after the dot goes to the kind's rule. `Message-ID` and `Date`
+//! are the same over all attempts, so that a reader's program can fold what came twice.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::json;
+
+use crate::domain::email::EmailAddress;
+use crate::domain::job::Backoff;
+use crate::jobs::{JobContext, Outcome};
+use crate::mail::{
+    Content, DeliveryError, Gate, GateClosed, Message, RenderError, Sender, TemplateError, Templates, Transport,
+};
+use crate::telemetry;
+
+/// How long to wait after a mail could not be handed over: quick at first, for a relay that restarts or greylists, and
+/// every ten minutes then, for one that is away.
+pub(super) const MAIL_BACKOFF: Backoff = Backoff {
+    base: std::time::Duration::from_secs(5),
+    cap: std::time::Duration::from_secs(600),
+};
+
+/// With [`MAIL_BACKOFF`], twenty attempts reach over two hours.
+pub(super) const MAIL_ATTEMPTS_MAX: u32 = 20;
+
+/// How long one attempt may take: the ten minutes that a server may think about the final dot (RFC 5321 §4.5.3.2.6), and
+/// the steps before it.
+pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12 * 60);
+
+/// Where mail goes and whom it is from; clones share it.
+#[derive(Clone)]
+pub struct Postbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    templates: Templates,
+    from: Sender,
+}
+
+/// What is to be sent, and to whom.
+pub struct Sending {
+    /// The recipients.
+    pub to: Vec<EmailAddress>,
+    /// Subject and bodies.
+    pub content: Content,
+}
+
+/// Opens when the attempt may pass its point of no return.
+struct AttemptGate<'a>(&'a JobContext);
+
+impl Gate for AttemptGate<'_> {
+    fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>> {
+        Box::pin(async { self.0.point_of_no_return().await.map_err(|_stopped| GateClosed) })
+    }
+}
+
+impl Postbox {
+    /// A postbox that sends by `transport`, as `from`.
+    ///
+    /// # Errors
+    /// When a built-in template does not compile, which a test rules out.
+    pub fn new(transport: Arc<dyn Transport>, from: Sender) -> Result<Self, TemplateError> {
+        Ok(Self {
+            inner: Arc::new(Inner {
+                transport,
+                templates: Templates::new()?,
+                from,
+            }),
+        })
+    }
+
+    /// The templates, for checking a request before it is accepted.
+    #[must_use]
+    pub fn templates(&self) -> &Templates {
+        &self.inner.templates
+    }
+
+    /// Sends a mail in the name of an attempt.
+    pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
+        let rendered = match self.message(sending, ctx).render() {
+            Ok(rendered) => rendered,
+            Err(error) => return unrenderable(&error),
+        };
+        let gate = AttemptGate(ctx);
+        let delivery = self.inner.transport.deliver(&rendered, &gate);
+        tokio::pin!(delivery);
+        let delivered = tokio::select! {
+            biased;
+            delivered = &mut delivery => delivered,
+            () = ctx.stopped() => {
+                if !ctx.is_past_no_return() {
+                    // Dropping the delivery closes its connection: nothing was sent.
+                    return Outcome::Cancelled;
+                }
+                delivery.await
+            }
+        };
+        match delivered {
+            Ok(receipt) => {
+                tracing::info!(
+                    event = telemetry::names::event::MAIL_SENT,
+                    job = %ctx.job(),
+                    recipients = rendered.envelope.to.len(),
+                    reply = receipt.words,
+                    "a mail was handed over"
+                );
+                Outcome::Completed(Some(
+                    json!({ "message_id": rendered.message_id, "reply": receipt.words }),
+                ))
+            }
+            Err(DeliveryError::GateClosed) => Outcome::Cancelled,
+            Err(error @ DeliveryError::Transient { .. }) => Outcome::retry(error.to_string()),
+            Err(error @ DeliveryError::Permanent { .. }) => Outcome::permanent(error.to_string()),
+            Err(error @ DeliveryError::Uncertain { .. }) => Outcome::Uncertain(error.to_string()),
+        }
+    }
+
+    fn message(&self, sending: Sending, ctx: &JobContext) -> Message {
+        let from = self.inner.from.clone();
+        let job = ctx.job().to_string();
+        Message {
+            id: format!("{job}@{}", from.address.domain()),
+            date: ctx.accepted_at(),
+            from,
+            to: sending.to,
+            subject: sending.content.subject,
+            text: sending.content.text,
+            html: sending.content.html,
+            job: Some(job),
+        }
+    }
+}
+
+fn unrenderable(error: &RenderError) -> Outcome {
+    Outcome::permanent(format!("the mail could not be built: {}", telemetry::chain(error)))
+}
+
+/// The outcome of a mail whose template did not render.
+pub(super) fn untemplatable(error: &TemplateError) -> Outcome {
+    Outcome::permanent(format!(
+        "the template could not be rendered: {}",
+        telemetry::chain(error)
+    ))
+}

@@ -1,0 +1,207 @@
+//! A lane: one queue, the worker that performs it, and the worker's slots.
+//!
+//! Guarantees: never more attempts than slots, each slot held from the claim until the attempt's end is written; one claim
+//! of a lane at a time, so that jobs reach the worker in the order in which they were claimed; a worker that is down gets
+//! nothing claimed for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+
+use super::{Perform, Wakes};
+use crate::clock::{Clock, Timestamp};
+use crate::domain::id::NodeId;
+use crate::domain::job::Queue;
+use crate::jobs::{Attempt, AttemptParts, Attempts, Registry, StopCause};
+use crate::store::{ClaimRequest, ClaimedJob, Store};
+use crate::supervision::Recipient;
+use crate::telemetry;
+
+/// Jobs in one claim: beyond this a claim's transaction holds others up more than it saves.
+const CLAIM_MAX: usize = 256;
+
+/// What a lane is made of.
+pub struct LaneParts {
+    /// The queue.
+    pub queue: Queue,
+    /// The actor that performs its jobs.
+    pub worker: Recipient<Perform>,
+    /// Attempts that it may run at once.
+    pub slots: usize,
+    /// The list of its attempts.
+    pub attempts: Attempts,
+    /// The kinds that this process knows.
+    pub registry: Registry,
+    /// Where jobs are kept.
+    pub store: Store,
+    /// This process.
+    pub node: NodeId,
+    /// The time.
+    pub clock: Clock,
+    /// Told when a slot becomes free while jobs may be waiting.
+    pub wakes: Wakes,
+}
+
+/// One queue on its way to its worker.
+pub struct Lane {
+    parts: LaneParts,
+    kinds: Vec<&'static str>,
+    slots: Arc<Semaphore>,
+    /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
+    hungry: Arc<AtomicBool>,
+    /// Held while claiming.
+    claiming: Mutex<()>,
+    /// Whether somebody asked to be served since the last claim began.
+    asked: AtomicBool,
+    closed: AtomicBool,
+}
+
+/// A slot that an attempt holds.
+struct Slot {
+    permit: Option<OwnedSemaphorePermit>,
+    hungry: Arc<AtomicBool>,
+    wakes: Wakes,
+    queue: Queue,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // Free first, so that whoever is woken finds it.
+        drop(self.permit.take());
+        if self.hungry.load(Ordering::SeqCst) {
+            self.wakes.wake(self.queue);
+        }
+    }
+}
+
+impl Lane {
+    /// A lane of these parts.
+    #[must_use]
+    pub fn new(parts: LaneParts) -> Self {
+        let kinds = parts.registry.of_queue(parts.queue);
+        let slots = Arc::new(Semaphore::new(parts.slots));
+        Self {
+            parts,
+            kinds,
+            slots,
+            hungry: Arc::new(AtomicBool::new(false)),
+            claiming: Mutex::new(()),
+            asked: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Its queue.
+    #[must_use]
+    pub fn queue(&self) -> Queue {
+        self.parts.queue
+    }
+
+    /// Its attempts.
+    #[must_use]
+    pub fn attempts(&self) -> &Attempts {
+        &self.parts.attempts
+    }
+
+    /// Whether its worker is up.
+    #[must_use]
+    pub fn worker_is_running(&self) -> bool {
+        self.parts.worker.is_running()
+    }
+
+    /// Claims nothing any more, and waits for the claim that is under way.
+    pub async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        drop(self.claiming.lock().await);
+    }
+
+    /// Tells the attempt of a job to end because a cancel was asked for; answers whether it runs here.
+    pub fn cancel(&self, job: crate::domain::id::JobId) -> bool {
+        self.parts.attempts.stop(job, StopCause::CancelRequested)
+    }
+
+    /// Claims and sends until there is no free slot or no job; answers when the next waiting job is due. If the lane is
+    /// being served already, that turn goes round once more instead.
+    pub async fn serve(&self) -> Option<Timestamp> {
+        let mut next_due = None;
+        self.asked.store(true, Ordering::SeqCst);
+        // Looked at again after each turn, so that whoever asked while it ended is not forgotten.
+        while self.asked.load(Ordering::SeqCst) {
+            let Ok(_turn) = self.claiming.try_lock() else { break };
+            while self.asked.swap(false, Ordering::SeqCst) {
+                next_due = self.claim_and_send().await;
+            }
+        }
+        next_due
+    }
+
+    async fn claim_and_send(&self) -> Option<Timestamp> {
+        let mut next_due = None;
+        while let Some(slots) = self.free_slots() {
+            let limit = slots.num_permits();
+            let request = ClaimRequest {
+                queue: self.parts.queue,
+                kinds: self.kinds.clone(),
+                limit,
+                node: self.parts.node,
+                now: self.parts.clock.now(),
+            };
+            let claimed = match self.parts.store.claim(request).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    let error = telemetry::chain(&error);
+                    tracing::warn!(queue = %self.parts.queue, %error, "no jobs could be claimed; the next poll tries again");
+                    return next_due;
+                }
+            };
+            next_due = claimed.next_due;
+            let has_more = claimed.jobs.len() >= limit;
+            self.hungry.store(has_more, Ordering::SeqCst);
+            self.send(claimed.jobs, slots).await;
+            if !has_more {
+                break;
+            }
+        }
+        next_due
+    }
+
+    /// As many free slots as one claim may fill; none if there are none, or nothing is to be claimed.
+    fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
+        if self.closed.load(Ordering::SeqCst) || !self.worker_is_running() {
+            return None;
+        }
+        // Said before the look, so that a slot that becomes free between the two gives a wake.
+        self.hungry.store(true, Ordering::SeqCst);
+        let free = self.slots.available_permits().min(CLAIM_MAX);
+        let count = u32::try_from(free).ok().filter(|count| *count > 0)?;
+        Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
+    }
+
+    async fn send(&self, jobs: Vec<ClaimedJob>, mut slots: OwnedSemaphorePermit) {
+        for job in jobs {
+            let slot = Slot {
+                permit: slots.split(1),
+                hungry: Arc::clone(&self.hungry),
+                wakes: self.parts.wakes.clone(),
+                queue: self.parts.queue,
+            };
+            // The claim asked for known kinds only.
+            let Some(kind) = self.parts.registry.get(&job.kind) else {
+                continue;
+            };
+            let attempt = Attempt::new(AttemptParts {
+                handle: self.parts.attempts.begin(job.id, job.fence),
+                job,
+                kind,
+                ledger: Arc::new(self.parts.store.clone()),
+                clock: self.parts.clock.clone(),
+                keep: Box::new(slot),
+            });
+            // An attempt that a closed worker refuses is dropped, and gives its job back by that.
+            if self.parts.worker.tell(Perform(attempt)).await.is_err() {
+                tracing::debug!(queue = %self.parts.queue, "the worker has stopped; its jobs are given back");
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A worker: the actor that performs the jobs of one queue. The mailer and the prober are workers.
+//!
+//! Its handler only receives; the attempt runs as a task of the same arbiter beside the actor, so that the actor's restart
+//! does not end it and slow work never holds up the mailbox. To test one alone: start it in a tree, send it a [`Perform`]
+//! whose ledger is a [`crate::jobs::MemoryLedger`], and await the [`Report`].
+
+use actix::prelude::*;
+
+use crate::jobs::{Attempt, Report};
+use crate::supervision;
+use crate::telemetry::names;
+
+/// Performs whatever attempts it is sent.
+#[derive(Debug, Default)]
+pub struct Worker;
+
+/// Perform this attempt; answered when its end is written. None when there is nothing left of it.
+#[derive(Message)]
+#[rtype(result = "Option<Report>")]
+pub struct Perform(pub Attempt);
+
+impl Actor for Worker {
+    type Context = supervision::Context<Self>;
+}
+
+supervision::supervised!(Worker);
+
+impl Handler<Perform> for Worker {
+    type Result = ResponseFuture<Option<Report>>;
+
+    fn handle(&mut self, Perform(attempt): Perform, ctx: &mut Self::Context) -> Self::Result {
+        if let Some(job) = attempt.job() {
+            tracing::info!(
+                event = names::event::JOB_CLAIMED,
+                actor = ctx.name(),
+                job = %job.id,
+                kind = job.kind,
+                queue = %job.queue,
+                attempt = job.attempt,
+                fence = job.fence,
+                request_id = job.request_id.as_deref(),
+                "an attempt begins"
+            );
+        }
+        // A panic in here drops the attempt, which writes its own end.
+        let received = attempt.receive();
+        let task = tokio::spawn(attempt.run(received));
+        Box::pin(async move { task.await.ok().flatten() })
+    }
+}
