@@ -17,7 +17,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use source::ConfigError;
-pub use url::{DatabaseUrl, MailUrl, PublicUrl, SmtpLogin, UrlError};
+pub use url::{DatabaseUrl, MailUrl, PublicUrl, UrlError};
 
 use crate::domain::password::PasswordCost;
 use crate::telemetry::LogFormat;

@@ -8,8 +8,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
-
 /// Why a text is not the address it should be; never holds any of it, since it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -136,26 +134,15 @@ pub enum MailUrl {
         host: String,
         /// Its port; 25 unless given.
         port: u16,
-        /// What to log in with, if at all.
-        login: Option<SmtpLogin>,
     },
 }
 
-/// What to log in to a mail server with.
-#[derive(Clone, Debug)]
-pub struct SmtpLogin {
-    /// The user.
-    pub user: String,
-    /// The password.
-    pub password: SecretString,
-}
-
 impl MailUrl {
-    /// The address written as `text`; user and password may be percent-encoded.
+    /// The address written as `text`.
     ///
     /// # Errors
     ///
-    /// If it is neither `file:folder` nor `smtp://host`.
+    /// If it is neither `file:folder` nor `smtp://host`, or asks for TLS or a login, which this version does not speak.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         if let Some(folder) = text.strip_prefix("file:") {
             let folder = folder.strip_prefix("//").unwrap_or(folder);
@@ -174,11 +161,12 @@ impl MailUrl {
             .strip_prefix("smtp://")
             .ok_or(UrlError("must be smtp://host:port or file:folder"))?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (login, server) = match rest.rsplit_once('@') {
-            Some((login, server)) => (Some(parse_login(login)?), server),
-            None => (None, rest),
-        };
-        let (host, port) = split_port(server).ok_or(UrlError("must have a port from 1 to 65535"))?;
+        if rest.contains('@') {
+            return Err(UrlError(
+                "holds a user or a password, which this version does not log in with yet; use a relay that needs none",
+            ));
+        }
+        let (host, port) = split_port(rest).ok_or(UrlError("must have a port from 1 to 65535"))?;
         let good = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_' | ':');
         if host.is_empty() || port == Some(0) || !host.chars().all(good) {
             return Err(UrlError(
@@ -188,29 +176,17 @@ impl MailUrl {
         Ok(Self::Smtp {
             host: host.into(),
             port: port.unwrap_or(25),
-            login,
         })
     }
 }
 
 impl fmt::Display for MailUrl {
-    /// Without user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Outbox(folder) => write!(f, "file:{}", folder.display()),
-            Self::Smtp { host, port, .. } => write!(f, "smtp://{host}:{port}"),
+            Self::Smtp { host, port } => write!(f, "smtp://{host}:{port}"),
         }
     }
-}
-
-fn parse_login(text: &str) -> Result<SmtpLogin, UrlError> {
-    let wrong = || UrlError("must have user:password before the @, with other characters percent-encoded");
-    let (user, password) = text.split_once(':').ok_or_else(wrong)?;
-    let user = percent_decode(user).filter(|user| !user.is_empty()).ok_or_else(wrong)?;
-    Ok(SmtpLogin {
-        user,
-        password: percent_decode(password).ok_or_else(wrong)?.into(),
-    })
 }
 
 /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; the host without brackets.
@@ -236,28 +212,9 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let (high, low) = (
-                    char::from(rest.next()?).to_digit(16)?,
-                    char::from(rest.next()?).to_digit(16)?,
-                );
-                u8::try_from(16 * high + low).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret as _;
 
     #[test]
     fn a_public_address_is_a_scheme_and_a_host() {
@@ -318,23 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn mail_goes_to_a_folder_or_to_a_server_with_or_without_a_login() {
+    fn mail_goes_to_a_folder_or_to_a_server() {
         assert!(
             matches!(MailUrl::parse("file:data/outbox"), Ok(MailUrl::Outbox(folder)) if folder == Path::new("data/outbox"))
         );
-        let MailUrl::Smtp { host, port, login } = MailUrl::parse("smtp://bob:p%40ss:word@[::1]:2525").unwrap() else {
-            panic!()
-        };
-        let login = login.unwrap();
-        assert_eq!((host.as_str(), port, login.user.as_str()), ("::1", 2525, "bob"));
-        assert_eq!(login.password.expose_secret(), "p@ss:word");
+        assert!(matches!(
+            MailUrl::parse("smtp://[::1]:2525"),
+            Ok(MailUrl::Smtp { host, port: 2525 }) if host == "::1"
+        ));
         assert!(matches!(
             MailUrl::parse("smtp://relay"),
-            Ok(MailUrl::Smtp {
-                port: 25,
-                login: None,
-                ..
-            })
+            Ok(MailUrl::Smtp { port: 25, .. })
         ));
         for text in [
             "",
@@ -344,7 +295,8 @@ mod tests {
             "smtp://a:0",
             "smtp://a:x",
             "smtp://bob@a",
-            "smtp://b:%zz@a",
+            "smtp://bob:secret@a",
+            "smtps://a",
             "smtp://a/b",
         ] {
             assert!(MailUrl::parse(text).is_err(), "{text}");

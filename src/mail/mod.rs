@@ -13,7 +13,6 @@ mod outbox;
 mod smtp;
 mod templates;
 mod transport;
-mod url;
 mod words;
 
 pub use memory::{MemoryTransport, WaitedTooLong};
@@ -22,5 +21,4 @@ pub use outbox::OutboxTransport;
 pub use smtp::{HelloName, HelloNameError, SmtpConfig, SmtpTransport};
 pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Transport};
-pub use url::{MailUrl, MailUrlError};
 pub use words::WORDS_CHARS_MAX;

@@ -10,12 +10,13 @@ use crate::clock::Timestamp;
 
 /// A text column as the type it stands for.
 pub(super) fn parsed<T: FromStr>(text: &str, table: &'static str, what: &'static str) -> Result<T, StoreError> {
-    text.parse().map_err(|_: T::Err| StoreError::Corrupt { table, what })
+    text.parse()
+        .map_err(|_unreadable: T::Err| StoreError::Corrupt { table, what })
 }
 
 /// A number column that is never negative.
 pub(super) fn unsigned<T: TryFrom<i64>>(number: i64, table: &'static str, what: &'static str) -> Result<T, StoreError> {
-    T::try_from(number).map_err(|_: T::Error| StoreError::Corrupt { table, what })
+    T::try_from(number).map_err(|_negative: T::Error| StoreError::Corrupt { table, what })
 }
 
 /// A time column.

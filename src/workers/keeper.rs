@@ -54,7 +54,7 @@ impl Keeper {
             match beaten {
                 Ok(true) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok(false) => {
-                    tracing::error!(%node, "this node's lease is gone; was the database replaced while serving?")
+                    tracing::error!(%node, "this node's lease is gone; was the database replaced while serving?");
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);

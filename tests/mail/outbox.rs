@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use legwork::mail::{DeliveryError, HelloName, MailUrl, Message, OpenGate, OutboxTransport, Phase, Transport};
+use legwork::mail::{DeliveryError, Message, OpenGate, OutboxTransport, Phase, Transport};
 
 use super::{CountingGate, mail, message};
 
@@ -120,11 +120,10 @@ async fn a_folder_that_cannot_be_written_is_transient_and_a_strange_id_permanent
 }
 
 #[tokio::test]
-async fn the_url_leads_to_the_folder_and_a_file_in_its_place_is_an_error() {
+async fn the_outbox_names_its_folder_and_a_file_in_its_place_is_an_error() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("outbox");
-    let url = MailUrl::parse(&format!("file:{}", dir.display())).unwrap();
-    let outbox = url.open(HelloName::default()).unwrap();
+    let outbox = OutboxTransport::new(&dir).unwrap();
     assert_eq!(outbox.describe(), format!("file:{}", dir.display()));
     outbox.deliver(&mail("job_1"), &OpenGate).await.unwrap();
     assert_eq!(names(&dir), [NAME]);

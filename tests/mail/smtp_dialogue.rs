@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legwork::domain::email::Subject;
-use legwork::mail::{DeliveryError, HelloName, MailUrl, Message, OpenGate, SmtpConfig, SmtpTransport, Transport};
+use legwork::mail::{DeliveryError, HelloName, Message, OpenGate, SmtpConfig, SmtpTransport, Transport};
 
 use super::{CountingGate, address, let_pass, mail, message};
 use crate::support::relay::{Relay, Step};
@@ -102,12 +102,13 @@ async fn a_text_arrives_readable_with_one_kind_of_line_end() {
 }
 
 #[tokio::test]
-async fn the_url_leads_to_the_relay_and_the_hello_name_is_said() {
+async fn the_hello_name_is_said() {
     let relay = Relay::start();
-    let transport = MailUrl::parse(&relay.url())
-        .unwrap()
-        .open(HelloName::parse("legwork.test").unwrap())
-        .unwrap();
+    let hello_name = HelloName::parse("legwork.test").unwrap();
+    let transport = SmtpTransport::new(SmtpConfig {
+        hello_name,
+        ..SmtpConfig::new("127.0.0.1", relay.port())
+    });
     transport.deliver(&mail("job_1"), &OpenGate).await.unwrap();
     assert_eq!(relay.commands()[0], "EHLO legwork.test");
     assert_eq!(transport.describe(), relay.url());

@@ -85,7 +85,7 @@ impl StandingRow {
 
     /// The priority, as the rank is computed from.
     pub(super) fn priority(&self) -> Result<i32, StoreError> {
-        i32::try_from(self.priority).map_err(|_: std::num::TryFromIntError| StoreError::Corrupt {
+        i32::try_from(self.priority).map_err(|_out_of_range| StoreError::Corrupt {
             table: "jobs",
             what: "priority",
         })

@@ -67,13 +67,14 @@ fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Mem
                 on_available(&queues);
             }
         }
-        Err(error) if members.len() == 1 => {
-            for member in members.drain(..) {
-                member.answer(Err(error));
-                break;
-            }
-        }
         Err(error) => {
+            if members.len() == 1 {
+                // There is one, and so nobody else to run again.
+                if let Some(member) = members.pop() {
+                    member.answer(Err(error));
+                }
+                return;
+            }
             tracing::warn!(
                 event = "transaction_lost",
                 members = members.len(),
