@@ -6,7 +6,7 @@
 //!
 //! How an application is put together, from the inside out:
 //!
-//! ```ignore
+//! ```text
 //! App::new()
 //!     .app_data(web::Data::new(Limits { max_body_bytes, request_timeout }))
 //!     .service(Endpoint::at("/v1/jobs/{id}").get(show_job))

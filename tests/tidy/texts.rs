@@ -1,0 +1,152 @@
+//! What no file may hold, however it is otherwise written.
+
+use super::source::{Source, has};
+
+/// The most lines of a file. A file that says one thing needs about 100; beyond this it says several.
+const LINES_MAX: usize = 450;
+
+/// Names of modules that say nothing of what is in them.
+const EMPTY_NAMES: &[&str] = &[
+    "util", "utils", "common", "helper", "helpers", "manager", "misc", "shared", "stuff",
+];
+
+/// What code must not hold, and what to do instead.
+const BANNED: &[(&str, &str)] = &[
+    ("do_send(", "it ignores the mailbox's bound; use supervision::Address"),
+    ("todo!", "finish it, or leave it out and say so in the module's head"),
+    (
+        "unimplemented!",
+        "finish it, or leave it out and say so in the module's head",
+    ),
+    ("dbg!", "log an event, or take it out"),
+    (
+        "#[ignore",
+        "a test that is not run proves nothing; make it fast, or take it out",
+    ),
+];
+
+/// What tests must not wait with.
+const SLEEPS: &[&str] = &["thread::sleep", "time::sleep", "time::sleep_until"];
+
+/// Tests that may sleep all the same, each with its reason.
+const SLEEPERS: &[(&str, &str)] = &[];
+
+/// Files that do not say at their head what they are for.
+pub(crate) fn heads(sources: &[Source]) -> Vec<String> {
+    let silent = sources.iter().filter(|source| !source.text.starts_with("//!"));
+    let told = |source: &Source| {
+        format!(
+            "{}: start with //! and say what the module does, guarantees and leaves out",
+            source.path
+        )
+    };
+    silent.map(told).collect()
+}
+
+/// Files that are too long.
+pub(crate) fn lengths(sources: &[Source]) -> Vec<String> {
+    let long = sources.iter().filter(|source| source.text.lines().count() > LINES_MAX);
+    long.map(|source| format!("{}: over {LINES_MAX} lines; split it by subject", source.path))
+        .collect()
+}
+
+/// Modules whose name says nothing.
+pub(crate) fn names(sources: &[Source]) -> Vec<String> {
+    let empty = |part: &str| EMPTY_NAMES.contains(&part.trim_end_matches(".rs"));
+    let found = sources.iter().filter(|source| source.path.split('/').any(empty));
+    found
+        .map(|source| format!("{}: name the module by what it is responsible for", source.path))
+        .collect()
+}
+
+/// Code that must not be.
+pub(crate) fn banned(sources: &[Source]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for source in sources {
+        let code = source.code();
+        for (name, instead) in BANNED.iter().filter(|(name, _)| has(&code, name)) {
+            findings.push(format!("{}: holds {name}; {instead}", source.path));
+        }
+    }
+    findings
+}
+
+/// Tests that wait by sleeping.
+pub(crate) fn sleeps(sources: &[Source]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for source in sources
+        .iter()
+        .filter(|source| !SLEEPERS.iter().any(|(path, _)| *path == source.path))
+    {
+        let code = source.code();
+        let is_test = source.is_in("tests/") || source.path.ends_with("/tests.rs") || source.path.contains("/tests/");
+        let tests = if is_test {
+            Some(code.as_str())
+        } else {
+            code.split_once("#[cfg(test)]").map(|(_, tests)| tests)
+        };
+        if tests.is_some_and(|tests| SLEEPS.iter().any(|name| has(tests, name))) {
+            findings.push(format!(
+                "{}: a test sleeps; wait for a signal, for a condition within a bound, or with tokio's paused time",
+                source.path
+            ));
+        }
+    }
+    findings
+}
+
+/// Exceptions for files that are gone.
+pub(crate) fn stale_exceptions(sources: &[Source]) -> Vec<String> {
+    let stale = SLEEPERS
+        .iter()
+        .filter(|(path, _)| !sources.iter().any(|source| source.path == *path));
+    stale
+        .map(|(path, _)| format!("tests/tidy/texts.rs: {path} is gone; take it off the list"))
+        .collect()
+}
+
+#[test]
+fn each_of_these_rules_finds_a_broken_sample_and_passes_a_good_one() {
+    let good = Source::sample(
+        "src/jobs/retry.rs",
+        "//! Retries.\nasync fn f() { tokio::time::sleep(d).await }\n// todo!",
+    );
+    let long = "//! Long.\n".repeat(LINES_MAX + 1);
+    type Rule = fn(&[Source]) -> Vec<String>;
+    let rules: [(Rule, Source); 9] = [
+        (heads, Source::sample("src/a.rs", "\n//! Late.")),
+        (lengths, Source::sample("src/a.rs", &long)),
+        (names, Source::sample("src/jobs/utils.rs", "//! Utils.")),
+        (names, Source::sample("src/common/mod.rs", "//! Common.")),
+        (
+            banned,
+            Source::sample("src/a.rs", "//! A.\nfn f() { address.do_send(Wake) }"),
+        ),
+        (banned, Source::sample("src/a.rs", "//! A.\nfn f() { todo!() }")),
+        (
+            banned,
+            Source::sample("tests/a.rs", "//! A.\n#[ignore = \"slow\"] fn f() {}"),
+        ),
+        (
+            sleeps,
+            Source::sample("tests/a.rs", "//! A.\nfn f() { std::thread::sleep(d) }"),
+        ),
+        (
+            sleeps,
+            Source::sample(
+                "src/a.rs",
+                "//! A.\n#[cfg(test)]\nmod tests { async fn f() { tokio::time::sleep(d).await } }",
+            ),
+        ),
+    ];
+    for (rule, broken) in rules {
+        assert_eq!(
+            rule(std::slice::from_ref(&broken)).len(),
+            1,
+            "{}: {}",
+            broken.path,
+            broken.text
+        );
+        assert_eq!(rule(std::slice::from_ref(&good)), Vec::<String>::new());
+    }
+}
