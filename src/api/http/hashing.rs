@@ -104,6 +104,18 @@ mod tests {
         HashingPool::new(NonZeroUsize::new(running).unwrap(), waiting)
     }
 
+    /// Waits for `condition`, within a bound.
+    async fn until(condition: impl Fn() -> bool) {
+        let wait = async {
+            while !condition() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait)
+            .await
+            .expect("the condition holds in time");
+    }
+
     #[tokio::test]
     async fn work_runs_and_its_answer_comes_back() {
         assert_eq!(pool(1, 0).run(|| 7).await.unwrap(), 7);
@@ -121,9 +133,7 @@ mod tests {
             let pool = pool.clone();
             async move { pool.run(|| true).await }
         });
-        while pool.places.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
+        until(|| pool.places.available_permits() == 0).await;
         assert!(matches!(pool.run(|| true).await, Err(HashingError::Busy)));
         release.send(()).unwrap();
         assert!(running.await.unwrap().unwrap() && waiting.await.unwrap().unwrap());
@@ -150,10 +160,7 @@ mod tests {
         assert!(caller.await.unwrap_err().is_cancelled());
         assert!(matches!(pool.run(|| true).await, Err(HashingError::Busy)));
         release.send(()).unwrap();
-        // Level-triggered: the permits come back when the thread ends.
-        while pool.places.available_permits() == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(|| pool.places.available_permits() == 1).await;
         assert!(pool.run(|| true).await.unwrap());
     }
 

@@ -385,27 +385,51 @@ async fn bad_input_is_no_error_in_the_log_and_a_fault_is_one_with_its_cause() {
     }
 }
 
-#[actix_web::test]
-async fn a_client_that_sends_its_body_drop_by_drop_is_cut_off() {
+/// What a real server answers to `request`, as text, until it closes the connection.
+async fn over_the_wire(request: &str) -> String {
     let server = HttpServer::new(|| app!()).workers(1).bind(("127.0.0.1", 0)).unwrap();
     let address = server.addrs()[0];
     let server = server.run();
     let handle = server.handle();
     let running = tokio::task::spawn_local(server);
     let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head =
-        "POST /greet HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"name\"";
-    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     let read = client.read_to_string(&mut text);
     tokio::time::timeout(Duration::from_secs(10), read)
         .await
         .expect("the connection is closed")
         .unwrap();
+    handle.stop(false).await;
+    running.await.unwrap().unwrap();
+    text
+}
+
+const POST: &str = "POST /greet HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n";
+
+#[actix_web::test]
+async fn a_client_that_sends_its_body_drop_by_drop_is_cut_off() {
+    let text = over_the_wire(&format!("{POST}Content-Length: 20\r\n\r\n{{\"name\"")).await;
     assert!(
         text.starts_with("HTTP/1.1 408 ") && text.contains("/problems/request-timeout"),
         "{text}"
     );
-    handle.stop(false).await;
-    running.await.unwrap().unwrap();
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_say_its_length_is_bounded_too() {
+    let chunk = format!("3c\r\n{}\r\n", " ".repeat(60));
+    let text = over_the_wire(&format!(
+        "{POST}Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n"
+    ))
+    .await;
+    assert!(
+        text.starts_with("HTTP/1.1 413 ") && text.contains("at most 100 bytes"),
+        "{text}"
+    );
+    let text = over_the_wire(&format!(
+        "{POST}Transfer-Encoding: chunked\r\n\r\nf\r\n{{\"name\": \"ann\"}}\r\n0\r\n\r\n"
+    ))
+    .await;
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with("ann"), "{text}");
 }
