@@ -233,10 +233,10 @@ async fn a_good_request_is_answered_with_the_headers_that_protect_it() {
 
 #[actix_web::test]
 async fn a_method_that_is_not_there_is_answered_with_those_that_are() {
-    assert_eq!(
-        answer(TestRequest::post().uri("/jobs/x")).await.headers["allow"],
-        "GET, HEAD, DELETE"
-    );
+    let refused = answer(TestRequest::post().uri("/jobs/x")).await;
+    assert_eq!(refused.headers["allow"], "GET, HEAD, DELETE");
+    assert_eq!(refused.body["detail"], "this address allows: GET, HEAD, DELETE");
+    assert_eq!(answer(TestRequest::post().uri("/bare")).await.headers["allow"], "GET");
     let id = JobId::generate();
     let head = TestRequest::default().method(Method::HEAD).uri(&format!("/jobs/{id}"));
     assert_eq!(answer(head).await.status, 200);
