@@ -25,8 +25,16 @@ const BANNED: &[(&str, &str)] = &[
     ),
 ];
 
-/// What tests must not wait with.
-const SLEEPS: &[&str] = &["thread::sleep", "time::sleep", "time::sleep_until"];
+/// What tests must not wait with, and what makes it harmless: tokio's clock, once paused, jumps over a sleep.
+const SLEEPS: &[(&str, &[&str])] = &[
+    ("thread::sleep", &[]),
+    ("time::sleep", PAUSED),
+    ("time::sleep_until", PAUSED),
+    ("time::interval", PAUSED),
+];
+
+/// What pauses tokio's clock.
+const PAUSED: &[&str] = &["start_paused", "time::pause"];
 
 /// Tests that may sleep all the same, each with its reason.
 const SLEEPERS: &[(&str, &str)] = &[];
@@ -85,7 +93,12 @@ pub(crate) fn sleeps(sources: &[Source]) -> Vec<String> {
         } else {
             code.split_once("#[cfg(test)]").map(|(_, tests)| tests)
         };
-        if tests.is_some_and(|tests| SLEEPS.iter().any(|name| has(tests, name))) {
+        let world = world_of(&source.path, sources);
+        let waits = |tests: &str| {
+            let mut found = SLEEPS.iter().filter(|(name, _)| has(tests, name));
+            found.any(|(_, harmless)| !harmless.iter().any(|name| has(tests, name) || has(&world, name)))
+        };
+        if tests.is_some_and(waits) {
             findings.push(format!(
                 "{}: a test sleeps; wait for a signal, for a condition within a bound, or with tokio's paused time",
                 source.path
@@ -93,6 +106,13 @@ pub(crate) fn sleeps(sources: &[Source]) -> Vec<String> {
         }
     }
     findings
+}
+
+/// The code of the `mod.rs` beside a test, which often sets up the world that its neighbours run in.
+fn world_of(path: &str, sources: &[Source]) -> String {
+    let beside = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/mod.rs"));
+    let world = sources.iter().find(|source| Some(&source.path) == beside.as_ref());
+    world.map(Source::code).unwrap_or_default()
 }
 
 /// Exceptions for files that are gone.
@@ -113,7 +133,7 @@ fn each_of_these_rules_finds_a_broken_sample_and_passes_a_good_one() {
     );
     let long = "//! Long.\n".repeat(LINES_MAX + 1);
     type Rule = fn(&[Source]) -> Vec<String>;
-    let rules: [(Rule, Source); 9] = [
+    let rules: [(Rule, Source); 10] = [
         (heads, Source::sample("src/a.rs", "\n//! Late.")),
         (lengths, Source::sample("src/a.rs", &long)),
         (names, Source::sample("src/jobs/utils.rs", "//! Utils.")),
@@ -138,7 +158,22 @@ fn each_of_these_rules_finds_a_broken_sample_and_passes_a_good_one() {
                 "//! A.\n#[cfg(test)]\nmod tests { async fn f() { tokio::time::sleep(d).await } }",
             ),
         ),
+        (
+            sleeps,
+            Source::sample(
+                "tests/a.rs",
+                "//! A.\n#[test(start_paused = true)] fn f() { std::thread::sleep(d) }",
+            ),
+        ),
     ];
+    let paused = "//! A.\n#[test(start_paused = true)] async fn f() { tokio::time::sleep(d).await }";
+    assert_eq!(sleeps(&[Source::sample("tests/a.rs", paused)]), Vec::<String>::new());
+    let world = Source::sample("src/a/tests/mod.rs", "//! A.\nfn world() { tokio::time::pause() }");
+    let neighbour = Source::sample(
+        "src/a/tests/b.rs",
+        "//! B.\nasync fn f() { tokio::time::sleep(d).await }",
+    );
+    assert_eq!(sleeps(&[world, neighbour]), Vec::<String>::new());
     for (rule, broken) in rules {
         assert_eq!(
             rule(std::slice::from_ref(&broken)).len(),
