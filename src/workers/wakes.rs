@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use actix::prelude::*;
+use actix::Message;
 
 use crate::domain::job::Queue;
 use crate::supervision::Recipient;

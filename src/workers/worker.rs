@@ -4,7 +4,7 @@
 //! does not end it and slow work never holds up the mailbox. To test one alone: start it in a tree, send it a [`Perform`]
 //! whose ledger is a [`crate::jobs::MemoryLedger`], and await the [`Report`].
 
-use actix::prelude::*;
+use actix::{Actor, Handler, Message, ResponseFuture};
 
 use crate::jobs::{Attempt, Report};
 use crate::supervision;
