@@ -6,6 +6,7 @@
 pub mod http;
 mod state;
 
+pub use http::HashingPool;
 pub use state::{CancelAttempt, ShutdownFlag, State};
 
 use actix_web::web;

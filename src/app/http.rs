@@ -1,0 +1,47 @@
+//! The HTTP server: limits, middleware in their order, and the routes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+
+use super::AppError;
+use crate::api::http::{Limits, request_id, security};
+use crate::api::{self, State};
+use crate::config::Config;
+
+/// Listens, and answers the address that was taken beside the server, which runs once it is polled.
+pub(super) fn listen(config: &Config, state: web::Data<State>) -> Result<(Server, SocketAddr), AppError> {
+    let limits = web::Data::new(Limits {
+        max_body_bytes: config.http.max_body_bytes,
+        request_timeout: config.http.request_timeout,
+    });
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .app_data(limits.clone())
+            .configure(api::routes)
+            .default_service(web::to(security::not_found))
+            .wrap(from_fn(security::limit_time))
+            .wrap(from_fn(request_id::track))
+    })
+    .workers(config.http.workers)
+    .max_connections(config.http.connections_per_worker())
+    .client_request_timeout(config.http.header_timeout)
+    .shutdown_timeout(seconds(config.shutdown.http))
+    .disable_signals();
+    let refused = |source| AppError::Bind {
+        bind: config.http.bind,
+        source,
+    };
+    let server = server.bind(config.http.bind).map_err(refused)?;
+    let address = server.addrs().first().copied().unwrap_or(config.http.bind);
+    Ok((server.run(), address))
+}
+
+/// Whole seconds, rounded up, as the server counts its patience.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
+}

@@ -1,0 +1,222 @@
+//! The composition root: builds every part, and owns the order in which they start and stop.
+//!
+//! Guarantees: a service that cannot have its database and folder to itself does not start; what a dead process left
+//! running is taken back before anything new is claimed; a shutdown goes through its phases in order, each with a time of
+//! its own, and loses nothing whichever of them runs out of it.
+//!
+//! Left out: what the parts do. Nothing here decides about a job or a request.
+
+pub mod account;
+mod http;
+mod outgoing;
+mod recovery;
+mod shutdown;
+mod tree;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::web;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api::{HashingPool, ShutdownFlag, State};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::id::{JobId, NodeId};
+use crate::domain::password::{PasswordHashError, PasswordHasher};
+use crate::jobs::Registry;
+use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail};
+use crate::keyring::{KeyRing, KeyRingError};
+use crate::mail::TemplateError;
+use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::telemetry::names::event;
+use crate::workers::Wakes;
+
+pub use outgoing::OutgoingError;
+
+/// Why the service does not start, or ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Another service has the database or the folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The folder for everything that is kept cannot be made.
+    #[error("the data folder {path} cannot be made")]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The keys cannot be read or made.
+    #[error("the key ring cannot be opened")]
+    Keys(#[from] KeyRingError),
+    /// The database cannot be opened or used.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// Passwords cannot be hashed.
+    #[error("passwords cannot be hashed")]
+    Passwords(#[from] PasswordHashError),
+    /// Mail cannot be sent.
+    #[error("mail cannot be set up")]
+    Outgoing(#[from] OutgoingError),
+    /// A built-in template is broken.
+    #[error("a built-in template does not compile")]
+    Templates(#[from] TemplateError),
+    /// The address to listen on cannot be had.
+    #[error("cannot listen on {bind}")]
+    Bind {
+        /// The address.
+        bind: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("signals cannot be waited for")]
+    Signals(#[source] std::io::Error),
+    /// The HTTP server ended without being told to.
+    #[error("the HTTP server ended by itself")]
+    ServerEnded(#[source] std::io::Error),
+}
+
+/// How a service that was told to stop came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Through all phases.
+    InOrder,
+    /// At once, by a second signal of this number.
+    BySecondSignal(i32),
+}
+
+/// Runs the service until it is told to stop. Needs an actix system.
+///
+/// # Errors
+/// [`AppError`] when it cannot start, or its HTTP server ends by itself.
+pub async fn serve(config: Config) -> Result<Ended, AppError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
+    let running = start(config).await?;
+    // A task of its own, since it must also be driven while it is being stopped.
+    let mut server = actix_web::rt::spawn(running.server);
+    let first = tokio::select! {
+        ended = &mut server => {
+            let ended = ended.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
+            let cause = ended.err().unwrap_or_else(|| std::io::Error::other("without a word"));
+            return Err(AppError::ServerEnded(cause));
+        }
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    };
+    tracing::info!(
+        event = event::SHUTDOWN,
+        phase = "begin",
+        signal = first,
+        "shutting down; a second signal ends at once"
+    );
+    tokio::select! {
+        () = shutdown::run(running.parts) => Ok(Ended::InOrder),
+        _ = interrupt.recv() => Ok(Ended::BySecondSignal(SignalKind::interrupt().as_raw_value())),
+        _ = terminate.recv() => Ok(Ended::BySecondSignal(SignalKind::terminate().as_raw_value())),
+    }
+}
+
+struct Running {
+    server: actix_web::dev::Server,
+    parts: shutdown::Parts,
+}
+
+async fn start(config: Config) -> Result<Running, AppError> {
+    let config = Arc::new(config);
+    let clock = Clock::System;
+    let data_dir = config.data_dir.clone();
+    make_data_dir(&data_dir)?;
+    let lock = ServeLock::take(config.database.url.path(), &data_dir)?;
+    let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
+    let wakes = Wakes::new();
+    let store = open_store(&config, &wakes)?;
+    let node = NodeId::generate();
+    recovery::enter_and_rescue(&store, node, &clock).await?;
+
+    let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
+    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
+    let registry = Registry::new()
+        .with(EmailSend::new(postbox.clone()))
+        .with(RegistrationMail::new(
+            postbox.clone(),
+            store.clone(),
+            Arc::clone(&keys),
+            &config.public_url.join("/verify"),
+        ))
+        .with(AccountExists::new(
+            postbox.clone(),
+            store.clone(),
+            config.public_url.as_str(),
+        ))
+        .with(Probe);
+
+    // One hash a core: more at once would be slower each, and take 19 MiB each.
+    let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes);
+    let shutdown = ShutdownFlag::default();
+    let lanes = grown.lanes.clone();
+    let state = web::Data::new(State {
+        config: Arc::clone(&config),
+        clock: clock.clone(),
+        store: store.clone(),
+        keys,
+        hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
+        hashing: HashingPool::new(cores, config.passwords.waiting),
+        postbox,
+        registry,
+        cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
+        tree: grown.tree.clone(),
+        workers: grown.workers.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let (server, address) = http::listen(&config, state)?;
+    tracing::info!(
+        event = event::SERVING,
+        address = %address,
+        node = %node,
+        database = %config.database.url,
+        mail = %config.mail.url,
+        version = env!("CARGO_PKG_VERSION"),
+        "legwork serves at http://{address}"
+    );
+    recovery::say_what_is_missing(&store, &grown.registry).await;
+    let parts = shutdown::Parts {
+        config,
+        store,
+        node,
+        http: server.handle(),
+        shutdown,
+        grown,
+        _lock: lock,
+    };
+    Ok(Running { server, parts })
+}
+
+/// Makes the data folder, for its owner only.
+fn make_data_dir(path: &std::path::Path) -> Result<(), AppError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| AppError::DataDir {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn open_store(config: &Config, wakes: &Wakes) -> Result<Store, StoreError> {
+    let wakes = wakes.clone();
+    Store::open(&StoreOptions {
+        path: config.database.url.path().to_owned(),
+        readers: config.database.readers,
+        on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
+    })
+}

@@ -1,0 +1,126 @@
+//! The supervision tree of this service: every long-lived actor is a child of its root.
+//!
+//! ```text
+//! root (one_for_one; started left to right, stopped right to left)
+//! ├── keeper      lease, clearing away      arbiter "control"
+//! ├── mailer      queue mail                arbiter "mailer"
+//! ├── prober      queue probes              arbiter "prober"
+//! └── dispatcher  claims for both           arbiter "control"
+//! ```
+//!
+//! A worker has an arbiter (a thread) of its own, so that work of one queue that blocks does not hold up another's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Arbiter, ArbiterHandle};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::id::NodeId;
+use crate::domain::job::Queue;
+use crate::jobs::{Attempts, Registry};
+use crate::store::Store;
+use crate::supervision::{ChildSpec, Tree};
+use crate::workers::{Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Perform, Wake, Wakes, Worker};
+
+/// Messages that may wait for a worker. Few, since a job that waits in the database can still be cancelled, while one that
+/// waits in a mailbox is held already.
+const WORKER_MAILBOX: usize = 16;
+
+/// The tree and what belongs to it.
+pub(super) struct Grown {
+    pub(super) tree: Tree,
+    pub(super) lanes: Vec<Arc<Lane>>,
+    pub(super) workers: Vec<(Queue, &'static str)>,
+    pub(super) registry: Registry,
+    pub(super) arbiters: Vec<Arbiter>,
+}
+
+/// Starts the tree.
+pub(super) fn grow(
+    config: &Config,
+    store: &Store,
+    registry: &Registry,
+    node: NodeId,
+    clock: &Clock,
+    wakes: &Wakes,
+) -> Grown {
+    let tree = Tree::new("root", clock.clone());
+    let stop = config.shutdown.actors;
+    let control = Arbiter::new();
+    let mut arbiters = Vec::new();
+
+    let keeper = KeeperParts {
+        store: store.clone(),
+        node,
+        clock: clock.clone(),
+    };
+    tree.start(
+        ChildSpec::new("keeper").shutdown(stop).on(control.handle()),
+        move || Keeper::new(keeper.clone()),
+    );
+
+    let mut lanes = Vec::new();
+    let mut workers = Vec::new();
+    let posts = [
+        ("mailer", Queue::Mail, config.mail.concurrency),
+        ("prober", Queue::Probes, config.probes.concurrency),
+    ];
+    for (name, queue, slots) in posts {
+        let arbiter = Arbiter::new();
+        let attempts = Attempts::new();
+        let worker = start_worker(&tree, name, &attempts, stop, arbiter.handle());
+        arbiters.push(arbiter);
+        workers.push((queue, name));
+        lanes.push(Arc::new(Lane::new(LaneParts {
+            queue,
+            worker,
+            slots,
+            attempts,
+            registry: registry.clone(),
+            store: store.clone(),
+            node,
+            clock: clock.clone(),
+            wakes: wakes.clone(),
+        })));
+    }
+
+    let parts = Arc::new(DispatcherParts {
+        lanes: lanes.clone(),
+        store: store.clone(),
+        node,
+        clock: clock.clone(),
+        wakes: wakes.clone(),
+    });
+    let spec = ChildSpec::new("dispatcher")
+        .mailbox(64)
+        .shutdown(stop)
+        .on(control.handle());
+    let dispatcher = tree.start(spec, move || Dispatcher::new(Arc::clone(&parts)));
+    wakes.lead_to(dispatcher.recipient::<Wake>());
+    arbiters.push(control);
+    Grown {
+        tree,
+        lanes,
+        workers,
+        registry: registry.clone(),
+        arbiters,
+    }
+}
+
+fn start_worker(
+    tree: &Tree,
+    name: &'static str,
+    attempts: &Attempts,
+    stop: Duration,
+    arbiter: ArbiterHandle,
+) -> crate::supervision::Recipient<Perform> {
+    let gauge = attempts.clone();
+    let spec = ChildSpec::new(name)
+        .mailbox(WORKER_MAILBOX)
+        .shutdown(stop)
+        .on(arbiter)
+        .in_flight(Arc::new(move || gauge.in_flight()));
+    tree.start(spec, Worker::default).recipient()
+}
