@@ -4,8 +4,12 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test that cannot go on has failed; clippy's switches for tests only know functions marked #[test]"
 )]
 
 mod mail;
+mod service;
 mod support;

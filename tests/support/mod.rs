@@ -1,3 +1,5 @@
 //! What several integration tests need: doubles of the world outside.
 
 pub(crate) mod relay;
+pub(crate) mod required;
+pub(crate) mod service;

@@ -1,0 +1,79 @@
+//! The command line, beside a running service and without one.
+
+use serde_json::json;
+
+use crate::support::service::Home;
+
+#[tokio::test]
+async fn a_second_service_in_the_same_folder_is_refused_while_the_command_line_works_beside_the_first() {
+    let home = Home::new();
+    let service = home.serve();
+    let second = home.run(&["serve"], "");
+    assert_eq!(second.status.code(), Some(1));
+    assert!(second.stderr.contains("already serving"), "{}", second.stderr);
+
+    let key = home.operator();
+    let id = service.probe(&key, &json!({ "steps": 0 })).await;
+    service.job_when(&key, &id, |job| job["state"] == "completed").await;
+    let again = home.run(
+        &["account", "create", "--email", "OP@example.com", "--password-stdin"],
+        "a good long password\n",
+    );
+    assert_eq!(again.status.code(), Some(1));
+    assert!(again.stderr.contains("exists already"), "{}", again.stderr);
+}
+
+#[tokio::test]
+async fn a_backup_of_a_running_service_serves_in_another_folder() {
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    let mut ids = Vec::new();
+    for _ in 0..50 {
+        ids.push(service.probe(&key, &json!({ "steps": 0 })).await);
+    }
+    let copy = home.path().join("copy.db");
+    let said = home.run(&["backup", copy.to_str().unwrap()], "");
+    assert!(said.status.success(), "{}", said.stderr);
+    let again = home.run(&["backup", copy.to_str().unwrap()], "");
+    assert_eq!(again.status.code(), Some(1), "a file that exists is not written over");
+
+    let other = Home::new().with("LEGWORK_DATABASE__URL", format!("sqlite:{}", copy.display()));
+    let restored = other.serve();
+    for id in ids {
+        restored.job_when(&key, &id, |job| job["state"] == "completed").await;
+    }
+}
+
+#[test]
+fn a_wrong_setting_ends_the_start_with_its_name_and_where_it_came_from() {
+    let home = Home::new().with("LEGWORK_HTTP__WORKERS", "many");
+    let said = home.run(&["serve"], "");
+    assert_eq!(said.status.code(), Some(1));
+    assert!(said.stderr.contains("LEGWORK_HTTP__WORKERS"), "{}", said.stderr);
+    assert_eq!(
+        Home::new().run(&["serv"], "").status.code(),
+        Some(2),
+        "a wrong command line has a code of its own"
+    );
+}
+
+#[test]
+fn a_bad_address_or_password_makes_no_account() {
+    let home = Home::new();
+    for (email, password) in [("nobody", "a good long password"), ("a@example.com", "short")] {
+        let said = home.run(&["account", "create", "--email", email, "--password-stdin"], password);
+        assert_eq!(said.status.code(), Some(1), "{}", said.stderr);
+        assert!(!said.stderr.contains(password), "no password is shown");
+    }
+}
+
+#[test]
+fn migrating_twice_changes_nothing_and_makes_the_database() {
+    let home = Home::new();
+    for _ in 0..2 {
+        let said = home.run(&["migrate"], "");
+        assert!(said.status.success(), "{}", said.stderr);
+    }
+    assert!(home.database().exists());
+}

@@ -1,0 +1,130 @@
+//! `kill -9` in the middle of accepted mails: every one is delivered after a restart.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::support::relay::{Relay, Step};
+use crate::support::service::{Home, PATIENCE, breathe};
+
+const MAILS: usize = 2_000;
+/// Mails that are accepted at once.
+const CALLERS: usize = 32;
+
+#[tokio::test]
+async fn killed_in_the_middle_of_two_thousand_mails_every_one_arrives_after_a_restart() {
+    let relay = Relay::start();
+    // Held until all are accepted, so that the kill falls among mails that are all promised.
+    let hold = relay.at(Step::Mail).hold();
+    let home = Home::new().with("LEGWORK_MAIL__URL", relay.url());
+    let key = home.operator();
+    let service = home.serve();
+
+    let next = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let callers = (0..CALLERS).map(|_| {
+        let (http, url, key, next) = (
+            service.http.clone(),
+            service.url("/v1/emails"),
+            key.clone(),
+            next.clone(),
+        );
+        tokio::spawn(async move {
+            let mut accepted = Vec::new();
+            loop {
+                let number = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                if number >= MAILS {
+                    return accepted;
+                }
+                let mail = json!({ "to": format!("r{number}@example.com"), "subject": "Hello", "text": "..." });
+                let answer = http.post(&url).bearer_auth(&key).json(&mail).send().await.unwrap();
+                assert_eq!(answer.status().as_u16(), 202);
+                let job: serde_json::Value = answer.json().await.unwrap();
+                accepted.push(job["id"].as_str().unwrap().to_owned());
+            }
+        })
+    });
+    let mut accepted = Vec::new();
+    for caller in callers.collect::<Vec<_>>() {
+        accepted.extend(caller.await.unwrap());
+    }
+    assert_eq!(accepted.len(), MAILS);
+    hold.release();
+    relay.wait_for(MAILS / 3).await;
+    service.kill_9();
+    let before = relay.taken().len();
+
+    let service = home.serve();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let by_id = loop {
+        let mut by_id: HashMap<String, usize> = HashMap::new();
+        for mail in relay.taken() {
+            *by_id.entry(mail.message_id).or_default() += 1;
+        }
+        if by_id.len() >= MAILS {
+            break by_id;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{} of {MAILS} arrived",
+            by_id.len()
+        );
+        breathe().await;
+    };
+    for id in &accepted {
+        service.job_when(&key, id, |job| job["state"] == "completed").await;
+        assert!(
+            by_id.keys().any(|message| message.contains(id.as_str())),
+            "{id} was lost"
+        );
+    }
+    let doubled = by_id.values().filter(|count| **count > 1).count();
+    let concurrency = 16;
+    println!(
+        "killed after {before} of {MAILS} mails; lost 0; sent twice, killed between the dot and the commit: {doubled}"
+    );
+    assert!(
+        doubled <= concurrency,
+        "only mails in flight at the kill may come twice, not {doubled}"
+    );
+    assert!(before < MAILS, "the kill came too late to prove anything");
+}
+
+#[tokio::test]
+async fn a_job_that_ran_at_the_kill_runs_again_and_shows_the_lost_attempt() {
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    let id = service.probe(&key, &json!({ "steps": 3, "step_ms": 400 })).await;
+    service.job_when(&key, &id, |job| job["state"] == "running").await;
+    service.kill_9();
+    let service = home.serve();
+    let done = service.job_when(&key, &id, |job| job["state"] == "completed").await;
+    let outcomes: Vec<&str> = done["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["lost", "completed"], "{done}");
+    assert_eq!(done["attempt"], 1, "the lost attempt is given back: {done}");
+    service.log_line(|line| line["event"] == "job_rescued");
+}
+
+#[tokio::test]
+async fn a_mail_that_must_not_come_twice_is_held_as_uncertain_when_the_kill_fell_after_the_dot() {
+    let relay = Relay::start();
+    let hold = relay.at(Step::Dot).hold();
+    let home = Home::new().with("LEGWORK_MAIL__URL", relay.url());
+    let key = home.operator();
+    let service = home.serve();
+    let mail = json!({ "to": "r@example.com", "subject": "Invoice", "text": "...", "when_uncertain": "hold" });
+    let (status, job) = service.post(&key, "/v1/emails", &mail).await;
+    assert_eq!(status, 202, "{job}");
+    hold.reached(1).await;
+    service.kill_9();
+    let service = home.serve();
+    let id = job["id"].as_str().unwrap();
+    let held = service.job_when(&key, id, |job| job["finished_at"].is_string()).await;
+    assert_eq!(held["state"], "uncertain", "{held}");
+    hold.release();
+}

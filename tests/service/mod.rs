@@ -1,0 +1,8 @@
+//! The whole service, as a process: what its users and operators do with it, and what must hold when it is killed.
+
+mod command_line;
+mod crash;
+mod first_steps;
+mod log;
+mod pages;
+mod shutdown;

@@ -1,0 +1,170 @@
+//! The pages in a real browser: Chromium, driven through ChromeDriver's own protocol.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::required;
+use crate::support::service::{Home, PATIENCE, breathe};
+
+/// A browser that a test drives.
+struct Browser {
+    driver: Child,
+    http: reqwest::Client,
+    session: String,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// None, said aloud, where there is no Chromium and none is required.
+    async fn start() -> Option<Self> {
+        let mut command = required::program("chromium", "chromedriver")?;
+        let mut driver = command
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // "ChromeDriver was started successfully on port 12345."
+        let port = BufReader::new(driver.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.split_once("successfully on port ")
+                    .map(|(_, port)| port.trim_end_matches('.').to_owned())
+            })
+            .expect("chromedriver names its port");
+        let profile = tempfile::tempdir().unwrap();
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } } });
+        let base = format!("http://127.0.0.1:{port}/session");
+        let answer: Value = http
+            .post(&base)
+            .json(&wanted)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let id = answer["value"]["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no browser: {answer}"));
+        Some(Self {
+            driver,
+            http,
+            session: format!("{base}/{id}"),
+            _profile: profile,
+        })
+    }
+
+    async fn post(&self, what: &str, body: &Value) -> Value {
+        let request = self.http.post(format!("{}/{what}", self.session)).json(body);
+        let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert!(answer["value"]["error"].is_null(), "{answer}");
+        answer["value"].take()
+    }
+
+    async fn go(&self, url: &str) {
+        self.post("url", &json!({ "url": url })).await;
+    }
+
+    /// The text that a person sees.
+    async fn text(&self) -> String {
+        let script = json!({ "script": "return document.body.innerText", "args": [] });
+        self.post("execute/sync", &script)
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    async fn click(&self, css: &str) {
+        let found = self
+            .post("element", &json!({ "using": "css selector", "value": css }))
+            .await;
+        let element = found
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned();
+        self.post(&format!("element/{element}/click"), &json!({})).await;
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends the browser with it: ChromeDriver closes its sessions on SIGTERM.
+        let ended = Command::new("kill").arg(self.driver.id().to_string()).status();
+        assert!(ended.is_ok_and(|status| status.success()) || std::thread::panicking());
+        self.driver.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn the_link_in_the_mail_verifies_on_a_click_and_not_before() {
+    let Some(browser) = Browser::start().await else { return };
+    let home = Home::new();
+    let service = home.serve();
+    browser.go(&service.base).await;
+    assert!(browser.text().await.contains("Legwork"), "{}", browser.text().await);
+
+    let person = json!({ "email": "ada@example.com", "password": "a good long password", "name": "Ada <b>" });
+    assert_eq!(service.post_openly("/v1/accounts", &person).await.0, 202);
+    let token = loop {
+        let mails: Vec<String> = home
+            .outbox()
+            .iter()
+            .map(|mail| mail.replace("=\r\n", "").replace("=3D", "="))
+            .collect();
+        let after = mails
+            .iter()
+            .find_map(|mail| mail.split_once("/verify?token=").map(|(_, rest)| rest.to_owned()));
+        if let Some(rest) = after {
+            break rest
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+                .collect::<String>();
+        }
+        breathe().await;
+    };
+    let login = json!({ "email": "ada@example.com", "password": "a good long password" });
+    browser.go(&service.url(&format!("/verify?token={token}"))).await;
+    assert_eq!(
+        service.post_openly("/v1/sessions", &login).await.0,
+        401,
+        "looking at the page changes nothing"
+    );
+    browser.click("button").await;
+    let mut text = browser.text().await;
+    while !text.to_lowercase().contains("verified") {
+        breathe().await;
+        text = browser.text().await;
+    }
+    assert_eq!(service.post_openly("/v1/sessions", &login).await.0, 201);
+    browser
+        .go(&service.url("/verify?token=%3Cscript%3Ealert(1)%3C/script%3E"))
+        .await;
+    browser.click("button").await;
+    assert!(
+        browser.text().await.to_lowercase().contains("not valid"),
+        "{}",
+        browser.text().await
+    );
+}
