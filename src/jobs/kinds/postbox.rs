@@ -114,7 +114,9 @@ impl Postbox {
                     json!({ "message_id": rendered.message_id, "reply": receipt.words }),
                 ))
             }
-            Err(DeliveryError::GateClosed) => Outcome::Cancelled,
+            Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
+            // Nothing was sent, and nobody asked to stop: the database did not take the note.
+            Err(DeliveryError::GateClosed) => Outcome::retry("the point of no return could not be written down"),
             Err(error @ DeliveryError::Transient { .. }) => Outcome::retry(error.to_string()),
             Err(error @ DeliveryError::Permanent { .. }) => Outcome::permanent(error.to_string()),
             Err(error @ DeliveryError::Uncertain { .. }) => Outcome::Uncertain(error.to_string()),
