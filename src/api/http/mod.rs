@@ -19,6 +19,7 @@
 //! too large (431) or too slow (408). They have no body.
 
 pub mod endpoint;
+pub mod form;
 pub mod hashing;
 pub mod json;
 pub mod limits;
@@ -30,6 +31,7 @@ pub mod security;
 pub mod validate;
 
 pub use endpoint::Endpoint;
+pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::StrictJson;
 pub use limits::Limits;

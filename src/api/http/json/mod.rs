@@ -60,7 +60,7 @@ fn check_type(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn read_body(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Problem> {
+pub(super) async fn read_body(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Problem> {
     let limit = Limits::of(request).max_body_bytes;
     let too_large = || Problem::payload_too_large(limit);
     let length = request
