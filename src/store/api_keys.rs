@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::accounts::{Account, AccountRow};
 use super::schema::{accounts, api_keys};
-use super::text::{parsed, time};
+use super::text::{parsed, time, unsigned};
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, ApiKeyId, WorkspaceId};
@@ -109,6 +109,19 @@ pub fn of_account(connection: &mut Connection, account: AccountId, limit: i64) -
         .select(ApiKeyRow::as_select())
         .load(connection)?;
     rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// How many keys of an account are not revoked.
+///
+/// # Errors
+/// When the statement fails.
+pub fn count(connection: &mut Connection, account: AccountId) -> Result<usize, StoreError> {
+    let count: i64 = api_keys::table
+        .filter(api_keys::account_id.eq(account.to_string()))
+        .filter(api_keys::revoked_at.is_null())
+        .count()
+        .get_result(connection)?;
+    unsigned(count, "api_keys", "count")
 }
 
 /// Revokes a key of an account at `now`; answers whether there was one.

@@ -10,6 +10,9 @@ use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, SessionId, WorkspaceId};
 use crate::domain::token::TokenHash;
 
+/// The most sessions that an account keeps: far more than a person has devices, and few enough to be listed whole.
+pub const KEPT_MAX: i64 = 100;
+
 /// A login.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -94,7 +97,7 @@ pub fn by_token(
         .transpose()
 }
 
-/// The sessions of an account that are good at `now`, the newest first; at most 100.
+/// The sessions of an account that are good at `now`, the newest first; at most [`KEPT_MAX`].
 ///
 /// # Errors
 /// When the statement fails.
@@ -103,7 +106,7 @@ pub fn of_account(connection: &mut Connection, account: AccountId, now: Timestam
         .filter(sessions::account_id.eq(account.to_string()))
         .filter(sessions::expires_at.gt(now.as_micros()))
         .order(sessions::id.desc())
-        .limit(100)
+        .limit(KEPT_MAX)
         .select(SessionRow::as_select())
         .load(connection)?;
     rows.into_iter().map(Session::try_from).collect()
@@ -121,6 +124,27 @@ pub fn remove(connection: &mut Connection, id: SessionId, account: AccountId) ->
     )
     .execute(connection)?;
     Ok(removed == 1)
+}
+
+/// Ends all sessions of an account but the newest [`KEPT_MAX`]; answers how many it ended.
+///
+/// # Errors
+/// When a statement fails.
+pub fn keep_newest(connection: &mut Connection, account: AccountId) -> Result<usize, StoreError> {
+    let oldest_kept: Option<String> = sessions::table
+        .filter(sessions::account_id.eq(account.to_string()))
+        .order(sessions::id.desc())
+        .offset(KEPT_MAX - 1)
+        .select(sessions::id)
+        .first(connection)
+        .optional()?;
+    let Some(oldest_kept) = oldest_kept else { return Ok(0) };
+    Ok(diesel::delete(
+        sessions::table
+            .filter(sessions::account_id.eq(account.to_string()))
+            .filter(sessions::id.lt(oldest_kept)),
+    )
+    .execute(connection)?)
 }
 
 /// Removes sessions that are no longer good.
