@@ -1,17 +1,91 @@
 //! The HTTP surface: translates requests into store transactions and answers.
 //!
 //! Guarantees: a handler answers after at most one commit and never waits for slow work; 201 and 202 mean committed; a
-//! client sees its own workspace only, and another's id is as good as none. All routes stand in [`routes`].
+//! client sees its own workspace only, and another's id is as good as none; whoever may not come in learns that before
+//! anything about what they sent. All routes stand in [`routes`].
+//!
+//! Left out: `Idempotency-Key`, which is refused rather than ignored, since a client that sends it counts on it; `Prefer:
+//! wait`; quotas and rate limits.
 
+mod accounts;
+mod api_keys;
+mod auth;
+mod credentials;
+mod emails;
+mod failure;
+mod health;
 pub mod http;
+mod idempotency;
+mod jobs;
+mod order;
+mod pages;
+mod probes;
+mod sessions;
 mod state;
+mod supervision;
+#[cfg(test)]
+mod tests;
+mod then;
+mod verification;
+mod work;
 
 pub use http::HashingPool;
-pub use state::{CancelAttempt, ShutdownFlag, State};
+pub use state::{CancelAttempt, EventStreams, ShutdownFlag, State};
 
+use actix_web::middleware::from_fn;
 use actix_web::web;
+
+use http::Endpoint;
 
 /// Every route of the service.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let _ = config;
+    let at = Endpoint::at;
+    let all = web::scope("")
+        // Open.
+        .service(at("/").get(pages::show_home))
+        .service(
+            at("/verify")
+                .get(verification::show_verify)
+                .post(verification::post_verify),
+        )
+        .service(at("/health/live").get(health::show_live))
+        .service(at("/health/ready").get(health::show_ready))
+        // Accounts, sessions and keys.
+        .service(at("/v1/accounts").post(accounts::create_account))
+        .service(at("/v1/accounts/verify").post(verification::verify_account))
+        .service(
+            at("/v1/accounts/me")
+                .get(accounts::show_account)
+                .patch(accounts::update_account),
+        )
+        .service(
+            at("/v1/sessions")
+                .get(sessions::list_sessions)
+                .post(sessions::create_session),
+        )
+        .service(
+            at("/v1/sessions/current")
+                .get(sessions::show_session)
+                .delete(sessions::delete_current_session),
+        )
+        .service(at("/v1/sessions/{id}").delete(sessions::delete_session))
+        .service(
+            at("/v1/api-keys")
+                .get(api_keys::list_api_keys)
+                .post(api_keys::create_api_key),
+        )
+        .service(at("/v1/api-keys/{id}").delete(api_keys::delete_api_key))
+        // Work.
+        .service(at("/v1/emails").post(emails::create_email))
+        .service(at("/v1/probes").post(probes::create_probe))
+        .service(at("/v1/jobs").get(jobs::list_jobs))
+        .service(at("/v1/jobs/{id}").get(jobs::show_job))
+        .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))
+        .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
+        // Operators.
+        .service(at("/v1/supervision").get(supervision::show_tree))
+        .service(at("/v1/supervision/events").get(supervision::stream_events))
+        .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))
+        .wrap(from_fn(idempotency::refuse));
+    config.service(all);
 }

@@ -1,7 +1,8 @@
 //! What handlers work with: handles on the parts of the service, shared by all HTTP workers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -45,21 +46,59 @@ pub struct State {
     pub workers: Vec<(Queue, &'static str)>,
     /// Whether the service is on its way down.
     pub shutdown: ShutdownFlag,
+    /// The places for streams of events.
+    pub event_streams: EventStreams,
 }
 
 /// Whether the service is on its way down; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct ShutdownFlag(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub struct ShutdownFlag(Arc<watch::Sender<bool>>);
 
 impl ShutdownFlag {
     /// The service is on its way down from now on.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.send_replace(true);
     }
 
     /// Whether it is.
     #[must_use]
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        *self.0.borrow()
+    }
+
+    /// Waits until it is.
+    pub async fn raised(&self) {
+        let mut changes = self.0.subscribe();
+        // The sender is held by `self`, so the wait ends by the flag alone.
+        if changes.wait_for(|raised| *raised).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Default for ShutdownFlag {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+/// The places for streams of events, each of which holds a connection for as long as its client likes; clones share them.
+#[derive(Clone, Debug)]
+pub struct EventStreams(Arc<Semaphore>);
+
+impl EventStreams {
+    /// How many streams may be open at once: a page or two for each operator, and a small part of all connections.
+    pub const OPEN_MAX: usize = 32;
+
+    /// A place, for as long as the permit lives; `None` if all are taken.
+    #[must_use]
+    pub fn try_enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+}
+
+impl Default for EventStreams {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(Self::OPEN_MAX)))
     }
 }

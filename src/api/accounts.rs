@@ -1,0 +1,169 @@
+//! Accounts: registering one, and one's own.
+//!
+//! Guarantees: registering answers the same, after the same work, whether or not the address has an account or too many
+//! registrations already; the owner of the address learns the difference by mail, and nobody else. The answer does not
+//! wait for that mail.
+//!
+//! Left out: changing the password, forgetting it, and deleting the account.
+
+use actix_web::{HttpResponse, web};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::auth::Member;
+use super::credentials::not_logged_in;
+use super::failure::or_refused;
+use super::http::{Fields, Problem, RequestId, StrictJson};
+use super::then::Then;
+use super::work::log_enqueued;
+use crate::clock::Timestamp;
+use crate::domain::email::{DisplayName, EmailAddress};
+use crate::domain::id::{AccountId, RegistrationId, WorkspaceId};
+use crate::domain::password::{Password, SALT_BYTES};
+use crate::domain::token::{TokenHash, random_bytes};
+use crate::jobs::kinds::{AccountExists, AccountExistsArgs, RegistrationMail, RegistrationMailArgs, TOKEN_PURPOSE};
+use crate::jobs::{Order, new_job};
+use crate::store::accounts::{self, Account};
+use crate::store::registrations::{self, Registration};
+use crate::store::{Abort, NewJob, Tx};
+
+/// An account as its owner sees it.
+#[derive(Serialize)]
+pub(super) struct AccountView {
+    id: AccountId,
+    workspace_id: WorkspaceId,
+    email: EmailAddress,
+    name: String,
+    is_operator: bool,
+    created_at: Timestamp,
+}
+
+impl From<Account> for AccountView {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id,
+            workspace_id: account.workspace,
+            email: account.email,
+            name: account.name,
+            is_operator: account.is_operator,
+            created_at: account.created_at,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAccountBody {
+    email: String,
+    password: SecretString,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountChangeBody {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Told {
+    message: &'static str,
+}
+
+/// What everybody is told who registers.
+const REGISTERED: Told = Told {
+    message: "a mail is on its way to this address; open the link in it to go on",
+};
+
+/// `POST /v1/accounts`.
+pub(super) async fn create_account(
+    StrictJson(body): StrictJson<NewAccountBody>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let (email, name, password) = checked(&body)?;
+    let (hasher, salt) = (state.hasher.clone(), random_bytes::<SALT_BYTES>()?);
+    let hash = state.hashing.run(move || hasher.hash(&password, &salt)).await??;
+    let now = state.clock.now();
+    let id = RegistrationId::generate();
+    let (key_id, token) = state.keys.derive(TOKEN_PURPOSE, &id.to_string());
+    let registration = Registration {
+        id,
+        email,
+        name: name.as_str().to_owned(),
+        password_hash: hash.as_str().to_owned(),
+        token_hash: TokenHash::of(token.expose_secret()),
+        key_id,
+        created_at: now,
+        expires_at: now.plus(state.config.registration.ttl),
+    };
+    let order = Order {
+        request_id: Some(request.as_str().to_owned()),
+        ..Order::default()
+    };
+    let write = state.store.write(move |tx| register(tx, &registration, &order));
+    let enqueued = write
+        .await
+        .map_err(or_refused(|error: serde_json::Error| Problem::internal(error)))?;
+    if let Some(job) = enqueued {
+        log_enqueued(&job);
+    }
+    Ok(HttpResponse::Accepted().json(REGISTERED))
+}
+
+/// `GET /v1/accounts/me`.
+pub(super) async fn show_account(member: Member) -> HttpResponse {
+    HttpResponse::Ok().json(AccountView::from(member.account))
+}
+
+/// `PATCH /v1/accounts/me`.
+pub(super) async fn update_account(
+    Then(member, StrictJson(body)): Then<Member, StrictJson<AccountChangeBody>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let name = fields.check("/name", DisplayName::parse(&body.name));
+    let name = fields.finish_with(name)?;
+    let (id, now) = (member.account.id, state.clock.now());
+    let write = state.store.write(move |tx| {
+        let renamed = accounts::rename(tx.connection(), id, name.as_str(), now)?;
+        // It was there when the request came in, and is gone since.
+        renamed.ok_or(Abort::Refused(()))
+    });
+    let account = write.await.map_err(or_refused(|()| not_logged_in()))?;
+    Ok(HttpResponse::Ok().json(AccountView::from(account)))
+}
+
+fn checked(body: &NewAccountBody) -> Result<(EmailAddress, DisplayName, Password), Problem> {
+    let mut fields = Fields::new();
+    let email = fields.check("/email", EmailAddress::parse(&body.email));
+    let password = Password::parse_for(body.password.expose_secret(), &body.email);
+    let password = fields.check("/password", password);
+    let name = fields.check("/name", DisplayName::parse(&body.name));
+    fields.finish_with(
+        email
+            .zip(name)
+            .zip(password)
+            .map(|((email, name), password)| (email, name, password)),
+    )
+}
+
+/// Enters the registration and its mail, or the mail to the owner of an account that exists. Answers the job, if there is
+/// one: an address for which enough registrations wait gets no further mail.
+fn register(tx: &mut Tx<'_>, new: &Registration, order: &Order) -> Result<Option<NewJob>, Abort<serde_json::Error>> {
+    let job = match accounts::by_email(tx.connection(), &new.email)? {
+        Some(account) => {
+            let args = AccountExistsArgs { account: account.id };
+            new_job::<AccountExists>(&args, WorkspaceId::SERVICE, new.created_at, order.clone())
+        }
+        None if registrations::insert(tx.connection(), new)? => {
+            let args = RegistrationMailArgs { registration: new.id };
+            new_job::<RegistrationMail>(&args, WorkspaceId::SERVICE, new.created_at, order.clone())
+        }
+        None => return Ok(None),
+    };
+    let job = job.map_err(Abort::Refused)?;
+    tx.enqueue(&job)?;
+    Ok(Some(job))
+}

@@ -1,0 +1,133 @@
+//! Who asks, as extractors: a handler that names one of them cannot forget to ask.
+//!
+//! Guarantees: an unknown, expired or revoked token gets the same 401 as none at all. An API key does whatever its account
+//! may do, except managing logins and keys: a key that leaks must not be able to make others that outlive it, nor lock its
+//! owner out. That takes a [`SessionMember`].
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::State;
+use super::credentials::{not_logged_in, token_of};
+use super::http::Problem;
+use crate::domain::token::TokenKind;
+use crate::store::JobScope;
+use crate::store::accounts::Account;
+use crate::store::api_keys::{self, ApiKey};
+use crate::store::sessions::{self, Session};
+
+type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+/// An account, by a login or an API key.
+pub(super) struct Member {
+    /// Who asks.
+    pub(super) account: Account,
+    /// How they came.
+    pub(super) via: Via,
+}
+
+/// How somebody came in.
+pub(super) enum Via {
+    /// By a login.
+    Session(Session),
+    /// By an API key.
+    ApiKey(ApiKey),
+}
+
+/// An account by a login; an API key is refused with 403.
+pub(super) struct SessionMember {
+    /// Who asks.
+    pub(super) account: Account,
+    /// The login by which they came.
+    pub(super) session: Session,
+}
+
+/// An operator, by a login or an API key; others are refused with 403.
+pub(super) struct Operator(pub(super) Member);
+
+impl Member {
+    /// The jobs that they may see: their workspace's, or everybody's for an operator.
+    pub(super) fn job_scope(&self) -> JobScope {
+        if self.account.is_operator {
+            JobScope::All
+        } else {
+            JobScope::Workspace(self.account.workspace)
+        }
+    }
+
+    async fn of(request: HttpRequest) -> Result<Self, Problem> {
+        let state = request.app_data::<web::Data<State>>();
+        let state = state.ok_or_else(|| Problem::internal(NoState))?;
+        let (kind, token) = token_of(&request, state)?;
+        let (hash, now) = (token.hash(), state.clock.now());
+        let found = match kind {
+            TokenKind::Session => {
+                let found = state
+                    .store
+                    .read(move |connection| sessions::by_token(connection, &hash, now));
+                found.await?.map(|(session, account)| (Via::Session(session), account))
+            }
+            TokenKind::ApiKey => {
+                let found = state.store.read(move |connection| api_keys::by_hash(connection, &hash));
+                found.await?.map(|(key, account)| (Via::ApiKey(key), account))
+            }
+        };
+        let (via, account) = found.ok_or_else(not_logged_in)?;
+        Ok(Self { account, via })
+    }
+}
+
+impl FromRequest for Member {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(Self::of(request.clone()))
+    }
+}
+
+impl FromRequest for SessionMember {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let member = Member::of(request.clone());
+        Box::pin(async move {
+            let Member { account, via } = member.await?;
+            match via {
+                Via::Session(session) => Ok(Self { account, session }),
+                Via::ApiKey(key) => {
+                    tracing::debug!(api_key = %key.id, "an API key was used where a login is needed");
+                    Err(Problem::forbidden(
+                        "an API key cannot manage logins and API keys; log in for that",
+                    ))
+                }
+            }
+        })
+    }
+}
+
+impl FromRequest for Operator {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let member = Member::of(request.clone());
+        Box::pin(async move {
+            let member = member.await?;
+            if member.account.is_operator {
+                Ok(Self(member))
+            } else {
+                Err(Problem::forbidden("only operators may do this"))
+            }
+        })
+    }
+}
+
+/// The application was put together without its state: a fault of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the application has no state")]
+struct NoState;

@@ -1,0 +1,182 @@
+//! `POST /v1/emails`: a mail, in the client's words or by a template.
+//!
+//! Guarantees: whatever can be known to be wrong is refused now, each field by its pointer, so that an accepted mail fails
+//! only by what the relay says. The sender is the service's, never the client's: no open relay.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::State;
+use super::auth::Member;
+use super::http::{Fields, Problem, RequestId, StrictJson};
+use super::order::Wishes;
+use super::then::Then;
+use super::work::accept;
+use crate::clock::Timestamp;
+use crate::domain::email::{EmailAddress, Subject};
+use crate::domain::job::WhenUncertain;
+use crate::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs};
+use crate::mail::{RECIPIENTS_MAX, TemplateError, Templates};
+
+/// The most bytes of the plain text: a novel's worth, and a quarter of the largest body.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// The most bytes of the HTML, which says the same at more length.
+const HTML_BYTES_MAX: usize = 512 * 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewEmailBody {
+    /// One address, or an array of them.
+    to: Value,
+    subject: Option<String>,
+    text: Option<String>,
+    html: Option<String>,
+    template: Option<String>,
+    data: Option<Value>,
+    when_uncertain: Option<WhenUncertain>,
+    run_at: Option<Timestamp>,
+    priority: Option<i64>,
+    max_attempts: Option<i64>,
+}
+
+/// `POST /v1/emails`.
+pub(super) async fn create_email(
+    Then(member, StrictJson(body)): Then<Member, StrictJson<NewEmailBody>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let wishes = Wishes {
+        run_at: body.run_at,
+        priority: body.priority,
+        max_attempts: body.max_attempts,
+        timeout_ms: None,
+    };
+    let order = wishes.checked(&mut fields, &request);
+    let to = recipients(&body.to, &mut fields);
+    let when_uncertain = body.when_uncertain.unwrap_or(WhenUncertain::Repeat);
+    let words = words(body, state.postbox.templates(), &mut fields);
+    let args = words.map(|body| EmailSendArgs {
+        to,
+        body,
+        when_uncertain,
+    });
+    let args = fields.finish_with(args)?;
+    accept::<EmailSend>(&args, order, &member, &state).await
+}
+
+/// The addresses in `given`, each once.
+fn recipients(given: &Value, fields: &mut Fields) -> Vec<EmailAddress> {
+    let (texts, is_list): (&[Value], _) = match given {
+        Value::Array(texts) => (texts, true),
+        one => (std::slice::from_ref(one), false),
+    };
+    if texts.is_empty() || texts.len() > RECIPIENTS_MAX {
+        fields.refuse("/to", format!("must name 1 to {RECIPIENTS_MAX} addresses"));
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let mut addresses = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let pointer = if is_list {
+            format!("/to/{index}")
+        } else {
+            "/to".to_owned()
+        };
+        let Some(text) = text.as_str() else {
+            let wanted = if is_list {
+                "must be a mail address"
+            } else {
+                "must be a mail address or an array of them"
+            };
+            fields.refuse(&pointer, wanted);
+            continue;
+        };
+        let address = fields.check(&pointer, EmailAddress::parse(text));
+        addresses.extend(address.filter(|address| seen.insert(address.canonical())));
+    }
+    addresses
+}
+
+/// What the mail says, by exactly one of the two forms.
+fn words(body: NewEmailBody, templates: &Templates, fields: &mut Fields) -> Option<EmailBody> {
+    let written = [
+        ("/subject", body.subject.is_some()),
+        ("/text", body.text.is_some()),
+        ("/html", body.html.is_some()),
+    ];
+    let by_template = [("/template", body.template.is_some()), ("/data", body.data.is_some())];
+    let given = |form: &[(&'static str, bool)]| form.iter().any(|(_, is_given)| *is_given);
+    if given(&written) && given(&by_template) {
+        for (pointer, _) in written.iter().chain(&by_template).filter(|(_, is_given)| *is_given) {
+            fields.refuse(
+                pointer,
+                "give either subject, text and html, or template and data, not some of both",
+            );
+        }
+        return None;
+    }
+    if given(&by_template) {
+        template(body.template, body.data, templates, fields)
+    } else {
+        own_words(body, fields)
+    }
+}
+
+fn own_words(body: NewEmailBody, fields: &mut Fields) -> Option<EmailBody> {
+    let missing = "is required, unless a template is given";
+    let subject = match body.subject {
+        Some(subject) => fields.check("/subject", Subject::parse(&subject)),
+        None => fields.check("/subject", Err(missing)),
+    };
+    let text = match body.text {
+        Some(text) if text.trim().is_empty() => fields.check("/text", Err("must not be empty")),
+        Some(text) => fields.check("/text", bounded(text, TEXT_BYTES_MAX)),
+        None => fields.check("/text", Err(missing)),
+    };
+    let html = match body.html {
+        Some(html) => fields.check("/html", bounded(html, HTML_BYTES_MAX).map(Some)),
+        None => Some(None),
+    };
+    Some(EmailBody::Written {
+        subject: subject?.as_str().to_owned(),
+        text: text?,
+        html: html?,
+    })
+}
+
+fn template(
+    name: Option<String>,
+    data: Option<Value>,
+    templates: &Templates,
+    fields: &mut Fields,
+) -> Option<EmailBody> {
+    let name = fields.check("/template", name.ok_or("is required where data is given"))?;
+    let data = data.unwrap_or_else(|| json!({}));
+    match templates.check(&name, &data) {
+        Ok(()) => return Some(EmailBody::Template { name, data }),
+        Err(TemplateError::Field { pointer, problem }) => {
+            fields.refuse(&format!("/data{pointer}"), problem.to_string());
+        }
+        Err(TemplateError::Unknown { known }) => {
+            fields.refuse(
+                "/template",
+                format!("is not a known template; known are: {}", known.join(", ")),
+            );
+        }
+        // Not reached: checking renders nothing.
+        Err(TemplateError::Broken(_) | TemplateError::Subject(_)) => fields.refuse("/template", "cannot be used"),
+    }
+    None
+}
+
+fn bounded(text: String, bytes_max: usize) -> Result<String, String> {
+    if text.len() <= bytes_max {
+        Ok(text)
+    } else {
+        Err(format!("must have at most {bytes_max} bytes"))
+    }
+}

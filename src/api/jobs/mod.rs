@@ -1,0 +1,165 @@
+//! Jobs: seeing them, cancelling them, running them again.
+//!
+//! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
+//! answered, and hurried along to the attempt only then.
+
+mod cursor;
+mod view;
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::State;
+use super::auth::Member;
+use super::failure::or_refused;
+use super::http::{Fields, PathParam, Problem, RequestId, StrictQuery};
+use super::order::ranged;
+use super::then::Then;
+use crate::domain::id::JobId;
+use crate::domain::job::{JobState, Queue};
+use crate::store::jobs::{self, OrderRefused};
+use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, StoreError};
+use crate::telemetry::names::event;
+
+pub(super) use view::JobView;
+
+/// Jobs on a page unless told otherwise.
+const PAGE: i64 = 50;
+/// The most jobs on a page.
+const PAGE_MAX: i64 = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    state: Option<JobState>,
+    kind: Option<String>,
+    queue: Option<Queue>,
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+/// `GET /v1/jobs`.
+pub(super) async fn list_jobs(
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let before = query
+        .cursor
+        .as_deref()
+        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
+    let limit = ranged(
+        &mut fields,
+        "/query/limit",
+        Some(query.limit.unwrap_or(PAGE)),
+        1,
+        PAGE_MAX,
+    );
+    let limit: usize = fields.finish_with(limit)?;
+    let filter = JobFilter {
+        scope: member.job_scope(),
+        state: query.state,
+        kind: query.kind,
+        queue: query.queue,
+        before,
+        // One more than is shown tells whether there are more.
+        limit: limit.saturating_add(1),
+    };
+    let read = state.store.read(move |connection| {
+        let mut found = jobs::list(connection, &filter)?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let found: Result<Vec<_>, _> = found.into_iter().map(|job| with_attempts(connection, job)).collect();
+        Ok((found?, has_more))
+    });
+    let (found, has_more) = read.await?;
+    let next_cursor = found.last().filter(|_| has_more).map(|(job, _)| cursor::write(job.id));
+    let data: Result<Vec<_>, _> = found
+        .into_iter()
+        .map(|(job, all)| JobView::of(job, all, &state.registry))
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "data": data?, "next_cursor": next_cursor })))
+}
+
+/// `GET /v1/jobs/{id}`.
+pub(super) async fn show_job(
+    Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let scope = member.job_scope();
+    let read = state.store.read(move |connection| {
+        let job = jobs::one(connection, id, scope)?;
+        job.map(|job| with_attempts(connection, job)).transpose()
+    });
+    let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
+    Ok(HttpResponse::Ok().json(JobView::of(job, attempts, &state.registry)?))
+}
+
+/// `POST /v1/jobs/{id}/cancel`: 200 if the job is cancelled, 202 if its attempt was asked to end.
+pub(super) async fn cancel_job(
+    Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let (scope, now) = (member.job_scope(), state.clock.now());
+    let write = state.store.write(move |tx| {
+        let job = jobs::cancel(tx.connection(), id, scope, now)?;
+        Ok(with_attempts(tx.connection(), job)?)
+    });
+    let (job, attempts) = write.await.map_err(or_refused(refused))?;
+    let is_running = job.state == JobState::Running;
+    let is_here = is_running && (state.cancel_attempt)(id);
+    tracing::info!(
+        event = event::JOB_CANCEL_REQUESTED,
+        job = %id,
+        state = %job.state,
+        account = %member.account.id,
+        request_id = request.as_str(),
+        is_here,
+        "a cancel was asked for"
+    );
+    let mut answer = if is_running {
+        HttpResponse::Accepted()
+    } else {
+        HttpResponse::Ok()
+    };
+    Ok(answer.json(JobView::of(job, attempts, &state.registry)?))
+}
+
+/// `POST /v1/jobs/{id}/retry`.
+pub(super) async fn retry_job(
+    Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let (scope, now) = (member.job_scope(), state.clock.now());
+    let write = state.store.write(move |tx| {
+        let job = jobs::retry(tx, id, scope, now)?;
+        Ok(with_attempts(tx.connection(), job)?)
+    });
+    let (job, attempts) = write.await.map_err(or_refused(refused))?;
+    tracing::info!(
+        event = event::JOB_ENQUEUED,
+        job = %id,
+        kind = job.kind,
+        queue = job.queue,
+        workspace = %job.workspace,
+        account = %member.account.id,
+        request_id = request.as_str(),
+        "a job was ordered to run again"
+    );
+    Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state.registry)?))
+}
+
+fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
+    let attempts = jobs::attempts_of(connection, &job)?;
+    Ok((job, attempts))
+}
+
+fn refused(refusal: OrderRefused) -> Problem {
+    match refusal {
+        OrderRefused::NoSuchJob => Problem::not_found(),
+        OrderRefused::State(refused) => Problem::conflict(refused.to_string()),
+    }
+}

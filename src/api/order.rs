@@ -1,0 +1,61 @@
+//! What every work route lets a client say about how its job is run.
+
+use std::time::Duration;
+
+use super::http::{Fields, RequestId};
+use crate::clock::Timestamp;
+use crate::domain::job::{PRIORITY_MAX, PRIORITY_MIN};
+use crate::jobs::Order;
+
+/// The most attempts that a client may ask for: with the longest backoff that is most of a day.
+const ATTEMPTS_MAX: i64 = 100;
+/// The longest time for one attempt that a client may ask for: a day.
+const TIMEOUT_MS_MAX: i64 = 86_400_000;
+
+/// Wishes as they came.
+pub(super) struct Wishes {
+    /// From when the job may run; a time that has passed means at once.
+    pub(super) run_at: Option<Timestamp>,
+    /// From [`PRIORITY_MIN`] to [`PRIORITY_MAX`].
+    pub(super) priority: Option<i64>,
+    /// From 1 to 100.
+    pub(super) max_attempts: Option<i64>,
+    /// From 1 ms to a day.
+    pub(super) timeout_ms: Option<i64>,
+}
+
+impl Wishes {
+    /// The order, with what is wrong noted in `fields`.
+    pub(super) fn checked(self, fields: &mut Fields, request: &RequestId) -> Order {
+        let (lowest, highest) = (i64::from(PRIORITY_MIN), i64::from(PRIORITY_MAX));
+        let priority = ranged(fields, "/priority", self.priority, lowest, highest);
+        let max_attempts = ranged(fields, "/max_attempts", self.max_attempts, 1, ATTEMPTS_MAX);
+        let timeout_ms: Option<u64> = ranged(fields, "/timeout_ms", self.timeout_ms, 1, TIMEOUT_MS_MAX);
+        Order {
+            run_at: self.run_at,
+            priority,
+            max_attempts,
+            timeout: timeout_ms.map(Duration::from_millis),
+            request_id: Some(request.as_str().to_owned()),
+        }
+    }
+}
+
+/// The number at `pointer`, if it is given and in range; a `T` that does not hold the whole range takes less of it.
+pub(super) fn ranged<T: TryFrom<i64>>(
+    fields: &mut Fields,
+    pointer: &str,
+    given: Option<i64>,
+    lowest: i64,
+    highest: i64,
+) -> Option<T> {
+    let given = given?;
+    let number = (lowest..=highest)
+        .contains(&given)
+        .then(|| T::try_from(given).ok())
+        .flatten();
+    if number.is_none() {
+        fields.refuse(pointer, format!("must be a whole number from {lowest} to {highest}"));
+    }
+    number
+}

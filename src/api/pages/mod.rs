@@ -1,0 +1,65 @@
+//! The few pages that the service has without its console: where to begin, and verifying an address.
+//!
+//! Guarantees: no script; whatever came from a stranger is escaped; a page tells nothing about what is in the service.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use minijinja::{Environment, Value, context};
+
+use super::State;
+use super::http::Problem;
+
+macro_rules! page {
+    ($name:literal) => {
+        concat!(include_str!("head.html"), include_str!($name), "</main>\n</html>\n")
+    };
+}
+
+/// `GET /`.
+pub(super) async fn show_home(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let base = state.config.public_url.as_str();
+    render(
+        StatusCode::OK,
+        page!("home.html"),
+        context! { title => "Legwork", base },
+    )
+}
+
+/// The page that verifies an address on a click.
+pub(super) fn verify(token: &str) -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("verify.html"),
+        context! { title => "Confirm your address", token },
+    )
+}
+
+/// The page after an address was verified.
+pub(super) fn verified(name: &str) -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("verified.html"),
+        context! { title => "Your address is confirmed", name },
+    )
+}
+
+/// The page about a link that leads nowhere.
+pub(super) fn link_not_valid() -> Result<HttpResponse, Problem> {
+    let page = page!("link_not_valid.html");
+    render(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        page,
+        context! { title => "This link is not valid" },
+    )
+}
+
+/// A page, compiled each time: they are short, and asked for once in a person's life.
+fn render(status: StatusCode, page: &str, values: Value) -> Result<HttpResponse, Problem> {
+    // The ending of the name turns the escaping on.
+    let html = Environment::new()
+        .render_named_str("page.html", page, values)
+        .map_err(Problem::internal)?;
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .body(html))
+}

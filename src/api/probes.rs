@@ -1,0 +1,89 @@
+//! `POST /v1/probes`: work made to be watched.
+//!
+//! Guarantees: only an operator can make a probe that fails or panics on purpose; anybody's may be walked, within limits
+//! that keep it from holding a slot for longer than its attempt's time.
+
+use actix_web::{HttpResponse, web};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::State;
+use super::auth::Member;
+use super::http::{Fields, Problem, RequestId, StrictJson};
+use super::order::{Wishes, ranged};
+use super::then::Then;
+use super::work::accept;
+use crate::clock::Timestamp;
+use crate::jobs::kinds::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
+
+/// The most steps: each one is a progress report.
+const STEPS_MAX: i64 = 100_000;
+/// The longest step: an hour.
+const STEP_MS_MAX: i64 = 3_600_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewProbeBody {
+    steps: i64,
+    step_ms: Option<i64>,
+    timeout_ms: Option<i64>,
+    run_at: Option<Timestamp>,
+    priority: Option<i64>,
+    max_attempts: Option<i64>,
+    #[serde(default, deserialize_with = "failure")]
+    fail: Option<ProbeFailure>,
+    #[serde(default, deserialize_with = "panic")]
+    panic: Option<ProbePanic>,
+}
+
+/// `POST /v1/probes`.
+pub(super) async fn create_probe(
+    Then(member, StrictJson(body)): Then<Member, StrictJson<NewProbeBody>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let is_harmless = body.fail.is_none() && body.panic.is_none();
+    if !is_harmless && !member.account.is_operator {
+        return Err(Problem::forbidden(
+            "only operators may make a probe that fails or panics",
+        ));
+    }
+    let mut fields = Fields::new();
+    let wishes = Wishes {
+        run_at: body.run_at,
+        priority: body.priority,
+        max_attempts: body.max_attempts,
+        timeout_ms: body.timeout_ms,
+    };
+    let order = wishes.checked(&mut fields, &request);
+    let steps = ranged(&mut fields, "/steps", Some(body.steps), 0, STEPS_MAX);
+    let step_ms = ranged(&mut fields, "/step_ms", Some(body.step_ms.unwrap_or(0)), 0, STEP_MS_MAX);
+    let args = steps.zip(step_ms).map(|(steps, step_ms)| ProbeArgs {
+        steps,
+        step_ms,
+        fail: body.fail,
+        panic: body.panic,
+    });
+    let args = fields.finish_with(args)?;
+    accept::<Probe>(&args, order, &member, &state).await
+}
+
+fn failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProbeFailure>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null | Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(Some(ProbeFailure::Always)),
+        Value::String(text) if text == "once" => Ok(Some(ProbeFailure::Once)),
+        Value::String(text) if text == "permanent" => Ok(Some(ProbeFailure::Permanent)),
+        _ => Err(D::Error::custom("must be true, false, \"once\" or \"permanent\"")),
+    }
+}
+
+fn panic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProbePanic>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null | Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(Some(ProbePanic::Attempt)),
+        Value::String(text) if text == "actor" => Ok(Some(ProbePanic::Actor)),
+        _ => Err(D::Error::custom("must be true, false or \"actor\"")),
+    }
+}

@@ -1,0 +1,87 @@
+//! Verifying an address by the token in the mailed link: as JSON, and as a page.
+//!
+//! Guarantees: opening the link changes nothing, since programs that scan mail open links too; the click on the page does.
+//! A token that is unknown, used, expired or of an address that got an account meanwhile gets one and the same answer.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::State;
+use super::accounts::AccountView;
+use super::failure::or_refused;
+use super::http::{FieldError, Problem, StrictForm, StrictJson};
+use super::pages;
+use crate::domain::id::{AccountId, WorkspaceId};
+use crate::domain::token::TokenHash;
+use crate::store::accounts::{self, Account, AddressTaken, NewAccount};
+use crate::store::{Abort, registrations};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenBody {
+    token: SecretString,
+}
+
+/// The one thing that is wrong with a token.
+struct BadToken;
+
+/// `POST /v1/accounts/verify`.
+pub(super) async fn verify_account(
+    StrictJson(body): StrictJson<TokenBody>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let account = verify(&body, &state).await.map_err(or_refused(|BadToken| {
+        Problem::invalid_input(vec![FieldError {
+            pointer: "/token".into(),
+            detail: "is not valid, or not any more; register again to get a new one".into(),
+        }])
+    }))?;
+    Ok(HttpResponse::Ok().json(AccountView::from(account)))
+}
+
+/// `GET /verify?token=…`: the page that the mailed link leads to.
+pub(super) async fn show_verify(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    // Read leniently: programs between the mail and the browser like to add parameters of their own.
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
+    match pairs.into_iter().find(|(name, _)| name == "token") {
+        Some((_, token)) => pages::verify(&token),
+        None => pages::link_not_valid(),
+    }
+}
+
+/// `POST /verify`: the click on that page.
+pub(super) async fn post_verify(
+    StrictForm(body): StrictForm<TokenBody>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    match verify(&body, &state).await {
+        Ok(account) => pages::verified(&account.name),
+        Err(Abort::Refused(BadToken)) => pages::link_not_valid(),
+        Err(Abort::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Makes the account of the registration that waits under this token.
+async fn verify(body: &TokenBody, state: &State) -> Result<Account, Abort<BadToken>> {
+    let token = TokenHash::of(body.token.expose_secret());
+    let (id, workspace, now) = (AccountId::generate(), WorkspaceId::generate(), state.clock.now());
+    let write = state.store.write(move |tx| {
+        let taken = registrations::take(tx.connection(), &token, now)?;
+        let registration = taken.ok_or(Abort::Refused(BadToken))?;
+        let new = NewAccount {
+            id,
+            workspace,
+            email: registration.email,
+            name: registration.name,
+            password_hash: registration.password_hash,
+            is_operator: false,
+        };
+        accounts::insert(tx.connection(), &new, now).map_err(|abort| match abort {
+            Abort::Refused(AddressTaken) => Abort::Refused(BadToken),
+            Abort::Store(error) => Abort::Store::<BadToken>(error),
+        })
+    });
+    write.await
+}

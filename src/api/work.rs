@@ -1,0 +1,48 @@
+//! Accepting work: what all work routes do once they know the kind and its arguments.
+//!
+//! Guarantees: 202 is answered after the job is committed; the body is the job as `GET` of its `Location` would show it at
+//! that moment; each job that was accepted is one line in the log, with the id of its request.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+
+use super::State;
+use super::auth::Member;
+use super::http::Problem;
+use super::jobs::JobView;
+use crate::jobs::{Kind, Order, new_job};
+use crate::store::NewJob;
+use crate::telemetry::names::event;
+
+/// Enqueues a job for the member's workspace and answers with it.
+///
+/// # Errors
+/// 503 or 500 when it could not be committed.
+pub(super) async fn accept<K: Kind>(
+    args: &K::Args,
+    order: Order,
+    member: &Member,
+    state: &State,
+) -> Result<HttpResponse, Problem> {
+    let job = new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal)?;
+    state.store.enqueue(vec![job.clone()]).await?;
+    log_enqueued(&job);
+    let location = format!("/v1/jobs/{}", job.id);
+    let view = JobView::of_new(&job, &state.registry);
+    Ok(HttpResponse::Accepted()
+        .insert_header((header::LOCATION, location))
+        .json(view))
+}
+
+/// Says in the log that a job was accepted; to be called after the commit.
+pub(super) fn log_enqueued(job: &NewJob) {
+    tracing::info!(
+        event = event::JOB_ENQUEUED,
+        job = %job.id,
+        kind = job.kind,
+        queue = %job.queue,
+        workspace = %job.workspace,
+        request_id = job.request_id.as_deref(),
+        "a job was accepted"
+    );
+}
