@@ -1,0 +1,337 @@
+//! Every route, through the whole application, over a real database and without workers.
+
+mod access;
+mod accounts;
+mod api_keys;
+mod emails;
+mod hostile;
+mod jobs;
+mod log;
+mod operators;
+mod probes;
+mod sessions;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::from_fn;
+use actix_web::test::{TestRequest, init_service, try_call_service};
+use actix_web::{App, HttpResponse, body, web};
+use serde_json::{Value, json};
+
+use super::http::{HashingPool, Limits, request_id, security};
+use super::{EventStreams, ShutdownFlag, State, routes};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
+use crate::domain::job::{AttemptEnd, Queue};
+use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
+use crate::jobs::Registry;
+use crate::jobs::kinds::{EmailSend, Postbox, Probe};
+use crate::keyring::KeyRing;
+use crate::mail::{MemoryTransport, Sender};
+use crate::store::accounts::{self as account_rows, NewAccount};
+use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
+use crate::supervision::Tree;
+
+/// The password of every account that a test makes without saying otherwise.
+const PASSWORD: &str = "correct horse battery";
+
+/// A service without workers.
+struct World {
+    state: web::Data<State>,
+    clock: Clock,
+    /// The jobs whose attempts were told to end.
+    hurried: Arc<Mutex<Vec<JobId>>>,
+    _folder: tempfile::TempDir,
+}
+
+/// What a client sees of an answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+    /// The body, if it is JSON.
+    body: Value,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts the status, and for a problem its type of body and the pointers of the fields that are blamed.
+    #[track_caller]
+    fn is(&self, status: u16, pointers: &[&str]) {
+        assert_eq!(self.status, status, "{}", self.text);
+        if status >= 400 {
+            assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+            assert_eq!(self.body["status"], status);
+        }
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        let blamed: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(blamed, pointers, "{}", self.text);
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
+        let store = Store::open(&StoreOptions {
+            path: folder.path().join("legwork.db"),
+            readers: 2,
+            on_available: Arc::new(|_: &[Queue]| {}),
+        });
+        let from = Sender {
+            address: EmailAddress::parse("legwork@example.org").unwrap(),
+            name: None,
+        };
+        let postbox = Postbox::new(Arc::new(MemoryTransport::new()), from).unwrap();
+        let hurried = Arc::new(Mutex::new(Vec::new()));
+        let cancels = Arc::clone(&hurried);
+        let state = State {
+            config: Arc::new(Config::from_parts(None, Vec::<(String, String)>::new()).unwrap()),
+            clock: clock.clone(),
+            store: store.unwrap(),
+            keys: Arc::new(KeyRing::ephemeral().unwrap()),
+            hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
+            hashing: HashingPool::for_this_machine(),
+            registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
+            postbox,
+            cancel_attempt: Arc::new(move |job| {
+                cancels.lock().unwrap().push(job);
+                true
+            }),
+            tree: Tree::new("root", clock.clone()),
+            workers: vec![(Queue::Mail, "mailer"), (Queue::Probes, "prober")],
+            shutdown: ShutdownFlag::default(),
+            event_streams: EventStreams::default(),
+        };
+        Self {
+            state: web::Data::new(state),
+            clock,
+            hurried,
+            _folder: folder,
+        }
+    }
+
+    /// The answer before its body is read; that of an error is made here, where a server would make it.
+    async fn begin(&self, request: TestRequest) -> HttpResponse {
+        let app = App::new()
+            .app_data(self.state.clone())
+            .app_data(web::Data::new(Limits::default()))
+            .configure(routes)
+            .default_service(web::to(security::not_found))
+            .wrap(from_fn(security::limit_time))
+            .wrap(from_fn(request_id::track));
+        let app = init_service(app).await;
+        match try_call_service(&app, request.to_request()).await {
+            Ok(answer) => ServiceResponse::map_into_boxed_body(answer).into_parts().1,
+            Err(error) => error.error_response(),
+        }
+    }
+
+    async fn send(&self, request: TestRequest) -> Answer {
+        let answer = self.begin(request).await;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let bytes = body::to_bytes(answer.into_body()).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Answer {
+            status,
+            headers,
+            text,
+            body,
+        }
+    }
+
+    async fn get(&self, uri: &str, token: &str) -> Answer {
+        self.send(request(Method::GET, uri, token)).await
+    }
+
+    async fn delete(&self, uri: &str, token: &str) -> Answer {
+        self.send(request(Method::DELETE, uri, token)).await
+    }
+
+    async fn post(&self, uri: &str, token: &str, body: &Value) -> Answer {
+        self.send(request(Method::POST, uri, token).set_json(body)).await
+    }
+
+    /// An account, made past the registration.
+    async fn account(&self, email: &str, is_operator: bool) -> AccountId {
+        let password = Password::parse(PASSWORD).unwrap();
+        let new = NewAccount {
+            id: AccountId::generate(),
+            workspace: WorkspaceId::generate(),
+            email: EmailAddress::parse(email).unwrap(),
+            name: "Ada".into(),
+            password_hash: self
+                .state
+                .hasher
+                .hash(&password, &[7; SALT_BYTES])
+                .unwrap()
+                .as_str()
+                .into(),
+            is_operator,
+        };
+        let (id, now) = (new.id, self.clock.now());
+        let write = self
+            .state
+            .store
+            .write(move |tx| account_rows::insert(tx.connection(), &new, now));
+        write.await.unwrap();
+        id
+    }
+
+    /// The token of a login of that account.
+    async fn login(&self, email: &str) -> String {
+        let answer = self
+            .post("/v1/sessions", "", &json!({ "email": email, "password": PASSWORD }))
+            .await;
+        answer.is(201, &[]);
+        answer.body["token"].as_str().unwrap().into()
+    }
+
+    /// The token of a login of a new account.
+    async fn member(&self, email: &str) -> String {
+        self.account(email, false).await;
+        self.login(email).await
+    }
+
+    /// The token of a login of a new operator.
+    async fn operator(&self) -> String {
+        self.account("operator@example.org", true).await;
+        self.login("operator@example.org").await
+    }
+
+    /// An API key of whoever logged in with `token`.
+    async fn api_key(&self, token: &str) -> String {
+        let answer = self
+            .post("/v1/api-keys", token, &json!({ "name": "ci", "scopes": ["*"] }))
+            .await;
+        answer.is(201, &[]);
+        answer.body["key"].as_str().unwrap().into()
+    }
+
+    /// The id of a new probe.
+    async fn probe(&self, token: &str) -> JobId {
+        let answer = self.post("/v1/probes", token, &json!({ "steps": 1 })).await;
+        answer.is(202, &[]);
+        answer.body["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Claims the next probe, as a worker would.
+    async fn claim(&self) -> ClaimedJob {
+        let claimed = self.state.store.claim(ClaimRequest {
+            queue: Queue::Probes,
+            kinds: vec!["probe.run"],
+            limit: 1,
+            node: NodeId::generate(),
+            now: self.clock.now(),
+        });
+        claimed.await.unwrap().jobs.remove(0)
+    }
+
+    /// Ends an attempt, as a worker would.
+    async fn finish(&self, job: &ClaimedJob, end: AttemptEnd) {
+        let finish = AttemptFinish {
+            job: job.id,
+            fence: job.fence,
+            end,
+            error: None,
+            result: Some("{\"steps\":1}".into()),
+            progress: None,
+            at: self.clock.now(),
+        };
+        self.state.store.finish(finish).await.unwrap();
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+/// A request with a bearer token, unless it is empty.
+fn request(method: Method, uri: &str, token: &str) -> TestRequest {
+    let request = TestRequest::default().method(method).uri(uri);
+    if token.is_empty() {
+        request
+    } else {
+        request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
+    }
+}
+
+#[actix_web::test]
+async fn the_page_at_the_root_says_where_to_go_and_has_no_script() {
+    let world = World::new();
+    let answer = world.get("/", "").await;
+    assert_eq!(answer.status, StatusCode::OK.as_u16());
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        answer
+            .header("content-security-policy")
+            .starts_with("default-src 'none'")
+    );
+    for text in ["http://127.0.0.1:8080/v1/accounts", "/health/ready", "/v1/supervision"] {
+        // The escaping writes slashes as entities, which browsers read as slashes.
+        assert!(
+            answer.text.replace("&#x2f;", "/").contains(text),
+            "{text}: {}",
+            answer.text
+        );
+    }
+    assert!(!answer.text.contains("<script"));
+}
+
+#[actix_web::test]
+async fn what_is_nowhere_and_a_method_that_is_not_there_are_told_as_problems() {
+    let world = World::new();
+    for uri in [
+        "/nowhere",
+        "/v1",
+        "/v1/",
+        "/v1/jobs/",
+        "/v1/accounts/me/",
+        "/verify/x",
+        "/v2/jobs",
+    ] {
+        world.get(uri, "").await.is(404, &[]);
+    }
+    for (method, uri, allow) in [
+        (Method::GET, "/v1/accounts", "POST"),
+        (Method::PUT, "/v1/sessions", "GET, HEAD, POST"),
+        (Method::DELETE, "/health/live", "GET, HEAD"),
+        (Method::POST, "/v1/jobs", "GET, HEAD"),
+        (Method::PATCH, "/v1/api-keys", "GET, HEAD, POST"),
+    ] {
+        let answer = world.send(request(method, uri, "")).await;
+        answer.is(405, &[]);
+        assert_eq!(answer.header("allow"), allow, "{uri}");
+    }
+}
+
+#[actix_web::test]
+async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    for uri in ["/v1/emails", "/v1/probes", "/v1/accounts", "/v1/sessions", "/verify"] {
+        let post = request(Method::POST, uri, &token)
+            .insert_header(("idempotency-key", "k1"))
+            .set_json(json!({}));
+        let answer = world.send(post).await;
+        answer.is(400, &[]);
+        assert!(
+            answer.text.contains("Idempotency-Key is not supported yet"),
+            "{}",
+            answer.text
+        );
+    }
+    let jobs = world.get("/v1/jobs", &token).await;
+    assert_eq!(jobs.body["data"], json!([]), "nothing was done");
+}
