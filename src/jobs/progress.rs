@@ -48,24 +48,45 @@ impl ProgressCell {
         loop {
             self.changed.notified().await;
             if let Some(progress) = self.take() {
-                match ledger
-                    .progress(AttemptProgress {
-                        job,
-                        fence,
-                        progress: progress.clone(),
-                    })
-                    .await
-                {
-                    Ok(Held::Yes { cancel_requested: true }) => stop.give(StopCause::CancelRequested),
-                    Ok(Held::Yes {
-                        cancel_requested: false,
-                    }) => {}
+                let unstored = Unstored {
+                    cell: self,
+                    progress: Some(progress.clone()),
+                };
+                let written = ledger.progress(AttemptProgress { job, fence, progress }).await;
+                match written {
+                    Ok(Held::Yes { cancel_requested }) => {
+                        unstored.stored();
+                        if cancel_requested {
+                            stop.give(StopCause::CancelRequested);
+                        }
+                    }
                     Ok(Held::No) => stop.give(StopCause::LeaseLost),
                     // Progress is worth no alarm: the next report, or the end, carries it.
-                    Err(_unstored) => self.put_back(progress),
+                    Err(_unstored) => {}
                 }
             }
             tokio::time::sleep(WRITE_EVERY).await;
+        }
+    }
+}
+
+/// Progress on its way to the ledger. Unless it was stored it is put back when dropped: an attempt that ends meanwhile drops
+/// the write, and its end, which may reach the row first, must carry it.
+struct Unstored<'a> {
+    cell: &'a ProgressCell,
+    progress: Option<Progress>,
+}
+
+impl Unstored<'_> {
+    fn stored(mut self) {
+        self.progress = None;
+    }
+}
+
+impl Drop for Unstored<'_> {
+    fn drop(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            self.cell.put_back(progress);
         }
     }
 }
