@@ -103,7 +103,9 @@ impl Ledger for MemoryLedger {
 
     fn no_return(&self, job: JobId, _fence: i64, _now: Timestamp) -> BoxFuture<'_, Result<Held, StoreError>> {
         let held = self.with(|written| {
-            written.no_returns.push(job);
+            if !written.cancel_requested {
+                written.no_returns.push(job);
+            }
             Held::Yes {
                 cancel_requested: written.cancel_requested,
             }

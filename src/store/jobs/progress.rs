@@ -73,7 +73,7 @@ pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptPro
     Ok(held)
 }
 
-/// Notes that the effect of this attempt may happen from now on.
+/// Notes that the effect of this attempt may happen from now on, unless a cancel was asked for: then it must not begin.
 ///
 /// # Errors
 /// When a statement fails.
@@ -81,7 +81,10 @@ pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Times
     let id = job.to_string();
     let standing = running(connection, std::slice::from_ref(&id))?;
     let held = held_as(&standing, &id, fence);
-    if held != Held::No {
+    let may_begin = Held::Yes {
+        cancel_requested: false,
+    };
+    if held == may_begin {
         diesel::update(jobs::table.filter(jobs::id.eq(&id)).filter(jobs::fence.eq(fence)))
             .set(jobs::no_return_at.eq(now.as_micros()))
             .execute(connection)?;
