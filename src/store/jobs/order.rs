@@ -33,8 +33,9 @@ pub fn cancel(
     now: Timestamp,
 ) -> Result<JobRecord, Abort<OrderRefused>> {
     let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
-    // The first request's time stays, so that asking again shows when it was asked.
-    if row.cancel_requested_at.is_none() {
+    // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
+    // itself stays as it ended.
+    if row.cancel_requested_at.is_none() && !row.standing()?.state.is_final() {
         let changed = jobs::table
             .filter(jobs::id.eq(id.to_string()))
             .filter(jobs::state.eq(&row.state));
