@@ -23,6 +23,9 @@ const WRITE_RETRY_MIN: Duration = Duration::from_millis(50);
 /// The longest wait between two tries: a database that is back is noticed within this.
 const WRITE_RETRY_MAX: Duration = Duration::from_secs(5);
 
+/// The longest error text that is kept, in characters.
+const ERROR_CHARS_MAX: usize = 2_000;
+
 /// What an attempt is made of.
 pub struct AttemptParts {
     /// The claimed job.
@@ -159,7 +162,7 @@ async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Rep
         job: parts.job.id,
         fence: parts.job.fence,
         end: end.end,
-        error: end.error,
+        error: end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
         result: end.result,
         progress: progress.take(),
         at,

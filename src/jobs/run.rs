@@ -26,9 +26,6 @@ pub const GRACE: Duration = Duration::from_secs(2);
 /// The largest result that is kept, in bytes of JSON: a result is a summary, and larger things are files.
 const RESULT_BYTES_MAX: usize = 64 * 1024;
 
-/// The longest error text that is kept, in characters.
-const ERROR_CHARS_MAX: usize = 2_000;
-
 type Answer = Result<Outcome, Box<dyn Any + Send>>;
 
 /// Runs the work and answers how the attempt ended.
@@ -36,6 +33,15 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
     let stop = parts.handle.stop().clone();
     let past_no_return = Arc::new(AtomicBool::new(false));
     let rule = prepared.when_uncertain();
+    if stop.cause().is_some() {
+        let ended = Ended {
+            parts,
+            cause: stop.cause(),
+            past_no_return: false,
+            rule,
+        };
+        return ended.stopped("it was told to stop before it began");
+    }
     let ctx = JobContext::new(
         &parts.job,
         stop.clone(),
@@ -72,9 +78,7 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
         past_no_return: past_no_return.load(Ordering::SeqCst),
         rule,
     };
-    let mut end = ended.end(answer);
-    end.error = end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect());
-    end
+    ended.end(answer)
 }
 
 /// What is known when the work has ended or was dropped.

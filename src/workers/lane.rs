@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::{Perform, Wakes};
 use crate::clock::{Clock, Timestamp};
@@ -54,7 +55,7 @@ pub struct Lane {
     claiming: Mutex<()>,
     /// Whether somebody asked to be served since the last claim began.
     asked: AtomicBool,
-    closed: AtomicBool,
+    closed: CancellationToken,
 }
 
 /// A slot that an attempt holds.
@@ -88,7 +89,7 @@ impl Lane {
             hungry: Arc::new(AtomicBool::new(false)),
             claiming: Mutex::new(()),
             asked: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            closed: CancellationToken::new(),
         }
     }
 
@@ -110,9 +111,10 @@ impl Lane {
         self.parts.worker.is_running()
     }
 
-    /// Claims nothing any more, and waits for the claim that is under way.
+    /// Claims nothing any more, and waits for the claim that is under way; what it claimed and its worker has no room for
+    /// is given back.
     pub async fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        self.closed.cancel();
         drop(self.claiming.lock().await);
     }
 
@@ -168,7 +170,7 @@ impl Lane {
 
     /// As many free slots as one claim may fill; none if there are none, or nothing is to be claimed.
     fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
-        if self.closed.load(Ordering::SeqCst) || !self.worker_is_running() {
+        if self.closed.is_cancelled() || !self.worker_is_running() {
             return None;
         }
         // Said before the look, so that a slot that becomes free between the two gives a wake.
@@ -179,6 +181,8 @@ impl Lane {
     }
 
     async fn send(&self, jobs: Vec<ClaimedJob>, mut slots: OwnedSemaphorePermit) {
+        let mut attempts = Vec::with_capacity(jobs.len());
+        // All are listed before the first is sent, which may have to wait: a stop reaches those that are not sent yet.
         for job in jobs {
             let slot = Slot {
                 permit: slots.split(1),
@@ -190,17 +194,26 @@ impl Lane {
             let Some(kind) = self.parts.registry.get(&job.kind) else {
                 continue;
             };
-            let attempt = Attempt::new(AttemptParts {
+            attempts.push(Attempt::new(AttemptParts {
                 handle: self.parts.attempts.begin(job.id, job.fence),
                 job,
                 kind,
                 ledger: Arc::new(self.parts.store.clone()),
                 clock: self.parts.clock.clone(),
                 keep: Box::new(slot),
-            });
-            // An attempt that a closed worker refuses is dropped, and gives its job back by that.
-            if self.parts.worker.tell(Perform(attempt)).await.is_err() {
-                tracing::debug!(queue = %self.parts.queue, "the worker has stopped; its jobs are given back");
+            }));
+        }
+        drop(slots);
+        for attempt in attempts {
+            // An attempt that is not sent is dropped, and gives its job back by that.
+            tokio::select! {
+                biased;
+                told = self.parts.worker.tell(Perform(attempt)) => if told.is_err() {
+                    tracing::debug!(queue = %self.parts.queue, "the worker has stopped; its jobs are given back");
+                },
+                () = self.closed.cancelled() => {
+                    tracing::debug!(queue = %self.parts.queue, "the lane is closed; a job that was not sent is given back");
+                }
             }
         }
     }
