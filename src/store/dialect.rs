@@ -73,6 +73,9 @@ where
     connection.immediate_transaction(work)
 }
 
+/// SQLite's words for a lock that somebody else holds.
+const LOCKED: &str = "database is locked";
+
 /// Whether the database may take the same statement a little later. diesel passes on SQLite's words but not its codes, so
 /// the words are compared: they are constants of SQLite's source (`sqlite3ErrStr`).
 pub(super) fn is_transient(error: &DieselError) -> bool {
@@ -80,11 +83,16 @@ pub(super) fn is_transient(error: &DieselError) -> bool {
         DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => true,
         DieselError::DatabaseError(_, details) => matches!(
             details.message(),
-            "database is locked" | "database table is locked" | "database or disk is full" | "disk I/O error"
+            LOCKED | "database table is locked" | "database or disk is full" | "disk I/O error"
         ),
         DieselError::BrokenTransactionManager => true,
         _ => false,
     }
+}
+
+/// Whether somebody else held the database for longer than a statement waits.
+pub(super) fn is_locked(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, details) if details.message() == LOCKED)
 }
 
 /// One value of a row in [`UpdateMany`].

@@ -18,6 +18,9 @@ use crate::store::{Connection, OnAvailable, StoreError, dialect};
 /// caller waits for all of them: beyond this, waiting grows faster than what is saved.
 const BATCH_ROWS_MAX: usize = 512;
 
+/// Why a write is refused while another process holds the database for longer than a statement waits.
+const LOCKED: &str = "another process holds it";
+
 pub(super) fn run(
     path: &Path,
     connection: Connection,
@@ -64,7 +67,18 @@ fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Mem
                 member.answer(Ok(()));
             }
             if !queues.is_empty() {
-                on_available(&queues);
+                tell(on_available, &queues);
+            }
+        }
+        Err(StoreError::Busy(error)) if dialect::is_locked(&error) => {
+            // None of them is guilty, and each alone would wait as long again: the last would be answered hours later.
+            tracing::warn!(
+                event = "database_locked",
+                members = members.len(),
+                "another process holds the database; the writes that waited are refused"
+            );
+            for member in members {
+                member.answer(Err(StoreError::Unavailable { what: LOCKED }));
             }
         }
         Err(error) => {
@@ -88,11 +102,19 @@ fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Mem
     }
 }
 
+/// Tells of jobs that became available. A panic there costs the wake, which a poll makes good, and not the writer.
+fn tell(on_available: &OnAvailable, queues: &[Queue]) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_available(queues))) {
+        let error = panic_text(payload.as_ref());
+        tracing::error!(error, "whoever is told of available jobs panicked");
+    }
+}
+
 /// Runs the batch on a sound connection, opening a new one if the last was given up.
 fn transact(path: &Path, slot: &mut Option<Connection>, members: &mut [Member]) -> Result<Vec<Queue>, StoreError> {
     let mut connection = match slot.take() {
         Some(connection) => connection,
-        None => dialect::connect(path)?,
+        None => reconnect(path)?,
     };
     // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
     match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
@@ -109,6 +131,19 @@ fn transact(path: &Path, slot: &mut Option<Connection>, members: &mut [Member]) 
         Err(payload) => Err(StoreError::Panicked {
             text: panic_text(payload.as_ref()),
         }),
+    }
+}
+
+/// A new connection in place of one that was given up, which a full disk or too many open files may prevent for a while.
+fn reconnect(path: &Path) -> Result<Connection, StoreError> {
+    match dialect::connect(path) {
+        Err(StoreError::Open { text }) => {
+            tracing::warn!(error = text, "the database could not be opened again");
+            Err(StoreError::Unavailable {
+                what: "it could not be opened again",
+            })
+        }
+        other => other,
     }
 }
 
