@@ -76,16 +76,22 @@ where
 /// SQLite's words for a lock that somebody else holds.
 const LOCKED: &str = "database is locked";
 
-/// Whether the database may take the same statement a little later. diesel passes on SQLite's words but not its codes, so
+/// Whether the database may take the same statement a little later. On a full disk or one that cannot be read SQLite ends the
+/// transaction by itself, and the rollback that finds none is all that is heard of it. diesel passes on SQLite's words but not its codes, so
 /// the words are compared: they are constants of SQLite's source (`sqlite3ErrStr`).
 pub(super) fn is_transient(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => true,
         DieselError::DatabaseError(_, details) => matches!(
             details.message(),
-            LOCKED | "database table is locked" | "database or disk is full" | "disk I/O error"
+            LOCKED
+                | "database table is locked"
+                | "database or disk is full"
+                | "disk I/O error"
+                | "cannot rollback - no transaction is active"
         ),
-        DieselError::BrokenTransactionManager => true,
+        // Seen by what rolls back a transaction that SQLite has ended by itself; the second below says the same.
+        DieselError::BrokenTransactionManager | DieselError::NotInTransaction => true,
         _ => false,
     }
 }
