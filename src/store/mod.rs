@@ -27,6 +27,8 @@ mod readers;
 pub mod registrations;
 mod schema;
 pub mod sessions;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod writer;
 
@@ -182,3 +184,6 @@ impl Store {
         &self.path
     }
 }
+
+#[cfg(test)]
+mod tests;

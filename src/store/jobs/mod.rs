@@ -29,3 +29,6 @@ pub(super) use progress::progress;
 
 /// Rows in one multi-row statement. SQLite takes 32,766 values in a statement; a job's row has 28.
 const STATEMENT_ROWS_MAX: usize = 500;
+
+#[cfg(test)]
+mod tests;

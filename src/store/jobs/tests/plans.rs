@@ -1,0 +1,157 @@
+//! The frequent statements use the indexes that were made for them: the very statements that the code sends are explained
+//! by SQLite, so that a changed query cannot keep a stale promise.
+
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::{Connection as _, InstrumentationEvent};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use super::*;
+use crate::domain::id::WorkspaceId;
+use crate::domain::job::Queue;
+use crate::store::testing::{NODE, NOW};
+use crate::store::{Connection, JobFilter};
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The statements that `act` sends about jobs, and the plan of each.
+fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let mut connection = store.other();
+    connection.set_instrumentation({
+        let sent = Arc::clone(&sent);
+        move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                sent.lock().unwrap().push(query.to_string());
+            }
+        }
+    });
+    act(&mut connection);
+    let sent = std::mem::take(&mut *sent.lock().unwrap());
+    let statements = sent.into_iter().filter(|statement| statement.contains("jobs"));
+    statements
+        .map(|statement| {
+            let statement = statement.split(" -- binds").next().unwrap().to_owned();
+            let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+                .load(&mut store.other())
+                .unwrap();
+            let plan: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+            (statement, plan.join("; "))
+        })
+        .collect()
+}
+
+/// The plan of the only such statement.
+fn plan_of<'a>(plans: &'a [(String, String)], part: &str) -> &'a str {
+    let mut found = plans.iter().filter(|(statement, _)| statement.contains(part));
+    let (_, plan) = found.next().unwrap_or_else(|| panic!("no {part} among {plans:#?}"));
+    assert!(found.next().is_none(), "several {part} among {plans:#?}");
+    plan
+}
+
+fn uses(plan: &str, index: &str) {
+    assert!(plan.contains(index), "{index} is not used: {plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "it sorts: {plan}");
+    assert!(!plan.contains("AUTOMATIC"), "it builds an index: {plan}");
+}
+
+#[tokio::test]
+async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_by_id() {
+    let store = TestStore::new();
+    let later = NOW.plus(std::time::Duration::from_secs(1));
+    store
+        .enqueue(vec![job(), crate::store::NewJob { run_at: later, ..job() }])
+        .await
+        .unwrap();
+    let plans = plans(&store, |connection| {
+        let (claimed, _) = super::super::claim(connection, &request(10, later)).unwrap();
+        assert_eq!(claimed.jobs.len(), 2);
+    });
+    assert_eq!(plans.len(), 5, "{plans:#?}");
+    let (due, made_available) = (
+        plan_of(&plans, "ORDER BY `jobs`.`run_at`"),
+        plan_of(&plans, "UPDATE `jobs`"),
+    );
+    uses(due, "jobs_to_come (run_at<?)");
+    assert!(made_available.contains("(id=?)"), "{made_available}");
+    uses(plan_of(&plans, "`jobs`.`rank` ASC"), "jobs_to_claim (queue=?)");
+    uses(plan_of(&plans, "min(`jobs`.`run_at`)"), "jobs_to_come");
+    uses(plan_of(&plans, "UPDATE jobs SET"), "(id=?)");
+}
+
+#[tokio::test]
+async fn an_end_and_progress_read_and_change_rows_by_id() {
+    let store = TestStore::new();
+    let held = running(&store, NOW).await;
+    let plans = plans(&store, |connection| {
+        let progress = crate::store::AttemptProgress {
+            job: held.id,
+            fence: held.fence,
+            progress: crate::domain::job::Progress::new(1, None, None),
+        };
+        super::super::progress(connection, &[&progress]).unwrap();
+        let ended = end(held.id, held.fence, AttemptEnd::Completed, NOW);
+        super::super::finish(connection, &[&ended]).unwrap();
+    });
+    assert_eq!(
+        plans
+            .iter()
+            .filter(|(statement, _)| statement.starts_with("UPDATE"))
+            .count(),
+        2
+    );
+    for (statement, plan) in &plans {
+        if !statement.starts_with("INSERT") {
+            assert!(
+                plan.contains("(id=?)") && !plan.contains("AUTOMATIC"),
+                "{statement}: {plan}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn running_jobs_and_their_cancels_are_found_by_the_index_of_running_ones() {
+    let store = TestStore::new();
+    let plans = plans(&store, |connection| {
+        jobs::cancel_requested(connection, NODE).unwrap();
+    });
+    uses(plan_of(&plans, "cancel_requested_at"), "jobs_running (node=?)");
+}
+
+#[tokio::test]
+async fn lists_walk_an_index_in_their_order() {
+    let store = TestStore::new();
+    let filter = |scope, before| JobFilter {
+        scope,
+        state: Some(JobState::Completed),
+        kind: Some("test.work".to_owned()),
+        queue: Some(Queue::Mail),
+        before,
+        limit: 10,
+    };
+    let workspace = JobScope::Workspace(WorkspaceId::SERVICE);
+    for (scope, before, index) in [
+        (workspace, None, "jobs_by_workspace (workspace_id=?)"),
+        (
+            workspace,
+            Some(JobId::generate()),
+            "jobs_by_workspace (workspace_id=? AND id<?)",
+        ),
+        (JobScope::All, Some(JobId::generate()), "sqlite_autoindex_jobs_1 (id<?)"),
+    ] {
+        let plans = plans(&store, |connection| {
+            jobs::list(connection, &filter(scope, before)).unwrap();
+        });
+        uses(plan_of(&plans, "SELECT"), index);
+    }
+    let counted = plans(&store, |connection| {
+        jobs::waiting(connection, Queue::Mail).unwrap();
+    });
+    uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
+}

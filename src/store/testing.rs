@@ -1,0 +1,230 @@
+//! What tests need of a store: a database in a folder of its own, jobs to put into it, a second connection to look with,
+//! and a hold on the writer, by which a test decides what is committed together.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::{Abort, AttemptFinish, ClaimRequest, Connection, NewJob, Store, StoreOptions, dialect};
+use crate::clock::Timestamp;
+use crate::domain::id::{JobId, NodeId, WorkspaceId};
+use crate::domain::job::{AttemptEnd, Queue};
+
+/// The present of tests that do not move it.
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+/// A node of the tests.
+pub(crate) const NODE: NodeId = NodeId::from_bits(1);
+
+/// The kind of [`job`].
+pub(crate) const KIND: &str = "test.work";
+
+/// A store whose folder goes with it.
+pub(crate) struct TestStore {
+    store: Store,
+    told: Arc<Mutex<Vec<Vec<Queue>>>>,
+    folder: TempDir,
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    value: Option<i64>,
+}
+
+#[derive(QueryableByName)]
+struct Words {
+    #[diesel(sql_type = Nullable<Text>)]
+    value: Option<String>,
+}
+
+impl TestStore {
+    /// A fresh database with two readers.
+    pub(crate) fn new() -> Self {
+        Self::telling(|_| {})
+    }
+
+    /// The same, whose commits also tell `also` of the queues in which jobs became available.
+    pub(crate) fn telling(also: impl Fn(&[Queue]) + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let on_available = {
+            let told = Arc::clone(&told);
+            move |queues: &[Queue]| {
+                told.lock().unwrap().push(queues.to_vec());
+                also(queues);
+            }
+        };
+        let store = Store::open(&StoreOptions {
+            path: folder.path().join("test.db"),
+            readers: 2,
+            on_available: Arc::new(on_available),
+        })
+        .unwrap();
+        Self { store, told, folder }
+    }
+
+    /// A path beside the database.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What was told of available jobs since the last look, one entry a commit.
+    pub(crate) async fn told(&self) -> Vec<Vec<Queue>> {
+        // An answer comes before the telling; the next write comes after it.
+        self.store.ping(Duration::from_secs(10)).await.unwrap();
+        std::mem::take(&mut *self.told.lock().unwrap())
+    }
+
+    /// A second connection, as another process would have it.
+    pub(crate) fn other(&self) -> Connection {
+        dialect::connect(self.store.path()).unwrap()
+    }
+
+    /// The first column, called `value`, of the only row that a query answers; seen by a second connection.
+    pub(crate) fn number(&self, query: &str) -> Option<i64> {
+        let row: Number = diesel::sql_query(query).get_result(&mut self.other()).unwrap();
+        row.value
+    }
+
+    /// The column `value` of each row that a query answers; seen by a second connection.
+    pub(crate) fn words(&self, query: &str) -> Vec<String> {
+        let rows: Vec<Words> = diesel::sql_query(query).load(&mut self.other()).unwrap();
+        rows.into_iter().map(|row| row.value.unwrap_or_default()).collect()
+    }
+
+    /// How many jobs are in each state, by name.
+    pub(crate) fn states(&self) -> Vec<String> {
+        self.words("SELECT state || ' ' || count(*) AS value FROM jobs GROUP BY state ORDER BY state")
+    }
+
+    /// Enters a workspace.
+    pub(crate) async fn workspace(&self) -> WorkspaceId {
+        let id = WorkspaceId::generate();
+        self.store
+            .write(move |tx| enter_workspace(tx.connection(), id))
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Transactions in the write-ahead log that changed something, counted in the file itself: each ends with a frame that
+    /// names the size of the database after it. It counts until the first checkpoint, at 1,000 pages.
+    pub(crate) fn commits(&self) -> usize {
+        let mut name = self.store.path().as_os_str().to_owned();
+        name.push("-wal");
+        let log = std::fs::read(name).unwrap_or_default();
+        let Some(head) = log.get(..32) else { return 0 };
+        let page = usize::try_from(u32::from_be_bytes(head[8..12].try_into().unwrap())).unwrap();
+        log[32..]
+            .chunks_exact(24 + page)
+            .take_while(|frame| frame[8..16] == head[16..24])
+            .filter(|frame| frame[4..8] != [0; 4])
+            .count()
+    }
+
+    /// Keeps the writer busy inside a transaction that changes nothing, so that whatever is written meanwhile waits and is
+    /// then taken together.
+    pub(crate) async fn hold_writer(&self) -> HeldWriter {
+        let (enter, entered) = tokio::sync::oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let mut enter = Some(enter);
+        let store = self.store.clone();
+        let task = tokio::spawn(async move {
+            let held = store.write(move |_| {
+                if let Some(enter) = enter.take() {
+                    enter.send(()).unwrap();
+                }
+                released.recv().unwrap();
+                Ok::<_, Abort<()>>(())
+            });
+            held.await.unwrap();
+        });
+        entered.await.unwrap();
+        HeldWriter { release, task }
+    }
+}
+
+/// A writer that is held; see [`TestStore::hold_writer`].
+pub(crate) struct HeldWriter {
+    release: mpsc::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl HeldWriter {
+    /// Lets all `writes` reach the writer, then lets it go on, and answers what they are answered.
+    pub(crate) async fn release_with<F: Future>(self, writes: Vec<F>) -> Vec<F::Output> {
+        let mut writes = Box::pin(futures_util::future::join_all(writes));
+        // The first poll hands each of them over: there is room for thousands.
+        let early = futures_util::future::poll_immediate(&mut writes).await;
+        assert!(early.is_none(), "the writer is not held");
+        self.release.send(()).unwrap();
+        let answers = writes.await;
+        self.task.await.unwrap();
+        answers
+    }
+}
+
+/// Enters a workspace by a given connection.
+pub(crate) fn enter_workspace(connection: &mut Connection, id: WorkspaceId) -> Result<(), Abort<()>> {
+    diesel::sql_query("INSERT INTO workspaces (id, name, created_at) VALUES (?, 'test', 0)")
+        .bind::<Text, _>(id.to_string())
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A job that can run at [`NOW`], three times at most.
+pub(crate) fn job() -> NewJob {
+    NewJob {
+        id: JobId::generate(),
+        workspace: WorkspaceId::SERVICE,
+        kind: KIND,
+        queue: Queue::Probes,
+        priority: 0,
+        args: "{}".to_owned(),
+        args_version: 1,
+        max_attempts: 3,
+        timeout: Duration::from_secs(60),
+        run_at: NOW,
+        created_at: NOW,
+        request_id: None,
+    }
+}
+
+/// A claim of up to `limit` such jobs.
+pub(crate) fn request(limit: usize, now: Timestamp) -> ClaimRequest {
+    ClaimRequest {
+        queue: Queue::Probes,
+        kinds: vec![KIND],
+        limit,
+        node: NODE,
+        now,
+    }
+}
+
+/// The end of an attempt, with nothing beside it.
+pub(crate) fn end(job: JobId, fence: i64, end: AttemptEnd, at: Timestamp) -> AttemptFinish {
+    AttemptFinish {
+        job,
+        fence,
+        end,
+        error: None,
+        result: None,
+        progress: None,
+        at,
+    }
+}

@@ -1,0 +1,202 @@
+//! The store as a whole: what diesel believes of the tables, reads, and backups.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::testing::{NOW, TestStore, job, request};
+use super::*;
+
+/// The names, types and nullability of a table's columns as `schema.rs` says them, read from its text.
+fn declared() -> Vec<(String, Vec<String>)> {
+    let text = include_str!("schema.rs").split("diesel::joinable!").next().unwrap();
+    let tables = text.split("diesel::table! {").skip(1).map(|table| {
+        let (name, columns) = table.trim_start().split_once(" (").unwrap();
+        let columns = columns
+            .lines()
+            .filter_map(|line| line.trim().trim_end_matches(',').split_once(" -> "));
+        let columns = columns.map(|(column, kind)| match kind {
+            "Text" => format!("{column} TEXT 1"),
+            "BigInt" => format!("{column} BIGINT 1"),
+            "Nullable<Text>" => format!("{column} TEXT 0"),
+            "Nullable<BigInt>" => format!("{column} BIGINT 0"),
+            other => panic!("{other} is not portable"),
+        });
+        (name.to_owned(), columns.collect())
+    });
+    tables.collect()
+}
+
+#[test]
+fn the_schema_is_what_the_migrations_make() {
+    let store = TestStore::new();
+    let mut declared = declared();
+    declared.sort();
+    let named: Vec<String> = declared.iter().map(|(table, _)| table.clone()).collect();
+    let made = "SELECT name AS value FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' \
+                AND name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY name";
+    assert_eq!(store.words(made), named);
+    for (table, columns) in declared {
+        let made = format!(
+            "SELECT name || ' ' || type || ' ' || \"notnull\" AS value FROM pragma_table_info('{table}') ORDER BY cid"
+        );
+        assert_eq!(store.words(&made), columns, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_made_while_writes_go_on_is_one_moment_whole_and_opens() {
+    let store = TestStore::new();
+    // Each commit adds a pair, so that a copy of one moment holds an even number.
+    let writing = {
+        let store: Store = (*store).clone();
+        tokio::spawn(async move {
+            for _ in 0..200 {
+                store.enqueue(vec![job(), job()]).await.unwrap();
+            }
+        })
+    };
+    let mut sizes = Vec::new();
+    for name in ["a.db", "b.db", "c.db"] {
+        let (path, target) = (store.path().to_owned(), store.beside(name));
+        let copied = tokio::task::spawn_blocking(move || Store::backup(&path, &target))
+            .await
+            .unwrap();
+        assert!(copied.unwrap() > 0);
+        let copy = dialect::connect(&store.beside(name)).map(|mut copy| {
+            copy.batch_execute("PRAGMA integrity_check").unwrap();
+            schema::jobs::table.count().get_result::<i64>(&mut copy).unwrap()
+        });
+        sizes.push(copy.unwrap());
+    }
+    writing.await.unwrap();
+    assert!(
+        sizes.iter().all(|count| count % 2 == 0) && sizes.is_sorted(),
+        "{sizes:?}"
+    );
+    assert_eq!(store.states(), ["available 400"], "the writes went on");
+    let again = Store::backup(store.path(), &store.beside("a.db")).unwrap_err();
+    assert!(again.to_string().contains("exists already"), "{again}");
+    let copy = Store::open(&StoreOptions {
+        path: store.beside("c.db"),
+        readers: 1,
+        on_available: Arc::new(|_| {}),
+    });
+    let copy = copy.unwrap();
+    assert_eq!(
+        copy.claim(request(1, NOW)).await.unwrap().jobs.len(),
+        usize::from(sizes[2] > 0)
+    );
+}
+
+#[tokio::test]
+async fn a_backup_of_nothing_makes_no_file() {
+    let store = TestStore::new();
+    let absent = Store::backup(&store.beside("absent.db"), &store.beside("copy.db"));
+    assert!(absent.is_err() && !store.beside("copy.db").exists() && !store.beside("absent.db").exists());
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let store = TestStore::new();
+    let written = store.read(|connection| {
+        connection.batch_execute("INSERT INTO workspaces (id, name, created_at) VALUES ('x', 'x', 0)")?;
+        Ok(())
+    });
+    let error = written.await.unwrap_err();
+    assert!(matches!(error, StoreError::Statement(_)), "{error:?}");
+    assert_eq!(store.number("SELECT count(*) AS value FROM workspaces"), Some(1));
+}
+
+#[tokio::test]
+async fn a_panic_in_a_read_is_answered_and_the_reader_lives() {
+    let store = TestStore::new();
+    for _ in 0..3 {
+        let read = store
+            .read(|_| -> Result<(), StoreError> { panic!("the read broke") })
+            .await;
+        assert!(
+            matches!(&read, Err(StoreError::Panicked { text }) if text == "the read broke"),
+            "{read:?}"
+        );
+    }
+    assert_eq!(store.read(|_| Ok(7)).await.unwrap(), 7);
+}
+
+/// Reads that go on until told, as many as there are readers.
+async fn busy(
+    store: &TestStore,
+) -> (
+    Vec<mpsc::Sender<()>>,
+    Vec<tokio::task::JoinHandle<Result<(), StoreError>>>,
+) {
+    let (mut goes, mut reads) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let (go, goes_on) = mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let store: Store = (**store).clone();
+        reads.push(tokio::spawn(async move {
+            let read = store.read(move |_| {
+                begin.send(()).unwrap();
+                goes_on.recv().unwrap();
+                Ok(())
+            });
+            read.await
+        }));
+        begun.await.unwrap();
+        goes.push(go);
+    }
+    (goes, reads)
+}
+
+#[tokio::test]
+async fn reads_beyond_the_readers_wait_for_their_turn() {
+    let store = TestStore::new();
+    let (goes, reads) = busy(&store).await;
+    let waiting = store.read(|_| Ok(7));
+    tokio::pin!(waiting);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), &mut waiting)
+            .await
+            .is_err()
+    );
+    goes[0].send(()).unwrap();
+    assert_eq!(waiting.await.unwrap(), 7);
+    goes[1].send(()).unwrap();
+    for read in reads {
+        read.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_read_whose_turn_does_not_come_is_answered_unavailable_and_never_runs() {
+    let store = TestStore::new();
+    let (goes, reads) = busy(&store).await;
+    let (ran, runs) = mpsc::channel();
+    // The limit is five seconds of tokio's clock, which nothing here needs to run while it is moved.
+    tokio::time::pause();
+    let waiting = store.read(move |_| {
+        ran.send(()).unwrap();
+        Ok(())
+    });
+    tokio::pin!(waiting);
+    assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none());
+    tokio::time::advance(Duration::from_millis(4_900)).await;
+    assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none());
+    tokio::time::advance(Duration::from_millis(200)).await;
+    let refused = waiting.await.unwrap_err();
+    tokio::time::resume();
+    assert!(
+        matches!(refused, StoreError::Unavailable { .. }) && refused.is_transient(),
+        "{refused:?}"
+    );
+    for go in goes {
+        go.send(()).unwrap();
+    }
+    for read in reads {
+        read.await.unwrap().unwrap();
+    }
+    assert!(runs.try_recv().is_err());
+}
