@@ -34,3 +34,6 @@ pub use outcome::{Failure, Outcome, RetryWish};
 pub use registry::Registry;
 pub use run::GRACE;
 pub use stop::StopCause;
+
+#[cfg(test)]
+mod tests;
