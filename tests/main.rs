@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed; clippy's switches for tests only know functions marked #[test]"
 )]
 
+mod jobs;
 mod mail;
 mod service;
 mod support;

@@ -17,3 +17,6 @@ pub use keeper::{Keeper, KeeperParts, LEASE, LEASE_BEAT};
 pub use lane::{Lane, LaneParts};
 pub use wakes::{Wake, Wakes};
 pub use worker::{Perform, Worker};
+
+#[cfg(test)]
+mod tests;

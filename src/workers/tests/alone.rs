@@ -1,0 +1,141 @@
+//! A worker alone in a tree: it is sent a message, and its report is read.
+
+use super::*;
+use crate::jobs::{Attempt, AttemptParts, MemoryLedger};
+use crate::store::ClaimedJob;
+use crate::store::testing::NOW;
+use crate::supervision::AskError;
+
+/// A worker, and what it needs to be sent attempts.
+struct Alone {
+    tree: Tree,
+    worker: Address<Worker>,
+    ledger: MemoryLedger,
+    attempts: Attempts,
+    registry: Registry,
+}
+
+impl Alone {
+    fn new(recorded: Recorded) -> Self {
+        let tree = Tree::new("root", Clock::manual(NOW));
+        let worker = tree.start(ChildSpec::new("prober"), Worker::default);
+        Self {
+            tree,
+            worker,
+            ledger: MemoryLedger::new(),
+            attempts: Attempts::new(),
+            registry: Registry::new().with(recorded).with(Probe),
+        }
+    }
+
+    fn perform(&self, new: NewJob) -> Perform {
+        let job = ClaimedJob {
+            id: new.id,
+            workspace: new.workspace,
+            kind: new.kind.to_owned(),
+            queue: new.queue,
+            args: new.args,
+            args_version: new.args_version,
+            attempt: 1,
+            max_attempts: new.max_attempts,
+            timeout: new.timeout,
+            fence: 1,
+            created_at: NOW,
+            run_at: NOW,
+            started_at: NOW,
+            request_id: None,
+        };
+        Perform(Attempt::new(AttemptParts {
+            handle: self.attempts.begin(job.id, job.fence),
+            kind: self.registry.get(&job.kind).unwrap(),
+            job,
+            ledger: Arc::new(self.ledger.clone()),
+            clock: Clock::manual(NOW),
+            keep: Box::new(()),
+        }))
+    }
+}
+
+#[actix::test]
+async fn a_worker_that_is_sent_an_attempt_answers_with_its_report() {
+    let alone = Alone::new(Recorded {
+        world: World::default(),
+        go: None,
+    });
+    let report = alone
+        .worker
+        .ask(alone.perform(probe(None, NOW)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (report.state, report.result.as_deref()),
+        (Some(JobState::Completed), Some(r#"{"steps":0}"#))
+    );
+    let report = alone
+        .worker
+        .ask(alone.perform(probe(Some(ProbePanic::Attempt), NOW)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(report.state, Some(JobState::Retryable));
+    assert_eq!(
+        alone.tree.snapshot().children[0].restarts,
+        0,
+        "the attempt's panic is not the worker's"
+    );
+}
+
+#[actix::test]
+async fn a_panic_in_the_workers_handler_ends_neither_what_runs_nor_what_waits() {
+    let (world, go) = (World::default(), Arc::new(Semaphore::new(0)));
+    let alone = Alone::new(Recorded {
+        world: world.clone(),
+        go: Some(Arc::clone(&go)),
+    });
+    let ask = |new| {
+        let (worker, perform) = (alone.worker.clone(), alone.perform(new));
+        actix::spawn(async move { worker.ask(perform).await })
+    };
+    let running = ask(recorded(NOW));
+    world.began(1).await;
+    let (panics, queued) = (ask(probe(Some(ProbePanic::Actor), NOW)), ask(recorded(NOW)));
+    assert_eq!(panics.await.unwrap().unwrap_err(), AskError::Panicked);
+    world.began(2).await;
+    assert_eq!(alone.tree.snapshot().children[0].restarts, 1);
+    assert_eq!(world.running.load(Ordering::SeqCst), 2, "what ran still runs");
+    go.add_permits(2);
+    for asked in [running, queued] {
+        assert_eq!(asked.await.unwrap().unwrap().unwrap().state, Some(JobState::Completed));
+    }
+    alone.attempts.idle().await;
+    let ends = alone.ledger.finishes();
+    assert!(matches!(ends[0].end, AttemptEnd::WorkerPanicked(_)), "{ends:?}");
+    assert_eq!(ends.len(), 3);
+}
+
+#[actix::test]
+async fn what_waits_in_the_mailbox_of_a_worker_that_is_stopped_is_given_back() {
+    let alone = Alone::new(Recorded {
+        world: World::default(),
+        go: None,
+    });
+    alone.worker.ask(alone.perform(probe(None, NOW))).await.unwrap();
+    // Sent and stopped before the worker's next turn.
+    for _ in 0..3 {
+        alone.worker.try_tell(alone.perform(recorded(NOW))).unwrap();
+    }
+    alone.tree.stop().await;
+    let refused = alone.worker.ask(alone.perform(recorded(NOW))).await;
+    assert_eq!(refused.unwrap_err(), AskError::Closed);
+    timeout(SOON, alone.attempts.idle()).await.unwrap();
+    let ends = alone.ledger.finishes();
+    assert_eq!(ends.len(), 5);
+    assert!(
+        ends[1..]
+            .iter()
+            .all(|end| matches!(end.end, AttemptEnd::Drained | AttemptEnd::Completed)),
+        "{ends:?}"
+    );
+    assert_eq!(ends[4].end, AttemptEnd::Drained);
+}

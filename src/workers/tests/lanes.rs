@@ -1,0 +1,176 @@
+//! A lane by itself: slots, order, closing, and a worker that is down.
+
+use super::*;
+
+#[actix::test]
+async fn never_more_attempts_are_in_flight_than_slots_and_each_that_ends_makes_room() {
+    let (world, go) = (World::default(), Arc::new(Semaphore::new(0)));
+    let service = Service::new(
+        3,
+        Recorded {
+            world: world.clone(),
+            go: Some(Arc::clone(&go)),
+        },
+    );
+    let now = Clock::System.now();
+    service
+        .store
+        .enqueue((0..10).map(|_| recorded(now)).collect())
+        .await
+        .unwrap();
+    service.dispatch(true);
+    world.began(3).await;
+    assert_eq!(service.states().await, ["available 7", "running 3"]);
+    assert_eq!(service.lane.attempts().in_flight(), 3);
+    for ended in 1..=7 {
+        go.add_permits(1);
+        world.began(3 + ended).await;
+        go.forget_permits(1);
+    }
+    go.add_permits(10);
+    service.settled(&["completed 10"]).await;
+    assert_eq!(world.most.load(Ordering::SeqCst), 3);
+}
+
+#[actix::test]
+async fn many_turns_at_once_claim_in_order_and_nothing_twice() {
+    let world = World::default();
+    let service = Service::new(
+        2,
+        Recorded {
+            world: world.clone(),
+            go: None,
+        },
+    );
+    let now = Clock::System.now();
+    let new: Vec<NewJob> = (0..200).map(|_| recorded(now)).collect();
+    let ids: Vec<JobId> = new.iter().map(|job| job.id).collect();
+    service.store.enqueue(new).await.unwrap();
+    while world.started().len() < 200 {
+        let turns = (0..8).map(|_| service.lane.serve());
+        futures_util::future::join_all(turns).await;
+        timeout(SOON, service.lane.attempts().idle()).await.unwrap();
+    }
+    assert_eq!(world.started(), ids);
+}
+
+#[actix::test]
+async fn nothing_is_claimed_for_a_worker_that_is_down() {
+    let world = World::default();
+    let policy = RestartPolicy {
+        intensity: 0,
+        degraded_retry: SOON,
+        ..RestartPolicy::default()
+    };
+    let service = Service::with_policy(
+        5,
+        Recorded {
+            world: world.clone(),
+            go: None,
+        },
+        policy,
+    );
+    service.worker_is_running(true).await;
+    let now = Clock::System.now();
+    service
+        .store
+        .enqueue(vec![probe(Some(ProbePanic::Actor), now)])
+        .await
+        .unwrap();
+    service.lane.serve().await;
+    service.worker_is_running(false).await;
+    timeout(SOON, service.lane.attempts().idle()).await.unwrap();
+    service.store.enqueue(vec![recorded(now)]).await.unwrap();
+    service.lane.serve().await;
+    assert_eq!(service.states().await, ["available 1", "retryable 1"]);
+    service.tree.restart("prober").unwrap();
+    service.worker_is_running(true).await;
+    service.lane.serve().await;
+    world.began(1).await;
+}
+
+#[actix::test]
+async fn a_lane_that_is_closed_claims_nothing_more() {
+    let service = Service::new(
+        5,
+        Recorded {
+            world: World::default(),
+            go: None,
+        },
+    );
+    service.worker_is_running(true).await;
+    service.lane.close().await;
+    service
+        .store
+        .enqueue(vec![recorded(Clock::System.now())])
+        .await
+        .unwrap();
+    service.lane.serve().await;
+    assert_eq!(service.states().await, ["available 1"]);
+}
+
+#[actix::test]
+async fn closing_gives_back_what_was_claimed_for_a_worker_that_went_down_meanwhile() {
+    let world = World::default();
+    let policy = RestartPolicy {
+        intensity: 0,
+        degraded_retry: SOON * 10,
+        ..RestartPolicy::default()
+    };
+    let service = Service::with_policy(
+        50,
+        Recorded {
+            world: world.clone(),
+            go: None,
+        },
+        policy,
+    );
+    service.worker_is_running(true).await;
+    let now = Clock::System.now();
+    // The first panics the worker; four wait in its mailbox, and the rest for room there.
+    let mut new = vec![probe(Some(ProbePanic::Actor), now)];
+    new.extend((0..20).map(|_| recorded(now)));
+    service.store.enqueue(new).await.unwrap();
+    let turn = service.lane.serve();
+    tokio::pin!(turn);
+    let down = service.worker_is_running(false);
+    tokio::select! {
+        _ = &mut turn => panic!("everything was sent to a worker that is down"),
+        () = down => {}
+    }
+    service.settled(&["retryable 1", "running 20"]).await;
+    assert_eq!(service.lane.attempts().in_flight(), 20, "all that is claimed is listed");
+    let close = futures_util::future::join(turn, service.lane.close());
+    timeout(SOON, close)
+        .await
+        .expect("closing waits for a worker that is down");
+    service.settled(&["available 16", "retryable 1", "running 4"]).await;
+    service.tree.stop().await;
+    service.settled(&["available 20", "retryable 1"]).await;
+    assert!(world.started().is_empty());
+}
+
+#[actix::test]
+async fn a_drain_gives_running_attempts_back() {
+    let (world, go) = (World::default(), Arc::new(Semaphore::new(0)));
+    let service = Service::new(
+        2,
+        Recorded {
+            world: world.clone(),
+            go: Some(go),
+        },
+    );
+    service.worker_is_running(true).await;
+    let now = Clock::System.now();
+    let new = [recorded(now), recorded(now)];
+    service.store.enqueue(new.to_vec()).await.unwrap();
+    service.lane.serve().await;
+    world.began(2).await;
+    service.lane.close().await;
+    service.lane.attempts().stop_all(StopCause::Draining);
+    timeout(SOON, service.lane.attempts().idle()).await.unwrap();
+    for new in new {
+        let job = service.job(new.id).await;
+        assert_eq!((job.state, job.attempt), (JobState::Available, 0));
+    }
+}

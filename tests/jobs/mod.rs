@@ -1,0 +1,3 @@
+//! Kinds of work performed by a worker that is started alone, against the world outside.
+
+mod mailing;
