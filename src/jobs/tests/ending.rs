@@ -7,6 +7,9 @@ use super::*;
 
 const RULE: WhenUncertain = WhenUncertain::Hold;
 
+/// Whether an end is the one that is wanted.
+type IsRight = fn(AttemptEnd) -> bool;
+
 #[tokio::test(start_paused = true)]
 async fn what_the_work_answers_is_what_is_written() {
     let after = Duration::from_secs(7);
@@ -16,7 +19,7 @@ async fn what_the_work_answers_is_what_is_written() {
             retry,
         })
     };
-    let answers: [(Outcome, fn(AttemptEnd) -> bool); 7] = [
+    let answers: [(Outcome, IsRight); 7] = [
         (Outcome::completed(), |end| end == AttemptEnd::Completed),
         (failed(RetryWish::Never), |end| end == AttemptEnd::Failed(Retry::Never)),
         (failed(RetryWish::Backoff), |end| {
@@ -75,7 +78,7 @@ async fn an_error_is_cut_to_what_a_row_should_hold() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_that_is_obeyed_ends_the_attempt_as_its_cause_says() {
-    let causes: [(StopCause, fn(AttemptEnd) -> bool); 3] = [
+    let causes: [(StopCause, IsRight); 3] = [
         (StopCause::CancelRequested, |end| end == AttemptEnd::Cancelled),
         (StopCause::Draining, |end| end == AttemptEnd::Drained),
         (StopCause::TimedOut, |end| {
@@ -100,7 +103,7 @@ async fn a_stop_that_is_obeyed_ends_the_attempt_as_its_cause_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_that_is_ignored_drops_the_work_after_its_grace() {
-    let causes: [(StopCause, fn(AttemptEnd) -> bool); 2] = [
+    let causes: [(StopCause, IsRight); 2] = [
         (StopCause::CancelRequested, |end| end == AttemptEnd::Cancelled),
         (StopCause::Draining, |end| end == AttemptEnd::Drained),
     ];
