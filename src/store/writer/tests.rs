@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use futures_util::FutureExt;
@@ -334,18 +334,15 @@ async fn a_lock_held_for_too_long_refuses_all_that_wait_at_once_and_passes() {
     let mut writes = futures_util::future::join_all(writes);
     assert!(futures_util::future::poll_immediate(&mut writes).await.is_none());
     go.send(()).unwrap();
-    let began = Instant::now();
-    for answer in writes.await {
+    let answers = tokio::time::timeout(SOON, writes)
+        .await
+        .expect("each of them waited for the lock");
+    for answer in answers {
         assert!(
             matches!(&answer, Err(Abort::Store(StoreError::Unavailable { .. }))),
             "{answer:?}"
         );
     }
-    assert!(
-        began.elapsed() < SOON,
-        "each of them waited for the lock: {:?}",
-        began.elapsed()
-    );
     other.batch_execute("ROLLBACK").unwrap();
     store.enqueue(vec![job()]).await.unwrap();
     assert_eq!(store.states(), ["available 2"]);
