@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{HashingPool, ShutdownFlag, State};
+use crate::api::{EventStreams, HashingPool, ShutdownFlag, State};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -175,6 +175,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         tree: grown.tree.clone(),
         workers: grown.workers.clone(),
         shutdown: shutdown.clone(),
+        event_streams: EventStreams::default(),
     });
     let (server, address) = http::listen(&config, state)?;
     tracing::info!(
