@@ -140,6 +140,8 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
     assert_eq!(given_up["cause"], "quarantined", "{given_up}");
     assert_eq!(given_up["attempts"].as_array().unwrap().len(), 3, "{given_up}");
 
+    // The job ends with the panic; the worker is back a backoff later.
+    service.log_line(|line| line["event"] == "restarted" && line["actor"] == "prober" && line["restarts"] == 3);
     let (status, tree) = service.get(&operator, "/v1/supervision").await;
     assert_eq!(status, 200, "{tree}");
     let children = tree["root"]["children"].as_array().unwrap();

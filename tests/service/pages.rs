@@ -91,6 +91,22 @@ impl Browser {
             .to_owned()
     }
 
+    /// Waits until a person sees this, whatever the case.
+    async fn wait_for(&self, words: &str) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let text = self.text().await;
+            if text.to_lowercase().contains(words) {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the page never says {words:?}: {text}"
+            );
+            breathe().await;
+        }
+    }
+
     async fn click(&self, css: &str) {
         let found = self
             .post("element", &json!({ "using": "css selector", "value": css }))
@@ -152,19 +168,11 @@ async fn the_link_in_the_mail_verifies_on_a_click_and_not_before() {
         "looking at the page changes nothing"
     );
     browser.click("button").await;
-    let mut text = browser.text().await;
-    while !text.to_lowercase().contains("verified") {
-        breathe().await;
-        text = browser.text().await;
-    }
+    browser.wait_for("account is ready").await;
     assert_eq!(service.post_openly("/v1/sessions", &login).await.0, 201);
     browser
         .go(&service.url("/verify?token=%3Cscript%3Ealert(1)%3C/script%3E"))
         .await;
     browser.click("button").await;
-    assert!(
-        browser.text().await.to_lowercase().contains("not valid"),
-        "{}",
-        browser.text().await
-    );
+    browser.wait_for("not valid").await;
 }

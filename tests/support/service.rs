@@ -157,7 +157,7 @@ impl Log {
     fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = 0;
-        let mut lines = self.lines.lock().unwrap();
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         loop {
             for line in &lines.0[seen..] {
                 if let Ok(line) = serde_json::from_str::<Value>(line)

@@ -105,7 +105,13 @@ pub async fn track(
             }
             Err(error) => error.as_response_error().status_code(),
         };
-        log(method.as_str(), route.as_deref().unwrap_or("(none)"), status, started);
+        log(
+            &id,
+            method.as_str(),
+            route.as_deref().unwrap_or("(none)"),
+            status,
+            started,
+        );
         outcome
     };
     work.instrument(span).await
@@ -120,12 +126,14 @@ pub(super) fn seal(headers: &mut HeaderMap, id: Option<&str>) {
     }
 }
 
-fn log(method: &str, route: &str, status: actix_web::http::StatusCode, started: Instant) {
+// The id is said again beside the span, so that this line holds it where the lines of a job do.
+fn log(id: &RequestId, method: &str, route: &str, status: actix_web::http::StatusCode, started: Instant) {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let code = status.as_u16();
     if status.is_server_error() {
         tracing::error!(
             event = event::REQUEST,
+            request_id = id.as_str(),
             method,
             route,
             status = code,
@@ -135,6 +143,7 @@ fn log(method: &str, route: &str, status: actix_web::http::StatusCode, started: 
     } else {
         tracing::info!(
             event = event::REQUEST,
+            request_id = id.as_str(),
             method,
             route,
             status = code,
