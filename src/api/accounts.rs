@@ -149,19 +149,24 @@ fn checked(body: &NewAccountBody) -> Result<(EmailAddress, DisplayName, Password
     )
 }
 
-/// Enters the registration and its mail, or the mail to the owner of an account that exists. Answers the job, if there is
-/// one: an address for which enough registrations wait gets no further mail.
+/// Enters the registration and its mail. Where the address has an account, its owner is told instead; the registration is
+/// entered all the same, and its link never mailed: so that both cases are the same work, and a stranger cannot have more
+/// mails sent to an account's owner than to anybody else. Answers the job, if there is one: an address for which enough
+/// registrations wait gets no further mail.
 fn register(tx: &mut Tx<'_>, new: &Registration, order: &Order) -> Result<Option<NewJob>, Abort<serde_json::Error>> {
-    let job = match accounts::by_email(tx.connection(), &new.email)? {
+    let account = accounts::by_email(tx.connection(), &new.email)?;
+    if !registrations::insert(tx.connection(), new)? {
+        return Ok(None);
+    }
+    let job = match account {
         Some(account) => {
             let args = AccountExistsArgs { account: account.id };
             new_job::<AccountExists>(&args, WorkspaceId::SERVICE, new.created_at, order.clone())
         }
-        None if registrations::insert(tx.connection(), new)? => {
+        None => {
             let args = RegistrationMailArgs { registration: new.id };
             new_job::<RegistrationMail>(&args, WorkspaceId::SERVICE, new.created_at, order.clone())
         }
-        None => return Ok(None),
     };
     let job = job.map_err(Abort::Refused)?;
     tx.enqueue(&job)?;

@@ -70,6 +70,8 @@ pub(super) async fn run(parts: Parts) {
         }
     })
     .await;
+    // What waited in the mailbox of a worker that was down was thrown away with it, and gives itself back.
+    phase("given_back", WRITE_ENDS, all_idle(&parts.grown)).await;
     for arbiter in &parts.grown.arbiters {
         arbiter.stop();
     }
@@ -78,19 +80,20 @@ pub(super) async fn run(parts: Parts) {
 }
 
 async fn drain_attempts(parts: &Parts) {
-    let lanes = &parts.grown.lanes;
-    let all_idle = async || {
-        for lane in lanes {
-            lane.attempts().idle().await;
-        }
-    };
-    if phase("attempts", parts.config.shutdown.grace, all_idle()).await {
+    if phase("attempts", parts.config.shutdown.grace, all_idle(&parts.grown)).await {
         return;
     }
-    for lane in lanes {
+    for lane in &parts.grown.lanes {
         lane.attempts().stop_all(StopCause::Draining);
     }
-    phase("attempts_ended", GRACE + WRITE_ENDS, all_idle()).await;
+    phase("attempts_ended", GRACE + WRITE_ENDS, all_idle(&parts.grown)).await;
+}
+
+/// Waits until no attempt is left whose end is not written.
+async fn all_idle(grown: &Grown) {
+    for lane in &grown.lanes {
+        lane.attempts().idle().await;
+    }
 }
 
 /// Runs one phase within its time; answers whether it came to its end.

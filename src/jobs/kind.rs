@@ -73,9 +73,18 @@ pub enum ArgsError {
         /// The version of the arguments.
         found: u32,
     },
-    /// Not the shape that their version says.
-    #[error("the arguments do not have the shape of their version")]
-    Shape(#[source] serde_json::Error),
+    /// Not the shape that their version says. Only the place is told: the parser's words may quote an argument.
+    #[error("the arguments do not have the shape of their version (column {column} of their text)")]
+    Shape {
+        /// Where in the text, in bytes from 1; 0 where it is not known.
+        column: usize,
+    },
+}
+
+impl From<serde_json::Error> for ArgsError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape { column: error.column() }
+    }
 }
 
 impl ArgsError {
@@ -131,15 +140,15 @@ impl<K: Kind> ErasedKind for K {
 
     fn prepare(self: Arc<Self>, version: u32, args: &str) -> Result<Box<dyn Prepared>, ArgsError> {
         let args = if version == K::VERSION {
-            serde_json::from_str(args).map_err(ArgsError::Shape)?
+            serde_json::from_str(args)?
         } else if version > K::VERSION {
             return Err(ArgsError::Version {
                 known: K::VERSION,
                 found: version,
             });
         } else {
-            let old = serde_json::from_str(args).map_err(ArgsError::Shape)?;
-            serde_json::from_value(K::upgrade(version, old)?).map_err(ArgsError::Shape)?
+            let old = serde_json::from_str(args)?;
+            serde_json::from_value(K::upgrade(version, old)?)?
         };
         Ok(Box::new(Ready { kind: self, args }))
     }

@@ -68,9 +68,15 @@ impl Readers {
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let _entered = span.entered();
-            let mut connection = pool.get().map_err(|error| StoreError::Open {
-                text: error.to_string(),
-            })?;
+            let mut connection = match pool.get() {
+                Ok(connection) => connection,
+                Err(error) => {
+                    tracing::warn!(%error, "a reader could not be opened");
+                    return Err(StoreError::Unavailable {
+                        what: "no reader can be opened",
+                    });
+                }
+            };
             read(&mut connection)
         })
         .await;
