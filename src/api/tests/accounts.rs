@@ -102,6 +102,21 @@ async fn a_known_and_a_new_address_get_one_answer_and_their_owner_the_mail_that_
 }
 
 #[actix_web::test]
+async fn the_owner_of_an_account_gets_no_more_mails_than_a_new_address_and_no_link_that_works() {
+    let world = World::new();
+    world.account("known@example.org", false).await;
+    for _ in 0..6 {
+        world.register("known@example.org").await;
+    }
+    let own = world.own_jobs().await;
+    assert_eq!(own.len(), 5);
+    assert!(
+        own.iter().all(|job| job.kind == "account.exists"),
+        "no mail with a link to verify"
+    );
+}
+
+#[actix_web::test]
 async fn an_address_gets_five_mails_a_day_and_the_sixth_registration_the_same_answer() {
     let world = World::new();
     for _ in 0..6 {
