@@ -37,7 +37,10 @@ const SLEEPS: &[(&str, &[&str])] = &[
 const PAUSED: &[&str] = &["start_paused", "time::pause"];
 
 /// Tests that may sleep all the same, each with its reason.
-const SLEEPERS: &[(&str, &str)] = &[];
+const SLEEPERS: &[(&str, &str)] = &[(
+    "tests/support/service.rs",
+    "asks another process, over HTTP, whether it has come to a state: a bounded wait with pauses between the questions",
+)];
 
 /// Files that do not say at their head what they are for.
 pub(crate) fn heads(sources: &[Source]) -> Vec<String> {
