@@ -1,6 +1,7 @@
 //! The pages in a real browser: Chromium, driven through ChromeDriver's own protocol.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ impl Browser {
         let mut command = required::program("chromium", "chromedriver")?;
         let mut driver = command
             .arg("--port=0")
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -126,8 +128,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends the browser with it: ChromeDriver closes its sessions on SIGTERM.
-        let ended = Command::new("kill").arg(self.driver.id().to_string()).status();
+        // The driver leads a group of its own, and the browser that it started is in it.
+        let group = format!("-{}", self.driver.id());
+        let ended = Command::new("kill").args(["-KILL", "--", &group]).status();
         assert!(ended.is_ok_and(|status| status.success()) || std::thread::panicking());
         self.driver.wait().ok();
     }
