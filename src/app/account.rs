@@ -39,7 +39,7 @@ pub struct MadeAccount {
     /// What the person is called.
     pub name: String,
     /// Whether it may see and steer the whole service.
-    pub operator: bool,
+    pub is_operator: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// Its key, shown this once; none unless asked for.
@@ -126,7 +126,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
             workspace_id: account.workspace,
             email: account.email.as_str().to_owned(),
             name: account.name,
-            operator: account.is_operator,
+            is_operator: account.is_operator,
             created_at: account.created_at,
             api_key: key.map(|key| key.expose().to_owned()),
         }),

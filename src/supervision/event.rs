@@ -65,7 +65,8 @@ pub struct Event {
     pub number: u64,
     /// When it happened.
     pub at: Timestamp,
-    /// The child's name.
+    /// The child's name; `actor` in JSON, as in the log.
+    #[serde(rename = "actor")]
     pub child: String,
     /// What happened.
     pub kind: EventKind,

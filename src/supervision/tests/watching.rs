@@ -71,7 +71,7 @@ async fn events_come_in_order_and_a_late_subscriber_gets_the_recent_ones_without
     assert_eq!(
         serde_json::to_value(&**stopped).unwrap(),
         serde_json::json!({
-            "number": 4, "at": "2023-11-14T22:13:20.000000Z", "child": "scribe", "kind": "stopped", "restarts": 1,
+            "number": 4, "at": "2023-11-14T22:13:20.000000Z", "actor": "scribe", "kind": "stopped", "restarts": 1,
             "undelivered": 0
         })
     );
