@@ -141,7 +141,7 @@ async fn events_are_streamed_from_where_a_client_left_off_and_end_with_the_servi
         first.starts_with("id: 1\nevent: started\ndata: {") && first.ends_with("}\n\n"),
         "{first}"
     );
-    assert!(first.contains("\"child\":\"mailer\""), "{first}");
+    assert!(first.contains("\"actor\":\"mailer\""), "{first}");
     assert!(next(&mut body).await.unwrap().starts_with("id: 2\n"));
     world.state.tree.restart("mailer").unwrap();
     assert!(next(&mut body).await.unwrap().starts_with("id: 3\nevent: restarted\n"));
