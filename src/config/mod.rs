@@ -190,10 +190,13 @@ impl Config {
             "" => Err("must name a folder"),
             text => Ok(text.into()),
         })?;
+        let http = Http::read(settings)?;
         Ok(Self {
-            public_url: settings.checked("public_url", |text: String| PublicUrl::parse(&text))?,
+            public_url: settings
+                .derived("public_url", |text| PublicUrl::parse(&text))?
+                .unwrap_or_else(|| PublicUrl::of_listener(http.bind)),
             secret_keys: settings.optional::<String>("secret_keys")?.map(SecretString::from),
-            http: Http::read(settings)?,
+            http,
             database: Database {
                 url: settings
                     .derived("database.url", |text| DatabaseUrl::parse(&text))?

@@ -22,7 +22,7 @@ const PREFIX: &str = "LEGWORK_";
 const NOT_SETTINGS: &str = "LEGWORK_TEST_";
 
 /// Settings whose default depends on others or on the terminal, so that `defaults.toml` has no value for them.
-const DERIVED: [&str; 4] = ["secret_keys", "database.url", "mail.url", "log.format"];
+const DERIVED: [&str; 5] = ["public_url", "secret_keys", "database.url", "mail.url", "log.format"];
 
 /// Settings whose value may hold a password or a key.
 const SECRET: [&str; 3] = ["secret_keys", "database.url", "mail.url"];

@@ -6,6 +6,7 @@
 //! Left out: PostgreSQL and TLS to mail servers, which this form of the service does not have.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Why a text is not the address it should be; never holds any of it, since it may hold a password.
@@ -42,6 +43,17 @@ impl PublicUrl {
         } else {
             Err(wrong)
         }
+    }
+
+    /// Where a service that listens on `bind` is reached from its own machine.
+    pub(super) fn of_listener(bind: SocketAddr) -> Self {
+        let host = match bind.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        let base = format!("http://{}", SocketAddr::new(host, bind.port()));
+        Self { base, tls: false }
     }
 
     /// The address of `path`, which starts with a slash.
@@ -199,7 +211,7 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     };
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
-        host.parse::<std::net::Ipv6Addr>().ok()?;
+        host.parse::<Ipv6Addr>().ok()?;
         return match rest.strip_prefix(':') {
             Some(digits) => Some((host, Some(port(digits)?))),
             None if rest.is_empty() => Some((host, None)),
@@ -307,6 +319,17 @@ mod tests {
                 .to_string()
                 .contains("asks for TLS")
         );
+    }
+
+    #[test]
+    fn a_listener_is_reached_at_its_own_address_or_at_the_loopback_one() {
+        for (bind, url) in [
+            ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("0.0.0.0:80", "http://127.0.0.1:80"),
+            ("[::]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(PublicUrl::of_listener(bind.parse().unwrap()).as_str(), url);
+        }
     }
 
     #[test]
