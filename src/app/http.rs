@@ -1,6 +1,6 @@
 //! The HTTP server: limits, middleware in their order, and the routes.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -12,8 +12,19 @@ use crate::api::http::{Limits, request_id, security};
 use crate::api::{self, State};
 use crate::config::Config;
 
-/// Listens, and answers the address that was taken beside the server, which runs once it is polled.
-pub(super) fn listen(config: &Config, state: web::Data<State>) -> Result<(Server, SocketAddr), AppError> {
+/// Takes the port, and answers the address that was taken beside it. Nobody is answered before [`listen`].
+pub(super) fn bind(config: &Config) -> Result<(TcpListener, SocketAddr), AppError> {
+    let refused = |source| AppError::Bind {
+        bind: config.http.bind,
+        source,
+    };
+    let listener = TcpListener::bind(config.http.bind).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+/// Serves what comes to `listener`; the server runs once it is polled.
+pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<State>) -> Result<Server, AppError> {
     let limits = web::Data::new(Limits {
         max_body_bytes: config.http.max_body_bytes,
         request_timeout: config.http.request_timeout,
@@ -36,9 +47,7 @@ pub(super) fn listen(config: &Config, state: web::Data<State>) -> Result<(Server
         bind: config.http.bind,
         source,
     };
-    let server = server.bind(config.http.bind).map_err(refused)?;
-    let address = server.addrs().first().copied().unwrap_or(config.http.bind);
-    Ok((server.run(), address))
+    Ok(server.listen(listener).map_err(refused)?.run())
 }
 
 /// Whole seconds, rounded up, as the server counts its patience.

@@ -134,6 +134,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let data_dir = config.data_dir.clone();
     make_data_dir(&data_dir)?;
     let lock = ServeLock::take(config.database.url.path(), &data_dir)?;
+    // Before anything is taken back or claimed: a start that cannot listen must not touch a job.
+    let (listener, address) = http::bind(&config)?;
     let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
     let wakes = Wakes::new();
     let store = open_store(&config, &wakes)?;
@@ -177,7 +179,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         shutdown: shutdown.clone(),
         event_streams: EventStreams::default(),
     });
-    let (server, address) = http::listen(&config, state)?;
+    let server = http::listen(&config, listener, state)?;
     tracing::info!(
         event = event::SERVING,
         address = %address,

@@ -141,6 +141,10 @@ impl Ended<'_> {
     }
 
     fn uncertain(&self, why: &str) -> End {
+        if self.cause == Some(StopCause::Draining) && self.rule == WhenUncertain::Repeat {
+            // It is run again anyway, and a shutdown must not cost an attempt that `kill -9` would not.
+            return End::of(AttemptEnd::Drained, format!("{why}; the service shut down"));
+        }
         End::of(
             AttemptEnd::Uncertain(self.rule, self.retry()),
             format!("{why}; its effect may have happened"),

@@ -77,3 +77,25 @@ fn migrating_twice_changes_nothing_and_makes_the_database() {
     }
     assert!(home.database().exists());
 }
+
+#[tokio::test]
+async fn a_start_that_cannot_listen_touches_no_job() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    let id = service.probe(&key, &json!({ "steps": 1000, "step_ms": 1000 })).await;
+    service.job_when(&key, &id, |job| job["state"] == "running").await;
+    service.signal("KILL");
+    service.wait();
+    let home = home.with("LEGWORK_HTTP__BIND", taken.local_addr().unwrap().to_string());
+    assert_eq!(home.run(&["serve"], "").status.code(), Some(1));
+    let home = home.with("LEGWORK_HTTP__BIND", "127.0.0.1:0");
+    let service = home.serve();
+    let again = service.job_when(&key, &id, |job| job["state"] == "running").await;
+    assert_eq!(
+        again["attempts"].as_array().unwrap().len(),
+        2,
+        "the kill is one, the start that failed none: {again}"
+    );
+}
