@@ -9,7 +9,7 @@ use std::path::Path;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::{StoreError, dialect};
+use super::{StoreError, dialect, private};
 
 /// Copies the database at `path` to `target` and answers the copy's size in bytes.
 pub(super) fn copy(path: &Path, target: &Path) -> Result<u64, StoreError> {
@@ -31,6 +31,8 @@ pub(super) fn copy(path: &Path, target: &Path) -> Result<u64, StoreError> {
     if partial.exists() {
         std::fs::remove_file(partial).map_err(io("removing an unfinished copy"))?;
     }
+    // Made empty first, which SQLite takes, so that nobody else can read it while it grows.
+    private::make_file(partial).map_err(io("making the copy's file"))?;
     let mut connection = dialect::connect(path)?;
     diesel::sql_query("VACUUM INTO ?")
         .bind::<Text, _>(dialect::url(partial))

@@ -23,6 +23,7 @@ pub mod jobs;
 mod lock;
 mod migrate;
 pub mod nodes;
+mod private;
 mod readers;
 pub mod registrations;
 mod schema;
@@ -76,11 +77,15 @@ impl Store {
     /// When the file cannot be opened, a migration fails, or the schema is newer than this binary.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         if let Some(folder) = options.path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+            private::make_folder(folder).map_err(|source| StoreError::Io {
                 what: "making the folder",
                 source,
             })?;
         }
+        private::make_file(&options.path).map_err(|source| StoreError::Io {
+            what: "making the database's file",
+            source,
+        })?;
         migrate::bring_up_to_date(&options.path)?;
         let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available))?;
         let readers = readers::Readers::open(&options.path, options.readers)?;
