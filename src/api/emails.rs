@@ -1,7 +1,9 @@
 //! `POST /v1/emails`: a mail, in the client's words or by a template.
 //!
 //! Guarantees: whatever can be known to be wrong is refused now, each field by its pointer, so that an accepted mail fails
-//! only by what the relay says. The sender is the service's, never the client's: no open relay.
+//! only by what the relay says. The sender is the service's, never the client's.
+//!
+//! Left out: quotas. Until they come, an account sends as much as the relay takes.
 
 use std::collections::HashSet;
 

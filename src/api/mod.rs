@@ -84,7 +84,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
         // Operators.
         .service(at("/v1/supervision").get(supervision::show_tree))
-        .service(at("/v1/supervision/events").get(supervision::stream_events))
+        .service(at("/v1/supervision/events").stream(supervision::stream_events))
         .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))
         .wrap(from_fn(idempotency::refuse));
     config.service(all);

@@ -18,13 +18,15 @@ use super::progress::ProgressCell;
 use super::stop::StopCause;
 use super::{Failure, JobContext, Outcome, Prepared, RetryWish};
 use crate::domain::job::{AttemptEnd, Retry, WhenUncertain};
-use crate::supervision::panic_text;
 
 /// How long an attempt that was told to stop may take to end by itself.
 pub const GRACE: Duration = Duration::from_secs(2);
 
 /// The largest result that is kept, in bytes of JSON: a result is a summary, and larger things are files.
 const RESULT_BYTES_MAX: usize = 64 * 1024;
+
+/// What the job's owner is told of a panic.
+const PANICKED: &str = "the work panicked";
 
 type Answer = Result<Outcome, Box<dyn Any + Send>>;
 
@@ -101,13 +103,12 @@ impl Ended<'_> {
             },
             Some(Ok(Outcome::Uncertain(error))) => End::of(AttemptEnd::Uncertain(self.rule, self.retry()), error),
             Some(Ok(Outcome::Cancelled)) => self.stopped("it ended when it was told to stop"),
-            Some(Err(payload)) => {
-                let text = format!("the work panicked: {}", panic_text(payload.as_ref()));
-                if self.past_no_return {
-                    self.uncertain(&text)
-                } else {
-                    End::of(AttemptEnd::Panicked(self.retry()), text)
-                }
+            // What the panic said is in the log: it is ours, and the attempt's error is shown to the job's owner.
+            Some(Err(_payload)) if self.past_no_return => self.uncertain(PANICKED),
+            Some(Err(_payload)) => End::of(AttemptEnd::Panicked(self.retry()), PANICKED),
+            // It is run again anyway, and a shutdown must not cost an attempt that `kill -9` would not.
+            None if self.cause == Some(StopCause::Draining) && self.rule == WhenUncertain::Repeat => {
+                self.stopped("it was dropped")
             }
             None if self.past_no_return => self.uncertain("it was ended past its point of no return"),
             None => self.stopped("it did not end when it was told to stop, and was dropped"),
@@ -141,10 +142,6 @@ impl Ended<'_> {
     }
 
     fn uncertain(&self, why: &str) -> End {
-        if self.cause == Some(StopCause::Draining) && self.rule == WhenUncertain::Repeat {
-            // It is run again anyway, and a shutdown must not cost an attempt that `kill -9` would not.
-            return End::of(AttemptEnd::Drained, format!("{why}; the service shut down"));
-        }
         End::of(
             AttemptEnd::Uncertain(self.rule, self.retry()),
             format!("{why}; its effect may have happened"),

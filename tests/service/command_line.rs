@@ -89,7 +89,11 @@ async fn a_start_that_cannot_listen_touches_no_job() {
     service.signal("KILL");
     service.wait();
     let home = home.with("LEGWORK_HTTP__BIND", taken.local_addr().unwrap().to_string());
-    assert_eq!(home.run(&["serve"], "").status.code(), Some(1));
+    let refused = home.run(&["serve"], "");
+    assert_eq!(refused.status.code(), Some(1));
+    for done in ["job_rescued", "job_claimed", "\"event\":\"started\""] {
+        assert!(!refused.stderr.contains(done), "{done} in {}", refused.stderr);
+    }
     let home = home.with("LEGWORK_HTTP__BIND", "127.0.0.1:0");
     let service = home.serve();
     let again = service.job_when(&key, &id, |job| job["state"] == "running").await;

@@ -1,7 +1,7 @@
 //! One address and its methods.
 //!
 //! Guarantees: a method that an address does not have is answered with 405 and an `Allow` that names those it has; `HEAD` is
-//! answered wherever `GET` is (RFC 9110, 9.1), by the same handler, without the body.
+//! answered wherever `GET` is (RFC 9110, 9.1), by the same handler, without the body; but for streams, which have no end.
 
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;
@@ -33,6 +33,16 @@ impl Endpoint {
         F::Output: Responder + 'static,
     {
         self.method(Method::GET, handler.clone()).method(Method::HEAD, handler)
+    }
+
+    /// Answers `GET`, and not `HEAD`, with `handler`, whose answer is a stream: its body would be written all the same.
+    pub fn stream<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method(Method::GET, handler)
     }
 
     /// Answers `POST` with `handler`.

@@ -92,6 +92,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(Endpoint::at("/crash").get(crash))
         .service(Endpoint::at("/hang").get(hang))
         .service(Endpoint::at("/page").get(page))
+        .service(Endpoint::at("/stream").stream(page))
         .service(web::resource("/bare").route(web::get().to(HttpResponse::Ok)))
         .service(web::resource("/form").route(web::post().to(|_: web::Json<Value>| async { "read" })));
 }
@@ -238,6 +239,12 @@ async fn a_method_that_is_not_there_is_answered_with_those_that_are() {
     assert_eq!(refused.body["detail"], "this address allows: GET, HEAD, DELETE");
     assert_eq!(answer(TestRequest::post().uri("/bare")).await.headers["allow"], "GET");
     let id = JobId::generate();
+    let stream = TestRequest::default().method(Method::HEAD).uri("/stream");
+    assert_eq!(
+        answer(stream).await.headers["allow"],
+        "GET",
+        "a stream has no end to leave out"
+    );
     let head = TestRequest::default().method(Method::HEAD).uri(&format!("/jobs/{id}"));
     assert_eq!(answer(head).await.status, 200);
     assert_eq!(answer(get(&format!("/jobs/{id}"))).await.body, id.to_string());

@@ -80,8 +80,12 @@ impl Kind for Probe {
                     () = tokio::time::sleep(Duration::from_millis(args.step_ms)) => {}
                     () = ctx.stopped() => return Outcome::Cancelled,
                 }
-            } else if ctx.stop_cause().is_some() {
-                return Outcome::Cancelled;
+            } else {
+                // Steps without a pause must not hold up the worker's thread, its timers and its other probes.
+                tokio::task::yield_now().await;
+                if ctx.stop_cause().is_some() {
+                    return Outcome::Cancelled;
+                }
             }
             ctx.progress(step, Some(args.steps), Some(&format!("step {step} of {}", args.steps)));
         }

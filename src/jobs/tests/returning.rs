@@ -40,6 +40,24 @@ async fn whatever_ends_an_attempt_past_its_point_of_no_return_goes_to_the_rule()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shutdown_past_the_point_of_no_return_costs_no_attempt_where_the_rule_is_to_repeat() {
+    for rule in [Hold, Repeat] {
+        let bench = Bench::new();
+        let attempts = bench.attempts.clone();
+        let end = bench.run(rule, move |ctx| async move {
+            ctx.point_of_no_return().await.unwrap();
+            attempts.stop(ctx.job(), StopCause::Draining);
+            forever().await
+        });
+        let end = end.await.end;
+        match rule {
+            Repeat => assert_eq!(end, AttemptEnd::Drained),
+            Hold => assert!(matches!(end, AttemptEnd::Uncertain(Hold, _)), "{end:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_past_the_point_of_no_return_is_believed() {
     let bench = Bench::new();
     let end = bench.run(Hold, |ctx| async move {
