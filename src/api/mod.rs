@@ -10,6 +10,7 @@
 mod accounts;
 mod api_keys;
 mod auth;
+mod credential_cache;
 mod credentials;
 mod emails;
 mod failure;
@@ -29,6 +30,7 @@ mod then;
 mod verification;
 mod work;
 
+pub use credential_cache::CredentialCache;
 pub use http::HashingPool;
 pub use state::{CancelAttempt, EventStreams, ShutdownFlag, State};
 

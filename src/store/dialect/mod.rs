@@ -3,16 +3,16 @@
 //!
 //! Everything else in `store` is written once, for every database.
 
+mod many;
+
 use std::path::Path;
 use std::time::Duration;
 
-use diesel::backend::Backend;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
+
+pub(super) use many::{InsertMany, UpdateMany, Value};
 
 use super::StoreError;
 
@@ -100,74 +100,3 @@ pub(super) fn is_transient(error: &DieselError) -> bool {
 pub(super) fn is_locked(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, details) if details.message() == LOCKED)
 }
-
-/// One value of a row in [`UpdateMany`].
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    /// Text or null.
-    Text(Option<String>),
-    /// A number or null.
-    Number(Option<i64>),
-}
-
-/// `UPDATE jobs SET … FROM (VALUES …)`: many rows, each with its own values, in one statement. A row is changed only if
-/// its id and fence are those given and its state is the one given. Written for `jobs`, the only table whose rows change in bulk.
-///
-/// SQLite and PostgreSQL both name the columns of `VALUES` `column1`, `column2`, ….
-#[derive(Debug)]
-pub(super) struct UpdateMany {
-    /// The state that a row must be in, literally.
-    pub(super) when_state: &'static str,
-    /// What every row is set to besides, literally; empty or starting with a comma.
-    pub(super) constants: &'static str,
-    /// The columns to set, in the order of the values of each row; at least one.
-    pub(super) columns: &'static [&'static str],
-    /// For each row its id, its fence and its values.
-    pub(super) rows: Vec<(String, i64, Vec<Value>)>,
-}
-
-impl<DB> QueryFragment<DB> for UpdateMany
-where
-    DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
-    String: ToSql<Text, DB>,
-    i64: ToSql<BigInt, DB>,
-    Option<String>: ToSql<Nullable<Text>, DB>,
-    Option<i64>: ToSql<Nullable<BigInt>, DB>,
-{
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.unsafe_to_cache_prepared();
-        out.push_sql("UPDATE jobs SET ");
-        for (index, column) in self.columns.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            out.push_sql(&format!("{comma}{column} = changed.column{}", index + 3));
-        }
-        out.push_sql(self.constants);
-        out.push_sql(" FROM (VALUES ");
-        for (index, (id, fence, values)) in self.rows.iter().enumerate() {
-            out.push_sql(if index == 0 { "(" } else { ", (" });
-            out.push_bind_param::<Text, _>(id)?;
-            out.push_sql(", ");
-            out.push_bind_param::<BigInt, _>(fence)?;
-            for value in values {
-                out.push_sql(", ");
-                match value {
-                    Value::Text(text) => out.push_bind_param::<Nullable<Text>, _>(text)?,
-                    Value::Number(number) => out.push_bind_param::<Nullable<BigInt>, _>(number)?,
-                }
-            }
-            out.push_sql(")");
-        }
-        out.push_sql(&format!(
-            ") AS changed WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND jobs.state = '{}'",
-            self.when_state
-        ));
-        Ok(())
-    }
-}
-
-impl QueryId for UpdateMany {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Conn> RunQueryDsl<Conn> for UpdateMany {}
