@@ -14,6 +14,8 @@ use super::member::Member;
 use super::{batch, panic_text};
 use crate::domain::job::Queue;
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
+use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// Rows in one transaction. At 256 rows SQLite commits 232,000 rows a second and at 1,024 only a quarter more, while each
 /// caller waits for all of them: beyond this, waiting grows faster than what is saved.
@@ -77,7 +79,7 @@ impl<'a> Thread<'a> {
             Err(StoreError::Busy(error)) if dialect::is_locked(&error) => {
                 // None of them is guilty, and each alone would wait as long again: the last would be answered hours later.
                 tracing::warn!(
-                    event = "database_locked",
+                    event = event::DATABASE_LOCKED,
                     members = members.len(),
                     "another process holds the database; the writes that waited are refused"
                 );
@@ -94,9 +96,9 @@ impl<'a> Thread<'a> {
                     return;
                 }
                 tracing::warn!(
-                    event = "transaction_lost",
+                    event = event::TRANSACTION_LOST,
                     members = members.len(),
-                    error = %crate::telemetry::chain(&error),
+                    error = telemetry::chain(&error),
                     "a shared transaction was lost; its members are run again one by one"
                 );
                 for member in members {
@@ -110,7 +112,11 @@ impl<'a> Thread<'a> {
     fn tell(&self, queues: &[Queue]) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.on_available)(queues))) {
             let error = panic_text(payload.as_ref());
-            tracing::error!(error, "whoever is told of available jobs panicked");
+            tracing::error!(
+                event = event::WAKE_FAILED,
+                error,
+                "whoever is told of available jobs panicked"
+            );
         }
     }
 
@@ -163,7 +169,11 @@ fn take_waiting(first: Member, receiver: &mut mpsc::Receiver<Member>) -> (Vec<Me
 fn reconnect(path: &Path) -> Result<Connection, StoreError> {
     match dialect::connect(path) {
         Err(StoreError::Open { text }) => {
-            tracing::warn!(error = text, "the database could not be opened again");
+            tracing::warn!(
+                event = event::REOPEN_FAILED,
+                error = text,
+                "the database could not be opened again"
+            );
             Err(StoreError::Unavailable {
                 what: "it could not be opened again",
             })
