@@ -15,6 +15,8 @@ pub mod event {
     pub const REQUEST: &str = "request";
     /// An internal fault became a 500 or 503; the line holds the cause.
     pub const REQUEST_FAILED: &str = "request_failed";
+    /// The database could not serve when it was asked whether the service is ready.
+    pub const NOT_READY: &str = "not_ready";
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
     /// An attempt of a job began.
@@ -25,8 +27,14 @@ pub mod event {
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
     /// A job that a dead process left running was made available again.
     pub const JOB_RESCUED: &str = "job_rescued";
+    /// A job whose row cannot be read was given up.
+    pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
     pub const LEASE_LOST: &str = "lease_lost";
+    /// An operator paused a queue: nothing more of it is claimed.
+    pub const QUEUE_PAUSED: &str = "queue_paused";
+    /// An operator resumed a queue.
+    pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
     /// Code panicked; `location` says where.
