@@ -28,7 +28,7 @@ pub(super) async fn accept<K: Kind>(
     state.store.enqueue(vec![job.clone()]).await?;
     log_enqueued(&job);
     let location = format!("/v1/jobs/{}", job.id);
-    let view = JobView::of_new(&job, &state.registry);
+    let view = JobView::of_new(&job, state);
     Ok(HttpResponse::Accepted()
         .insert_header((header::LOCATION, location))
         .json(view))

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{CredentialCache, EventStreams, HashingPool, ShutdownFlag, State};
+use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -161,7 +161,10 @@ async fn start(config: Config) -> Result<Running, AppError> {
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes);
+    let shared = tree::Shared {
+        paused: recovery::paused_queues(&store).await?,
+    };
+    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -177,6 +180,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),
         workers: grown.workers.clone(),
+        paused: shared.paused.clone(),
+        readiness: Readiness::default(),
         shutdown: shutdown.clone(),
         event_streams: EventStreams::default(),
     });

@@ -17,6 +17,7 @@
 pub mod accounts;
 pub mod api_keys;
 mod backup;
+mod bounded;
 mod dialect;
 mod error;
 pub mod jobs;
@@ -24,6 +25,7 @@ mod lock;
 mod migrate;
 pub mod nodes;
 mod private;
+pub mod queues;
 mod readers;
 pub mod registrations;
 mod schema;
@@ -37,11 +39,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bounded::Count;
 pub use dialect::Connection;
 pub use error::{Abort, StoreError};
 pub use jobs::{
     AttemptFinish, AttemptProgress, AttemptRecord, ClaimRequest, Claimed, ClaimedJob, Finished, Held, JobFilter,
-    JobRecord, JobScope, NewJob,
+    JobRecord, JobScope, KnownKind, NewJob,
 };
 pub use lock::{LockError, ServeLock};
 pub use writer::Tx;

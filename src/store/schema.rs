@@ -117,6 +117,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    queues (name) {
+        name -> Text,
+        paused_at -> BigInt,
+        paused_by -> Text,
+    }
+}
+
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
 diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts);

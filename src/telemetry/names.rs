@@ -38,6 +38,8 @@ pub mod event {
 
     // Jobs.
 
+    /// The database could not serve when it was asked whether the service is ready.
+    pub const NOT_READY: &str = "not_ready";
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
     /// An attempt of a job began.
@@ -48,6 +50,8 @@ pub mod event {
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
     /// Jobs that a dead process left running were made available again.
     pub const JOB_RESCUED: &str = "job_rescued";
+    /// A job whose row cannot be read was given up.
+    pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
     pub const LEASE_LOST: &str = "lease_lost";
     /// A queue's jobs could not be claimed; the next poll tries again.
@@ -60,6 +64,10 @@ pub mod event {
     pub const OUTCOME_LOST: &str = "outcome_lost";
     /// A point of no return could not be noted, so that the attempt stopped before it.
     pub const NO_RETURN_FAILED: &str = "no_return_failed";
+    /// An operator paused a queue: nothing more of it is claimed.
+    pub const QUEUE_PAUSED: &str = "queue_paused";
+    /// An operator resumed a queue.
+    pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
     /// A temporary file in the outbox could not be removed.

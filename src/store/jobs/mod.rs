@@ -3,6 +3,7 @@
 //! Guarantees: every state is decided by [`crate::domain::job::transition`] on what the row says inside the same
 //! transaction; every write about an attempt names its fence; a claim never hands one job to two attempts.
 
+mod aside;
 mod claim;
 mod finish;
 mod insert;
@@ -13,12 +14,12 @@ mod record;
 mod rescue;
 mod row;
 
-pub use claim::{ClaimRequest, Claimed, ClaimedJob};
+pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};
 pub use progress::{AttemptProgress, Held, no_return};
-pub use read::{JobFilter, JobScope, attempts_of, cancel_requested, list, one, unknown_kinds, waiting};
+pub use read::{JobFilter, JobScope, attempts_of, available, cancel_requested, list, one, running, unknown_kinds};
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::rescue;
 
