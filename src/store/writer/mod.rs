@@ -19,6 +19,7 @@ use member::{Closure, Member, Pending};
 
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use super::{Abort, OnAvailable, StoreError, dialect};
+use crate::telemetry::names::event;
 
 /// Writes that may wait for the writer before further callers wait to hand theirs over: several full batches, so that the
 /// writer never runs dry, and few enough that their memory does not matter.
@@ -101,7 +102,7 @@ impl Writer {
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!(event = "writer_died", "the writer's thread ended with a panic");
+                tracing::error!(event = event::WRITER_DIED, "the writer's thread ended with a panic");
             }
         }
     }

@@ -13,6 +13,8 @@ use super::member::Member;
 use super::{batch, panic_text};
 use crate::domain::job::Queue;
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
+use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// Rows in one transaction. At 256 rows SQLite commits 232,000 rows a second and at 1,024 only a quarter more, while each
 /// caller waits for all of them: beyond this, waiting grows faster than what is saved.
@@ -73,7 +75,7 @@ fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Mem
         Err(StoreError::Busy(error)) if dialect::is_locked(&error) => {
             // None of them is guilty, and each alone would wait as long again: the last would be answered hours later.
             tracing::warn!(
-                event = "database_locked",
+                event = event::DATABASE_LOCKED,
                 members = members.len(),
                 "another process holds the database; the writes that waited are refused"
             );
@@ -90,9 +92,9 @@ fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Mem
                 return;
             }
             tracing::warn!(
-                event = "transaction_lost",
+                event = event::TRANSACTION_LOST,
                 members = members.len(),
-                error = %crate::telemetry::chain(&error),
+                error = telemetry::chain(&error),
                 "a shared transaction was lost; its members are run again one by one"
             );
             for member in members {
@@ -106,7 +108,11 @@ fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Mem
 fn tell(on_available: &OnAvailable, queues: &[Queue]) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_available(queues))) {
         let error = panic_text(payload.as_ref());
-        tracing::error!(error, "whoever is told of available jobs panicked");
+        tracing::error!(
+            event = event::WAKE_FAILED,
+            error,
+            "whoever is told of available jobs panicked"
+        );
     }
 }
 
@@ -138,7 +144,11 @@ fn transact(path: &Path, slot: &mut Option<Connection>, members: &mut [Member]) 
 fn reconnect(path: &Path) -> Result<Connection, StoreError> {
     match dialect::connect(path) {
         Err(StoreError::Open { text }) => {
-            tracing::warn!(error = text, "the database could not be opened again");
+            tracing::warn!(
+                event = event::REOPEN_FAILED,
+                error = text,
+                "the database could not be opened again"
+            );
             Err(StoreError::Unavailable {
                 what: "it could not be opened again",
             })
