@@ -33,13 +33,13 @@ pub mod event {
     pub const REQUEST: &str = "request";
     /// An internal fault became a 500 or 503; the line holds the cause.
     pub const REQUEST_FAILED: &str = "request_failed";
+    /// The database could not serve when it was asked whether the service is ready.
+    pub const NOT_READY: &str = "not_ready";
     /// An operator ordered the restart of an actor.
     pub const RESTART_ORDERED: &str = "restart_ordered";
 
     // Jobs.
 
-    /// The database could not serve when it was asked whether the service is ready.
-    pub const NOT_READY: &str = "not_ready";
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
     /// An attempt of a job began.

@@ -39,6 +39,7 @@ use crate::mail::{MemoryTransport, Sender};
 use crate::store::accounts::{self as account_rows, NewAccount};
 use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
 use crate::supervision::Tree;
+use crate::telemetry::checked_log::CheckedLog;
 
 /// The password of every account that a test makes without saying otherwise.
 const PASSWORD: &str = "correct horse battery";
@@ -49,6 +50,8 @@ struct World {
     clock: Clock,
     /// The jobs whose attempts were told to end.
     hurried: Arc<Mutex<Vec<JobId>>>,
+    /// What this test's thread logs.
+    log: CheckedLog,
     _folder: tempfile::TempDir,
 }
 
@@ -128,6 +131,7 @@ impl World {
             state: web::Data::new(state),
             clock,
             hurried,
+            log: CheckedLog::begin(),
             _folder: folder,
         }
     }
