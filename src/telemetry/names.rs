@@ -29,6 +29,10 @@ pub mod event {
     pub const LEASE_LOST: &str = "lease_lost";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// A report's file was built; the line holds `report`, `rows` and `bytes`.
+    pub const REPORT_BUILT: &str = "report_built";
+    /// A report's file was kept long enough and was removed.
+    pub const REPORT_EXPIRED: &str = "report_expired";
     /// Code panicked; `location` says where.
     pub const PANIC: &str = "panic";
 }
@@ -51,6 +55,12 @@ pub mod field {
     pub const OUTCOME: &str = "outcome";
     /// Where a job is.
     pub const STATE: &str = "state";
+    /// The id of a report.
+    pub const REPORT: &str = "report";
+    /// How many rows something has.
+    pub const ROWS: &str = "rows";
+    /// How many bytes something has.
+    pub const BYTES: &str = "bytes";
     /// The name of an actor in the supervision tree.
     pub const ACTOR: &str = "actor";
     /// The id of this process.
