@@ -22,6 +22,7 @@ mod order;
 mod pages;
 mod probes;
 mod queues;
+mod reports;
 mod sessions;
 mod state;
 mod supervision;
@@ -82,6 +83,17 @@ pub fn routes(config: &mut web::ServiceConfig) {
         // Work.
         .service(at("/v1/emails").post(emails::create_email))
         .service(at("/v1/probes").post(probes::create_probe))
+        .service(
+            at("/v1/reports")
+                .get(reports::list_reports)
+                .post(reports::create_report),
+        )
+        .service(
+            at("/v1/reports/{id}")
+                .get(reports::show_report)
+                .delete(reports::delete_report),
+        )
+        .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
         .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))

@@ -3,7 +3,7 @@
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
-mod cursor;
+pub(super) mod cursor;
 mod view;
 
 use actix_web::{HttpResponse, web};

@@ -10,6 +10,7 @@ mod log;
 mod operators;
 mod probes;
 mod queues;
+mod reports;
 mod sessions;
 
 use std::sync::{Arc, Mutex};
@@ -36,6 +37,7 @@ use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
 use crate::jobs::{Order, PausedQueues, Registry, new_job};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
+use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
 use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
 use crate::supervision::Tree;
@@ -110,6 +112,7 @@ impl World {
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             postbox,
+            reports: ReportFolder::open(folder.path().join("reports")).unwrap(),
             cancel_attempt: Arc::new(move |job| {
                 cancels.lock().unwrap().push(job);
                 true
@@ -367,7 +370,14 @@ async fn what_is_nowhere_and_a_method_that_is_not_there_are_told_as_problems() {
 async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
-    for uri in ["/v1/emails", "/v1/probes", "/v1/accounts", "/v1/sessions", "/verify"] {
+    for uri in [
+        "/v1/emails",
+        "/v1/probes",
+        "/v1/reports",
+        "/v1/accounts",
+        "/v1/sessions",
+        "/verify",
+    ] {
         let post = request(Method::POST, uri, &token)
             .insert_header(("idempotency-key", "k1"))
             .set_json(json!({}));
