@@ -28,7 +28,10 @@ pub struct Renderer<W: Write> {
 }
 
 enum Form<W: Write> {
-    Csv { writer: csv::Writer<W>, is_guarded: bool },
+    Csv {
+        writer: Box<csv::Writer<W>>,
+        is_guarded: bool,
+    },
     Jsonl(BufWriter<W>),
 }
 
@@ -46,7 +49,10 @@ impl<W: Write> Renderer<W> {
                     .buffer_capacity(BUFFER_BYTES)
                     .from_writer(out);
                 writer.write_record(columns)?;
-                Form::Csv { writer, is_guarded }
+                Form::Csv {
+                    writer: Box::new(writer),
+                    is_guarded,
+                }
             }
             ReportFormat::Jsonl => Form::Jsonl(BufWriter::with_capacity(BUFFER_BYTES, out)),
         };
