@@ -168,3 +168,44 @@ fn within(plan: &BuildPlan, rows: u64, draft: &Draft) -> Result<(), BuildError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ReportId;
+    use crate::domain::report::ReportFormat;
+
+    struct Nothing;
+
+    impl Page for Nothing {
+        const COLUMNS: &'static [&'static str] = &["nothing"];
+
+        fn write_to<W: Write>(&self, _out: &mut Renderer<W>) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_finished_when_nobody_waits_for_it_any_more_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let plan = BuildPlan {
+            folder: ReportFolder::open(home.path().join("reports")).unwrap(),
+            name: FileName {
+                report: ReportId::from_bits(7),
+                fence: 1,
+                format: ReportFormat::Csv,
+            },
+            is_guarded: true,
+            max_rows: 1,
+            max_bytes: 1_000,
+        };
+        for is_heard in [false, true] {
+            let Build { orders, result, thread } = Build::<Nothing>::begin(plan.clone());
+            let listener = is_heard.then_some(result);
+            assert!(orders.send(Order::End).await.is_ok());
+            thread.await.unwrap();
+            assert_eq!(plan.folder.list().unwrap().len(), usize::from(is_heard));
+            drop(listener);
+        }
+    }
+}

@@ -234,19 +234,6 @@ async fn a_build_that_is_given_up_or_dropped_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_whose_build_is_given_up_when_it_is_finished_is_removed_too() {
-    let there = folder();
-    let mut build = Build::begin(there.plan(1));
-    build.page(Lines(1)).await.unwrap();
-    // Polled once: the order to end is given, and its answer is not awaited.
-    let early = futures_util::future::poll_immediate(Box::pin(build.finish())).await;
-    assert!(early.is_none() || early.is_some_and(|built| built.is_ok()));
-    let answered = there.names() == [name(1).to_string()];
-    build.give_up().await;
-    assert!(there.names().is_empty() || answered, "{:?}", there.names());
-}
-
-#[tokio::test]
 async fn a_build_beyond_its_bounds_ends_and_leaves_nothing() {
     let there = folder();
     let mut build = Build::begin(there.plan(1));

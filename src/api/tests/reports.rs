@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use super::{Answer, World, request};
+use super::{Answer, PASSWORD, World, request};
 use crate::domain::id::{NodeId, ReportId};
 use crate::domain::job::{AttemptEnd, Queue, Retry};
 use crate::domain::report::ReportFormat;
@@ -391,4 +391,22 @@ async fn a_file_that_is_no_longer_there_is_gone() {
     let name = world.build(report).await;
     assert!(world.state.reports.remove(&name.into()).unwrap());
     world.fetch(report, &token, &[]).await.is(410, &[]);
+}
+
+#[actix_web::test]
+async fn a_download_under_way_goes_on_when_its_file_is_removed_and_a_login_by_cookie_may_begin_one() {
+    let world = World::new();
+    world.account("ada@example.org", false).await;
+    let login = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let session = world.post("/v1/sessions", "", &login).await;
+    let (token, cookie) = (session.body["token"].as_str().unwrap(), session.header("set-cookie"));
+    let report = world.report(token).await;
+    world.build(report).await;
+    let get = request(Method::GET, &format!("/v1/reports/{report}/file"), "")
+        .insert_header(("cookie", cookie.split(';').next().unwrap()));
+    let begun = world.begin(get).await;
+    assert_eq!(begun.status().as_u16(), 200);
+    world.delete(&format!("/v1/reports/{report}"), token).await.is(204, &[]);
+    let bytes = actix_web::body::to_bytes(begun.into_body()).await.unwrap();
+    assert_eq!(bytes, CONTENT);
 }

@@ -5,6 +5,7 @@
 mod alone;
 mod dispatching;
 mod lanes;
+mod report_files;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

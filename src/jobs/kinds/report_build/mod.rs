@@ -120,18 +120,19 @@ impl ReportBuild {
         ctx: &JobContext,
     ) -> Result<Built, Ended> {
         let mut done = 0;
+        let mut note = None;
         loop {
             let current = span.clone();
             let read = self.store.read(move |connection| R::page(connection, &current));
             let page = read.await.map_err(Ended::Store)?;
             done += u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
-            let reached = page.rows.last().map(R::accepted_at);
+            if let Some(last) = page.rows.last() {
+                note = Some(format!("rows accepted up to {}", last.accepted_at()));
+            }
             if build.page(Rows(page.rows)).await.is_err() {
                 break;
             }
-            if let Some(reached) = reached {
-                ctx.progress(done, None, Some(&format!("rows accepted up to {reached}")));
-            }
+            ctx.progress(done, None, note.as_deref());
             match page.next {
                 Some(next) => span = span.behind(next),
                 None => break,
