@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{EventStreams, HashingPool, Readiness, ShutdownFlag, State};
+use crate::api::{EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -161,7 +161,9 @@ async fn start(config: Config) -> Result<Running, AppError> {
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    let throttle = Arc::new(Throttle::new(&config.limits, &clock));
     let shared = tree::Shared {
+        throttle: Arc::clone(&throttle),
         paused: recovery::paused_queues(&store).await?,
     };
     let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
@@ -179,6 +181,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),
         workers: grown.workers.clone(),
+        throttle,
         paused: shared.paused.clone(),
         readiness: Readiness::default(),
         shutdown: shutdown.clone(),

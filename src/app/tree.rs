@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 
-use crate::api::QueueWorker;
+use crate::api::{QueueWorker, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
@@ -40,6 +40,8 @@ pub(super) struct Grown {
 
 /// What the tree shares with those who answer requests.
 pub(super) struct Shared {
+    /// How much may be asked for.
+    pub(super) throttle: Arc<Throttle>,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
 }
@@ -59,7 +61,9 @@ pub(super) fn grow(
     let control = Arbiter::new();
     let mut arbiters = Vec::new();
 
+    let throttle = Arc::clone(&shared.throttle);
     let keeper = KeeperParts {
+        sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         node,
         clock: clock.clone(),

@@ -3,6 +3,7 @@
 //! Left out: taking over the work of other nodes. On SQLite there are none; what a dead process left running is taken back
 //! at the next start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
@@ -31,6 +32,8 @@ pub struct KeeperParts {
     pub node: NodeId,
     /// The time.
     pub clock: Clock,
+    /// Lets go of what is kept in memory and no longer of use.
+    pub sweep: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Renews and clears; see the module.
@@ -46,7 +49,7 @@ impl Keeper {
     }
 
     fn beat(&self) {
-        let KeeperParts { store, node, clock } = self.parts.clone();
+        let KeeperParts { store, node, clock, .. } = self.parts.clone();
         tokio::spawn(async move {
             let beaten = store
                 .write(move |tx| Ok::<_, Abort<()>>(nodes::beat(tx.connection(), node, clock.now(), LEASE)?))
@@ -65,6 +68,7 @@ impl Keeper {
     }
 
     fn clear(&self) {
+        (self.parts.sweep)();
         let KeeperParts { store, clock, .. } = self.parts.clone();
         tokio::spawn(async move {
             let now = clock.now();

@@ -18,8 +18,10 @@ use super::order::ranged;
 use super::then::Then;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue};
+use crate::jobs::Kind as _;
+use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::store::jobs::{self, OrderRefused};
-use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, StoreError};
+use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
 pub(super) use view::JobView;
@@ -134,6 +136,9 @@ pub(super) async fn retry_job(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
+    // Run again, it does again whatever it did: it counts like a new one.
+    let mails = mails_of(id, scope, &state).await?;
+    state.throttle.take_work(&member.account, mails, &state.store).await?;
     let write = state.store.write(move |tx| {
         let job = jobs::retry(tx, id, scope, now)?;
         Ok(with_attempts(tx.connection(), job)?)
@@ -150,6 +155,23 @@ pub(super) async fn retry_job(
         "a job was ordered to run again"
     );
     Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state)?))
+}
+
+/// How many mails a job sends.
+async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Problem> {
+    // Operators' work has no limit, and so needs no count.
+    if scope == JobScope::All {
+        return Ok(0);
+    }
+    let read = state
+        .store
+        .read(move |connection| jobs::arguments(connection, id, scope));
+    let (kind, args) = read.await?.ok_or_else(Problem::not_found)?;
+    let is_mail = kind == EmailSend::NAME;
+    let args = is_mail
+        .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
+        .flatten();
+    Ok(args.map_or(usize::from(is_mail), |args| args.to.len()))
 }
 
 fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {

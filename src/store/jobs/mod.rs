@@ -19,7 +19,10 @@ pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};
 pub use progress::{AttemptProgress, Held, no_return};
-pub use read::{JobFilter, JobScope, attempts_of, available, cancel_requested, list, one, running, unknown_kinds};
+pub use read::{
+    JobFilter, JobScope, arguments, attempts_of, available, cancel_requested, list, one, running, unknown_kinds,
+    waiting_of,
+};
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::rescue;
 

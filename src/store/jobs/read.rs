@@ -136,6 +136,38 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
 }
 
+/// How many jobs of a workspace wait, for their time or for a slot, counted up to `max`.
+///
+/// # Errors
+/// When the statement fails.
+pub fn waiting_of(connection: &mut Connection, workspace: WorkspaceId, max: usize) -> Result<Count, StoreError> {
+    let rows = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.to_string()))
+        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'available', 'retryable')"))
+        .select(sql::<Integer>("1"))
+        .limit(number(max).saturating_add(1));
+    Ok(Count::of(Counted(rows).get_result(connection)?, max))
+}
+
+/// The kind and the arguments of a job.
+///
+/// # Errors
+/// When the statement fails.
+pub fn arguments(
+    connection: &mut Connection,
+    id: JobId,
+    scope: JobScope,
+) -> Result<Option<(String, String)>, StoreError> {
+    let mut query = jobs::table
+        .filter(jobs::id.eq(id.to_string()))
+        .select((jobs::kind, jobs::args))
+        .into_boxed();
+    if let JobScope::Workspace(workspace) = scope {
+        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
+    }
+    Ok(query.first(connection).optional()?)
+}
+
 /// How many attempts run in each queue, over all nodes; queues without any are left out. As many rows are read as run.
 ///
 /// # Errors
