@@ -10,6 +10,7 @@
 mod accounts;
 mod api_keys;
 mod auth;
+mod credential_cache;
 mod credentials;
 mod emails;
 mod failure;
@@ -31,6 +32,7 @@ mod throttle;
 mod verification;
 mod work;
 
+pub use credential_cache::CredentialCache;
 pub use health::Readiness;
 pub use http::HashingPool;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};

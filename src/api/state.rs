@@ -15,6 +15,7 @@ use crate::keyring::KeyRing;
 use crate::store::Store;
 use crate::supervision::Tree;
 
+use super::credential_cache::CredentialCache;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
 use super::throttle::Throttle;
@@ -34,6 +35,8 @@ pub struct State {
     pub keys: Arc<KeyRing>,
     /// Hashes and checks passwords.
     pub hasher: Arc<PasswordHasher>,
+    /// Who the tokens of the last second belong to.
+    pub credentials: CredentialCache,
     /// Where hashing runs.
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
+use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -175,6 +175,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         store: store.clone(),
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
+        credentials: CredentialCache::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         registry,

@@ -92,6 +92,7 @@ pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
         Ok((has_operator, unknown)) => {
             if !has_operator {
                 tracing::info!(
+                    event = event::OPERATOR_MISSING,
                     "there is no operator yet; make one with: \
                      legwork account create --operator --email you@example.com --password-stdin --api-key"
                 );
@@ -99,6 +100,7 @@ pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
             if !unknown.is_empty() {
                 let kinds = unknown.join(", ");
                 tracing::warn!(
+                    event = event::KINDS_UNKNOWN,
                     kinds,
                     "jobs of kinds that this version does not know wait for one that does"
                 );
@@ -106,7 +108,11 @@ pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
         }
         Err(error) => {
             let error = telemetry::chain(&error);
-            tracing::warn!(%error, "what is missing could not be looked up");
+            tracing::warn!(
+                event = event::MISSING_UNSEEN,
+                error,
+                "what is missing could not be looked up"
+            );
         }
     }
 }

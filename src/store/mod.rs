@@ -159,6 +159,14 @@ impl Store {
         self.writer.progress(progress).await
     }
 
+    /// A number that grows with every commit of a [`Store::write`] of this process, before its caller is answered: whoever
+    /// keeps what was read of accounts, sessions and keys keeps it no longer than this number stays. Writes of jobs as data
+    /// do not count, nor do those of other processes.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writer.closures_committed()
+    }
+
     /// Whether the writer can commit: a transaction of no rows, within `limit`.
     ///
     /// # Errors

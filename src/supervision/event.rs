@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::clock::Timestamp;
+use crate::telemetry::names::event;
 
 /// How many events the tree remembers: enough for a page that is opened after something went wrong.
 const RECENT_MAX: usize = 256;
@@ -46,14 +47,14 @@ impl EventKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Started => "started",
-            Self::Panicked => "panicked",
-            Self::Ended => "ended",
-            Self::Restarted => "restarted",
-            Self::Degraded => "degraded",
-            Self::Recovered => "recovered",
-            Self::Stopped => "stopped",
-            Self::MailboxFull => "mailbox_full",
+            Self::Started => event::STARTED,
+            Self::Panicked => event::PANICKED,
+            Self::Ended => event::ENDED,
+            Self::Restarted => event::RESTARTED,
+            Self::Degraded => event::DEGRADED,
+            Self::Recovered => event::RECOVERED,
+            Self::Stopped => event::STOPPED,
+            Self::MailboxFull => event::MAILBOX_FULL,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::id::NodeId;
 use crate::store::{Abort, Store, StoreError, nodes, registrations, sessions};
 use crate::supervision;
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// How long a lease lasts without being renewed.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -57,11 +58,20 @@ impl Keeper {
             match beaten {
                 Ok(true) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok(false) => {
-                    tracing::error!(%node, "this node's lease is gone; was the database replaced while serving?");
+                    tracing::error!(
+                        event = event::NODE_LOST,
+                        %node,
+                        "this node's lease is gone; was the database replaced while serving?"
+                    );
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%node, %error, "the lease could not be renewed; the next beat tries again");
+                    tracing::warn!(
+                        event = event::BEAT_FAILED,
+                        %node,
+                        error,
+                        "the lease could not be renewed; the next beat tries again"
+                    );
                 }
             }
         });
@@ -84,11 +94,20 @@ impl Keeper {
             match cleared {
                 Ok((0, 0)) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok((registrations, sessions)) => {
-                    tracing::info!(registrations, sessions, "expired rows were cleared away");
+                    tracing::info!(
+                        event = event::CLEARED,
+                        registrations,
+                        sessions,
+                        "expired rows were cleared away"
+                    );
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%error, "expired rows could not be cleared away; the next minute tries again");
+                    tracing::warn!(
+                        event = event::CLEAR_FAILED,
+                        error,
+                        "expired rows could not be cleared away; the next minute tries again"
+                    );
                 }
             }
         });

@@ -18,6 +18,7 @@ use crate::jobs::{Attempt, AttemptParts, Attempts, PausedQueues, Registry, StopC
 use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// Jobs in one claim: beyond this a claim's transaction holds others up more than it saves.
 const CLAIM_MAX: usize = 256;
@@ -155,7 +156,12 @@ impl Lane {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(queue = %self.parts.queue, %error, "no jobs could be claimed; the next poll tries again");
+                    tracing::warn!(
+                        event = event::CLAIM_FAILED,
+                        queue = %self.parts.queue,
+                        error,
+                        "no jobs could be claimed; the next poll tries again"
+                    );
                     return next_due;
                 }
             };

@@ -24,6 +24,7 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::{App, HttpResponse, body, web};
 use serde_json::{Value, json};
 
+use super::credential_cache::CredentialCache;
 use super::http::{HashingPool, Limits, request_id, security};
 use super::{EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle, routes};
 use crate::clock::{Clock, Timestamp};
@@ -116,6 +117,7 @@ impl World {
             store: store.unwrap(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
+            credentials: CredentialCache::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             postbox,
@@ -304,6 +306,16 @@ impl World {
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();
+    }
+
+    /// The same database, opened as a command line beside the service opens it.
+    fn other_process(&self) -> Store {
+        let options = StoreOptions {
+            path: self.state.store.path().to_owned(),
+            readers: 1,
+            on_available: Arc::new(|_: &[Queue]| {}),
+        };
+        Store::open(&options).unwrap()
     }
 
     fn advance(&self, by: Duration) {

@@ -31,7 +31,7 @@ pub(super) use finish::finish;
 pub(super) use insert::insert;
 pub(super) use progress::progress;
 
-/// Rows in one multi-row statement. SQLite takes 32,766 values in a statement; a job's row has 28.
+/// Rows that one statement finds by their ids. SQLite takes 32,766 values in a statement.
 const STATEMENT_ROWS_MAX: usize = 500;
 
 #[cfg(test)]
