@@ -31,7 +31,7 @@ use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::telemetry::names::event;
-use crate::workers::Wakes;
+use crate::workers::{Lease, Wakes};
 
 pub use outgoing::OutgoingError;
 
@@ -140,6 +140,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let wakes = Wakes::new();
     let store = open_store(&config, &wakes)?;
     let node = NodeId::generate();
+    // From before it is entered, so that it never lasts longer here than in the database.
+    let lease = Lease::renewed_at(clock.now());
     recovery::enter_and_rescue(&store, node, &clock).await?;
 
     let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
@@ -164,6 +166,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let throttle = Arc::new(Throttle::new(&config.limits, &clock));
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
+        lease,
         paused: recovery::paused_queues(&store).await?,
     };
     let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);

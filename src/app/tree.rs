@@ -23,7 +23,9 @@ use crate::domain::job::Queue;
 use crate::jobs::{Attempts, PausedQueues, Registry};
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Tree};
-use crate::workers::{Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Perform, Wake, Wakes, Worker};
+use crate::workers::{
+    Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Worker,
+};
 
 /// Messages that may wait for a worker. Few, since a job that waits in the database can still be cancelled, while one that
 /// waits in a mailbox is held already.
@@ -42,6 +44,8 @@ pub(super) struct Grown {
 pub(super) struct Shared {
     /// How much may be asked for.
     pub(super) throttle: Arc<Throttle>,
+    /// This node's right to be alive.
+    pub(super) lease: Lease,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
 }
@@ -63,6 +67,8 @@ pub(super) fn grow(
 
     let throttle = Arc::clone(&shared.throttle);
     let keeper = KeeperParts {
+        lease: shared.lease.clone(),
+        retention: config.retention,
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         node,
@@ -99,6 +105,7 @@ pub(super) fn grow(
             node,
             clock: clock.clone(),
             wakes: wakes.clone(),
+            lease: shared.lease.clone(),
             paused: shared.paused.clone(),
         })));
     }
@@ -109,6 +116,7 @@ pub(super) fn grow(
         node,
         clock: clock.clone(),
         wakes: wakes.clone(),
+        lease: shared.lease.clone(),
     });
     let spec = ChildSpec::new("dispatcher")
         .mailbox(64)

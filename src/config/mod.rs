@@ -65,6 +65,8 @@ pub struct Config {
     pub session: Session,
     /// How much may be asked for.
     pub limits: Limits,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// The phases of a shutdown.
     pub shutdown: Shutdown,
     /// The log.
@@ -136,6 +138,15 @@ pub struct Registration {
 pub struct Session {
     /// How long a login lasts; 1 hour to 1 year.
     pub ttl: Duration,
+}
+
+/// How long finished jobs are kept, with their arguments, attempts and results.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Those that completed; 1 day to 100 years.
+    pub completed: Duration,
+    /// Those that were discarded or cancelled, or whose effect is uncertain; 1 day to 100 years.
+    pub discarded: Duration,
 }
 
 /// How much may be asked for, where the asker is no operator; 0 is no limit.
@@ -240,6 +251,10 @@ impl Config {
                 ttl: HOUR * settings.ranged("session.ttl_hours", 1, 24 * 366)?,
             },
             limits: Limits::read(settings)?,
+            retention: Retention {
+                completed: 24 * HOUR * settings.ranged("retention.completed_days", 1, 36_500)?,
+                discarded: 24 * HOUR * settings.ranged("retention.discarded_days", 1, 36_500)?,
+            },
             shutdown: Shutdown {
                 http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,
                 grace: settings.millis("shutdown.grace_ms", 0, 3_600_000)?,

@@ -12,6 +12,7 @@ mod progress;
 mod read;
 mod record;
 mod rescue;
+mod retention;
 mod row;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
@@ -25,6 +26,7 @@ pub use read::{
 };
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::rescue;
+pub use retention::forget_finished;
 
 pub(super) use claim::claim;
 pub(super) use finish::finish;

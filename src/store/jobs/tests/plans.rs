@@ -175,4 +175,29 @@ async fn lists_walk_an_index_in_their_order() {
         jobs::available(connection, Queue::Mail, 5).unwrap();
     });
     uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
+    let counted = plans(&store, |connection| {
+        jobs::waiting_of(connection, WorkspaceId::SERVICE, 5).unwrap();
+    });
+    uses(plan_of(&counted, "COUNT"), "jobs_waiting (workspace_id=?)");
+    let counted = plans(&store, |connection| {
+        jobs::running(connection).unwrap();
+    });
+    assert!(plan_of(&counted, "COUNT").contains("jobs_running"), "{counted:?}");
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_found_by_its_end_and_attempts_go_by_their_job() {
+    let store = TestStore::new();
+    let held = running(&store, NOW).await;
+    finish(&store, &held, AttemptEnd::Completed, NOW).await;
+    let plans = plans(&store, |connection| {
+        assert_eq!(
+            jobs::forget_finished(connection, JobState::Completed, NOW, 10).unwrap(),
+            1
+        );
+    });
+    uses(plan_of(&plans, "SELECT"), "jobs_finished (state=? AND finished_at<?)");
+    let delete = plan_of(&plans, "DELETE");
+    assert!(delete.contains("(id=?)"), "{delete}");
+    assert_eq!(store.number("SELECT count(*) AS value FROM attempts"), Some(0));
 }
