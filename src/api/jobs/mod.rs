@@ -41,7 +41,7 @@ pub(super) struct ListQuery {
     limit: Option<i64>,
 }
 
-/// `GET /v1/jobs`.
+/// `GET /v1/jobs`. A page that looks for something rare may be short, or empty, and still have a next one.
 pub(super) async fn list_jobs(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
@@ -65,18 +65,19 @@ pub(super) async fn list_jobs(
         kind: query.kind,
         queue: query.queue,
         before,
-        // One more than is shown tells whether there are more.
-        limit: limit.saturating_add(1),
+        limit,
     };
     let read = state.store.read(move |connection| {
-        let mut found = jobs::list(connection, &filter)?;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let found: Result<Vec<_>, _> = found.into_iter().map(|job| with_attempts(connection, job)).collect();
-        Ok((found?, has_more))
+        let page = jobs::list(connection, &filter)?;
+        let found: Result<Vec<_>, _> = page
+            .jobs
+            .into_iter()
+            .map(|job| with_attempts(connection, job))
+            .collect();
+        Ok((found?, page.next))
     });
-    let (found, has_more) = read.await?;
-    let next_cursor = found.last().filter(|_| has_more).map(|(job, _)| cursor::write(job.id));
+    let (found, next) = read.await?;
+    let next_cursor = next.map(cursor::write);
     let data: Result<Vec<_>, _> = found
         .into_iter()
         .map(|(job, all)| JobView::of(job, all, &state))

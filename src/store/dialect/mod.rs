@@ -22,7 +22,7 @@ use super::StoreError;
 pub type Connection = SqliteConnection;
 
 /// The database's own kind of SQL.
-type Backing = diesel::sqlite::Sqlite;
+pub(super) type Backing = diesel::sqlite::Sqlite;
 
 /// How long a statement waits for another process that writes (a command line beside the service), before it is `Busy`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

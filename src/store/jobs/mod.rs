@@ -8,6 +8,7 @@ mod claim;
 mod finish;
 mod insert;
 mod order;
+mod page;
 mod progress;
 mod read;
 mod record;
@@ -19,9 +20,10 @@ pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};
+pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, no_return};
 pub use read::{
-    JobFilter, JobScope, arguments, attempts_of, available, cancel_requested, list, one, running, unknown_kinds,
+    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, unknown_kinds,
     waiting_of,
 };
 pub use record::{AttemptRecord, JobRecord};

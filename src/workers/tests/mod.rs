@@ -202,7 +202,7 @@ impl Service {
                 before: None,
                 limit: 100_000,
             };
-            for job in jobs::list(connection, &filter)? {
+            for job in jobs::list(connection, &filter)?.jobs {
                 *counts.entry(job.state.as_str()).or_insert(0_u32) += 1;
             }
             Ok(counts
