@@ -10,6 +10,7 @@
 mod accounts;
 mod api_keys;
 mod auth;
+mod credential_cache;
 mod credentials;
 mod emails;
 mod failure;
@@ -20,6 +21,7 @@ mod jobs;
 mod order;
 mod pages;
 mod probes;
+mod queues;
 mod reports;
 mod sessions;
 mod state;
@@ -30,8 +32,10 @@ mod then;
 mod verification;
 mod work;
 
+pub use credential_cache::CredentialCache;
+pub use health::Readiness;
 pub use http::HashingPool;
-pub use state::{CancelAttempt, EventStreams, ShutdownFlag, State};
+pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -95,6 +99,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))
         .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
         // Operators.
+        .service(at("/v1/queues").get(queues::list_queues))
+        .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
+        .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))
         .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))

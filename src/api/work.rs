@@ -33,7 +33,7 @@ pub(super) async fn accept<K: Kind>(
 pub(super) fn accepted(job: &NewJob, state: &State) -> HttpResponse {
     log_enqueued(job);
     let location = format!("/v1/jobs/{}", job.id);
-    let view = JobView::of_new(job, &state.registry);
+    let view = JobView::of_new(job, state);
     HttpResponse::Accepted()
         .insert_header((header::LOCATION, location))
         .json(view)

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{EventStreams, HashingPool, ShutdownFlag, State};
+use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -176,7 +176,11 @@ async fn start(config: Config) -> Result<Running, AppError> {
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let grown = tree::grow(&config, &store, &registry, &reports, node, &clock, &wakes);
+    let shared = tree::Shared {
+        paused: recovery::paused_queues(&store).await?,
+        reports: reports.clone(),
+    };
+    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -185,6 +189,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         store: store.clone(),
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
+        credentials: CredentialCache::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         reports,
@@ -192,6 +197,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),
         workers: grown.workers.clone(),
+        paused: shared.paused.clone(),
+        readiness: Readiness::default(),
         shutdown: shutdown.clone(),
         event_streams: EventStreams::default(),
     });

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 
+use crate::api::QueueWorker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempts, Registry};
+use crate::jobs::{Attempts, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Tree};
@@ -34,9 +35,17 @@ const WORKER_MAILBOX: usize = 16;
 pub(super) struct Grown {
     pub(super) tree: Tree,
     pub(super) lanes: Vec<Arc<Lane>>,
-    pub(super) workers: Vec<(Queue, &'static str)>,
+    pub(super) workers: Vec<QueueWorker>,
     pub(super) registry: Registry,
     pub(super) arbiters: Vec<Arbiter>,
+}
+
+/// What the tree shares with those who answer requests.
+pub(super) struct Shared {
+    /// The queues that are paused.
+    pub(super) paused: PausedQueues,
+    /// The files of reports.
+    pub(super) reports: ReportFolder,
 }
 
 /// Starts the tree.
@@ -44,10 +53,10 @@ pub(super) fn grow(
     config: &Config,
     store: &Store,
     registry: &Registry,
-    reports: &ReportFolder,
     node: NodeId,
     clock: &Clock,
     wakes: &Wakes,
+    shared: &Shared,
 ) -> Grown {
     let tree = Tree::new("root", clock.clone());
     let stop = config.shutdown.actors;
@@ -56,7 +65,7 @@ pub(super) fn grow(
 
     let keeper = KeeperParts {
         store: store.clone(),
-        reports: reports.clone(),
+        reports: shared.reports.clone(),
         node,
         clock: clock.clone(),
     };
@@ -77,7 +86,11 @@ pub(super) fn grow(
         let attempts = Attempts::new();
         let worker = start_worker(&tree, name, &attempts, stop, arbiter.handle());
         arbiters.push(arbiter);
-        workers.push((queue, name));
+        workers.push(QueueWorker {
+            queue,
+            worker: name,
+            slots,
+        });
         lanes.push(Arc::new(Lane::new(LaneParts {
             queue,
             worker,
@@ -88,6 +101,7 @@ pub(super) fn grow(
             node,
             clock: clock.clone(),
             wakes: wakes.clone(),
+            paused: shared.paused.clone(),
         })));
     }
 

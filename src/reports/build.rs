@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::{Draft, FileName, Renderer, ReportFolder};
+use crate::telemetry::names::event;
 
 /// Pages that may wait for the file: while one is written the next is read, and reading further ahead only takes memory.
 const WAITING_PAGES: usize = 1;
@@ -104,7 +105,12 @@ impl<P: Page> Build<P> {
             if unheard.is_ok()
                 && let Err(error) = plan.folder.remove(&plan.name.into())
             {
-                tracing::warn!(%error, "a report's file that was given up could not be removed; the keeper will try again");
+                tracing::warn!(
+                    event = event::REPORTS_UNCLEAN,
+                    report = %plan.name.report,
+                    %error,
+                    "a report's file that was given up could not be removed; the keeper will try again"
+                );
             }
         });
         Self { orders, result, thread }
@@ -135,7 +141,8 @@ impl<P: Page> Build<P> {
         let Self { orders, result, thread } = self;
         drop((orders, result));
         if thread.await.is_err() {
-            tracing::warn!("the thread of a report that was given up panicked");
+            // What it said is in the log already.
+            tracing::debug!("the thread of a report that was given up panicked");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::private;
+use crate::telemetry::names::event;
 
 /// A file in the making.
 #[derive(Debug)]
@@ -88,7 +89,11 @@ impl Drop for Draft {
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(%error, "an unfinished report's file could not be removed; the keeper will try again");
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                %error,
+                "an unfinished report's file could not be removed; the keeper will try again"
+            );
         }
     }
 }

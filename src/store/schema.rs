@@ -118,6 +118,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    queues (name) {
+        name -> Text,
+        paused_at -> BigInt,
+        paused_by -> Text,
+    }
+}
+
+diesel::table! {
     reports (id) {
         id -> Text,
         workspace_id -> Text,

@@ -12,7 +12,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::{Abort, AttemptFinish, ClaimRequest, Connection, NewJob, Store, StoreOptions, dialect};
+use super::{Abort, AttemptFinish, ClaimRequest, Connection, KnownKind, NewJob, Store, StoreOptions, dialect};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
@@ -210,7 +210,7 @@ pub(crate) fn job() -> NewJob {
 pub(crate) fn request(limit: usize, now: Timestamp) -> ClaimRequest {
     ClaimRequest {
         queue: Queue::Probes,
-        kinds: vec![KIND],
+        kinds: vec![KnownKind { name: KIND, version: 2 }],
         limit,
         node: NODE,
         now,

@@ -13,6 +13,7 @@ use crate::reports::ReportFolder;
 use crate::store::{Abort, Store, StoreError, nodes, registrations, sessions};
 use crate::supervision;
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 use super::report_files;
 
@@ -59,11 +60,20 @@ impl Keeper {
             match beaten {
                 Ok(true) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok(false) => {
-                    tracing::error!(%node, "this node's lease is gone; was the database replaced while serving?");
+                    tracing::error!(
+                        event = event::NODE_LOST,
+                        %node,
+                        "this node's lease is gone; was the database replaced while serving?"
+                    );
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%node, %error, "the lease could not be renewed; the next beat tries again");
+                    tracing::warn!(
+                        event = event::BEAT_FAILED,
+                        %node,
+                        error,
+                        "the lease could not be renewed; the next beat tries again"
+                    );
                 }
             }
         });
@@ -85,11 +95,20 @@ impl Keeper {
             match cleared {
                 Ok((0, 0)) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok((registrations, sessions)) => {
-                    tracing::info!(registrations, sessions, "expired rows were cleared away");
+                    tracing::info!(
+                        event = event::CLEARED,
+                        registrations,
+                        sessions,
+                        "expired rows were cleared away"
+                    );
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%error, "expired rows could not be cleared away; the next minute tries again");
+                    tracing::warn!(
+                        event = event::CLEAR_FAILED,
+                        error,
+                        "expired rows could not be cleared away; the next minute tries again"
+                    );
                 }
             }
         });

@@ -75,10 +75,14 @@ pub(super) async fn sweep(store: &Store, folder: &ReportFolder) {
         };
         let is_left = |file: &&Found| !owned.get(&file.report).is_some_and(|owner| is_of(file, owner));
         let left: Vec<Found> = some.iter().filter(is_left).cloned().collect();
-        let count = left.len();
+        let files = left.len();
         remove(folder, left).await;
-        if count > 0 {
-            tracing::info!(count, "files of reports that nobody names were cleared away");
+        if files > 0 {
+            tracing::info!(
+                event = event::REPORTS_SWEPT,
+                files,
+                "files of reports that nobody names were cleared away"
+            );
         }
     }
 }
@@ -113,5 +117,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 fn log_failure(error: &(dyn std::error::Error + 'static)) {
     let error = telemetry::chain(error);
-    tracing::warn!(%error, "files of reports could not be cleared away; the next minute tries again");
+    tracing::warn!(
+        event = event::REPORTS_UNCLEAN,
+        error,
+        "files of reports could not be cleared away; the next minute tries again"
+    );
 }

@@ -26,6 +26,7 @@ use crate::domain::id::ReportId;
 use crate::domain::report::ReportFormat;
 use crate::reports::FileName;
 use crate::store::reports::{self, ReportRecord};
+use crate::telemetry::names::event;
 
 /// Bytes that are read at once: what a download holds in memory beside the connection's own buffer.
 const CHUNK_BYTES: u64 = 64 * 1024;
@@ -151,7 +152,7 @@ fn chunks(file: File, left: u64) -> impl Stream<Item = io::Result<Bytes>> {
                 Some((Ok(bytes), Some((file, left))))
             }
             Err(error) => {
-                tracing::warn!(%error, "a report's file could not be read to its end");
+                tracing::warn!(event = event::DOWNLOAD_FAILED, %error, "a report's file could not be read to its end");
                 Some((Err(error), None))
             }
         }

@@ -32,7 +32,6 @@ use crate::jobs::{Order, new_job};
 use crate::reports::{FileName, Found};
 use crate::store::Abort;
 use crate::store::reports::{self, NewReport};
-use crate::telemetry;
 use crate::telemetry::names::event;
 
 /// Reports on a page unless told otherwise.
@@ -173,12 +172,12 @@ pub(super) async fn delete_report(
         .store
         .write(move |tx| reports::delete(tx, id, scope, now)?.ok_or(Abort::Refused(())));
     let deleted = write.await.map_err(or_refused(|()| Problem::not_found()))?;
-    if let Some(job) = deleted.cancelled {
+    if let Some((job, job_state)) = deleted.cancelled {
         let is_here = (state.cancel_attempt)(job);
         tracing::info!(
             event = event::JOB_CANCEL_REQUESTED,
             job = %job,
-            report = %id,
+            state = %job_state,
             account = %member.account.id,
             request_id = request.as_str(),
             is_here,
@@ -196,8 +195,12 @@ pub(super) async fn delete_report(
         let removed = web::block(move || folder.remove(&file)).await;
         // The row is gone, and so is the file for every client: the keeper clears away what is left.
         if let Ok(Err(error)) = removed {
-            let error = telemetry::chain(&error);
-            tracing::warn!(report = %id, %error, "a deleted report's file could not be removed; the keeper will try again");
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                report = %id,
+                %error,
+                "a deleted report's file could not be removed; the keeper will try again"
+            );
         }
     }
     Ok(HttpResponse::NoContent().finish())

@@ -13,6 +13,7 @@ use super::State;
 use super::auth::Operator;
 use super::http::{PathParam, Problem, RequestId};
 use super::then::Then;
+use crate::telemetry::names::event;
 
 /// When to try again after all places for streams were taken.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ pub(super) async fn restart_child(
         .map_err(|_no_such_child| Problem::not_found())?;
     tracing::warn!(
         target: "legwork::supervision",
-        event = "restart_ordered",
+        event = event::RESTART_ORDERED,
         actor = name,
         account = %member.account.id,
         request_id = request.as_str(),

@@ -12,7 +12,7 @@ use crate::domain::job::{AttemptEnd, Queue, Retry};
 use crate::domain::report::ReportFormat;
 use crate::reports::{FileName, Found};
 use crate::store::reports::{FileEntered, NewFile, enter_file};
-use crate::store::{Abort, ClaimRequest, ClaimedJob};
+use crate::store::{Abort, ClaimRequest, ClaimedJob, KnownKind};
 
 const CONTENT: &str = "id,kind\r\njob_1,probe.run\r\n";
 
@@ -31,7 +31,10 @@ impl World {
     async fn claim_report(&self) -> ClaimedJob {
         let claimed = self.state.store.claim(ClaimRequest {
             queue: Queue::Reports,
-            kinds: vec!["report.build"],
+            kinds: vec![KnownKind {
+                name: "report.build",
+                version: 1,
+            }],
             limit: 1,
             node: NodeId::generate(),
             now: self.clock.now(),

@@ -88,6 +88,8 @@ named! {
         Requested = "requested",
         /// It killed its worker or its process too often.
         Quarantined = "quarantined",
+        /// Its row holds what cannot be read.
+        Corrupt = "corrupt",
     }
 }
 

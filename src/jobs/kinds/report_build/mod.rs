@@ -31,6 +31,7 @@ use crate::reports::{Build, BuildError, BuildPlan, Built, FileName, Found, Repor
 use crate::store::reports::{self, FileEntered, JobLine, MailLine, NewFile, Span};
 use crate::store::{Abort, JobScope, Store, StoreError};
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// Builds reports.
 pub struct ReportBuild {
@@ -179,7 +180,7 @@ impl ReportBuild {
 
     fn completed(&self, name: FileName, built: &Built, ctx: &JobContext) -> Outcome {
         tracing::info!(
-            event = telemetry::names::event::REPORT_BUILT,
+            event = event::REPORT_BUILT,
             report = %name.report,
             job = %ctx.job(),
             workspace = %ctx.workspace(),
@@ -200,8 +201,13 @@ impl ReportBuild {
     async fn remove(&self, name: FileName) {
         let folder = self.folder.clone();
         let removed = tokio::task::spawn_blocking(move || folder.remove(&Found::from(name))).await;
-        if !matches!(removed, Ok(Ok(_))) {
-            tracing::warn!(report = %name.report, "a report's file could not be removed; the keeper will try again");
+        if let Err(error) = removed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                report = %name.report,
+                %error,
+                "a report's file could not be removed; the keeper will try again"
+            );
         }
     }
 }
@@ -260,7 +266,7 @@ fn deleted() -> Outcome {
 
 fn unreadable(error: &StoreError, ctx: &JobContext) -> Outcome {
     let error = telemetry::chain(error);
-    tracing::warn!(job = %ctx.job(), %error, "a report was not built");
+    tracing::warn!(event = event::REPORT_FAILED, job = %ctx.job(), error, "a report was not built");
     Outcome::retry("the database could not serve the report's rows")
 }
 
@@ -269,7 +275,7 @@ fn unbuilt(error: &BuildError, ctx: &JobContext) -> Outcome {
         BuildError::TooManyRows { .. } | BuildError::TooManyBytes { .. } => Outcome::permanent(error.to_string()),
         BuildError::Io(_) | BuildError::GivenUp => {
             let chain = telemetry::chain(error);
-            tracing::warn!(job = %ctx.job(), error = %chain, "a report was not built");
+            tracing::warn!(event = event::REPORT_FAILED, job = %ctx.job(), error = chain, "a report was not built");
             Outcome::retry(error.to_string())
         }
     }

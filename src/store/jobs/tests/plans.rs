@@ -40,9 +40,30 @@ async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_
     );
     uses(due, "jobs_to_come (run_at<?)");
     assert!(made_available.contains("(id=?)"), "{made_available}");
-    uses(plan_of(&plans, "`jobs`.`rank` ASC"), "jobs_to_claim (queue=?)");
+    uses(
+        plan_of(&plans, "ORDER BY rank, id"),
+        "jobs_to_claim (queue=? AND kind=? AND args_version=?)",
+    );
     uses(plan_of(&plans, "min(`jobs`.`run_at`)"), "jobs_to_come");
     uses(plan_of(&plans, "UPDATE jobs SET"), "(id=?)");
+}
+
+#[tokio::test]
+async fn a_claim_of_several_kinds_merges_ranges_of_the_index_and_reads_nothing_between_them() {
+    let store = TestStore::new();
+    let kinds = ["test.work", "test.other", "test.third"].map(|name| crate::store::KnownKind { name, version: 2 });
+    let request = crate::store::ClaimRequest {
+        kinds: kinds.to_vec(),
+        ..request(10, NOW)
+    };
+    let plans = plans(&store, |connection| {
+        super::super::claim(connection, &request).unwrap();
+    });
+    let plan = plan_of(&plans, "ORDER BY rank, id");
+    let range = "SEARCH jobs USING INDEX jobs_to_claim (queue=? AND kind=? AND args_version=?)";
+    assert_eq!(plan.matches(range).count(), 6, "{plan}");
+    assert!(plan.contains("MERGE (UNION ALL)") && !plan.contains("SCAN"), "{plan}");
+    uses(plan, "jobs_to_claim");
 }
 
 #[tokio::test]
@@ -112,7 +133,7 @@ async fn lists_walk_an_index_in_their_order() {
         uses(plan_of(&plans, "SELECT"), index);
     }
     let counted = plans(&store, |connection| {
-        jobs::waiting(connection, Queue::Mail).unwrap();
+        jobs::available(connection, Queue::Mail, 5).unwrap();
     });
     uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
 }
