@@ -44,7 +44,7 @@ pub(super) struct Grown {
 pub(super) struct Shared {
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
-    /// The files of reports.
+    /// Where reports are kept.
     pub(super) reports: ReportFolder,
 }
 

@@ -105,12 +105,7 @@ impl<P: Page> Build<P> {
             if unheard.is_ok()
                 && let Err(error) = plan.folder.remove(&plan.name.into())
             {
-                tracing::warn!(
-                    event = event::REPORTS_UNCLEAN,
-                    report = %plan.name.report,
-                    %error,
-                    "a report's file that was given up could not be removed; the keeper will try again"
-                );
+                tracing::warn!(event = event::REPORTS_UNCLEAN, %error, "a report's file that was given up could not be removed; the keeper will try again");
             }
         });
         Self { orders, result, thread }
@@ -140,9 +135,8 @@ impl<P: Page> Build<P> {
     pub async fn give_up(self) {
         let Self { orders, result, thread } = self;
         drop((orders, result));
-        if thread.await.is_err() {
-            // What it said is in the log already.
-            tracing::debug!("the thread of a report that was given up panicked");
+        if let Err(error) = thread.await {
+            tracing::warn!(event = event::REPORTS_UNCLEAN, %error, "the thread of a report that was given up panicked");
         }
     }
 }

@@ -28,6 +28,7 @@ pub struct Renderer<W: Write> {
 }
 
 enum Form<W: Write> {
+    // Boxed: it is ten times as large as the other.
     Csv {
         writer: Box<csv::Writer<W>>,
         is_guarded: bool,

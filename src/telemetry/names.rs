@@ -70,23 +70,22 @@ pub mod event {
     pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
-    /// A temporary file in the outbox could not be removed.
-    pub const OUTBOX_UNCLEAN: &str = "outbox_unclean";
-
-    // Reports.
-
     /// A report's file was built.
     pub const REPORT_BUILT: &str = "report_built";
-    /// An attempt at a report ended without a file, for a reason that is not the report's own.
+    /// A report could not be built; its attempt failed.
     pub const REPORT_FAILED: &str = "report_failed";
+    /// A report was deleted by somebody.
+    pub const REPORT_DELETED: &str = "report_deleted";
+    /// A report's file could not be read to the end of a download.
+    pub const REPORT_CUT: &str = "report_cut";
+    /// Files that no report names were cleared away.
+    pub const REPORTS_CLEARED: &str = "reports_cleared";
+    /// A file in the folder of reports could not be removed; the keeper tries again.
+    pub const REPORTS_UNCLEAN: &str = "reports_unclean";
     /// A report's file was kept long enough and was removed.
     pub const REPORT_EXPIRED: &str = "report_expired";
-    /// Files in the reports' folder that no report names were removed.
-    pub const REPORTS_SWEPT: &str = "reports_swept";
-    /// Files in the reports' folder could not be removed or looked for; the keeper tries again.
-    pub const REPORTS_UNCLEAN: &str = "reports_unclean";
-    /// A report's file could not be read to its end while somebody fetched it; the connection was broken off.
-    pub const DOWNLOAD_FAILED: &str = "download_failed";
+    /// A temporary file in the outbox could not be removed.
+    pub const OUTBOX_UNCLEAN: &str = "outbox_unclean";
 
     // The database and this node.
 

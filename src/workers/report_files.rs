@@ -75,12 +75,12 @@ pub(super) async fn sweep(store: &Store, folder: &ReportFolder) {
         };
         let is_left = |file: &&Found| !owned.get(&file.report).is_some_and(|owner| is_of(file, owner));
         let left: Vec<Found> = some.iter().filter(is_left).cloned().collect();
-        let files = left.len();
+        let count = left.len();
         remove(folder, left).await;
-        if files > 0 {
+        if count > 0 {
             tracing::info!(
-                event = event::REPORTS_SWEPT,
-                files,
+                event = event::REPORTS_CLEARED,
+                count,
                 "files of reports that nobody names were cleared away"
             );
         }
@@ -117,9 +117,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 fn log_failure(error: &(dyn std::error::Error + 'static)) {
     let error = telemetry::chain(error);
-    tracing::warn!(
-        event = event::REPORTS_UNCLEAN,
-        error,
-        "files of reports could not be cleared away; the next minute tries again"
-    );
+    tracing::warn!(event = event::REPORTS_UNCLEAN, %error, "files of reports could not be cleared away; the next minute tries again");
 }

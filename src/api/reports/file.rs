@@ -152,7 +152,7 @@ fn chunks(file: File, left: u64) -> impl Stream<Item = io::Result<Bytes>> {
                 Some((Ok(bytes), Some((file, left))))
             }
             Err(error) => {
-                tracing::warn!(event = event::DOWNLOAD_FAILED, %error, "a report's file could not be read to its end");
+                tracing::warn!(event = event::REPORT_CUT, %error, "a report's file could not be read to its end");
                 Some((Err(error), None))
             }
         }

@@ -32,6 +32,7 @@ use crate::jobs::{Order, new_job};
 use crate::reports::{FileName, Found};
 use crate::store::Abort;
 use crate::store::reports::{self, NewReport};
+use crate::telemetry;
 use crate::telemetry::names::event;
 
 /// Reports on a page unless told otherwise.
@@ -172,18 +173,17 @@ pub(super) async fn delete_report(
         .store
         .write(move |tx| reports::delete(tx, id, scope, now)?.ok_or(Abort::Refused(())));
     let deleted = write.await.map_err(or_refused(|()| Problem::not_found()))?;
-    if let Some((job, job_state)) = deleted.cancelled {
-        let is_here = (state.cancel_attempt)(job);
-        tracing::info!(
-            event = event::JOB_CANCEL_REQUESTED,
-            job = %job,
-            state = %job_state,
-            account = %member.account.id,
-            request_id = request.as_str(),
-            is_here,
-            "a report was deleted, and its job with it"
-        );
+    if let Some(job) = deleted.cancelled {
+        (state.cancel_attempt)(job);
     }
+    tracing::info!(
+        event = event::REPORT_DELETED,
+        report = %id,
+        account = %member.account.id,
+        request_id = request.as_str(),
+        job = deleted.cancelled.map(tracing::field::display),
+        "a report was deleted, and the job that was to build it cancelled"
+    );
     if let Some(fence) = deleted.fence {
         let format = deleted.format;
         let folder = state.reports.clone();
@@ -195,12 +195,8 @@ pub(super) async fn delete_report(
         let removed = web::block(move || folder.remove(&file)).await;
         // The row is gone, and so is the file for every client: the keeper clears away what is left.
         if let Ok(Err(error)) = removed {
-            tracing::warn!(
-                event = event::REPORTS_UNCLEAN,
-                report = %id,
-                %error,
-                "a deleted report's file could not be removed; the keeper will try again"
-            );
+            let error = telemetry::chain(&error);
+            tracing::warn!(event = event::REPORTS_UNCLEAN, report = %id, %error, "a deleted report's file could not be removed; the keeper will try again");
         }
     }
     Ok(HttpResponse::NoContent().finish())

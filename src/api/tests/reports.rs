@@ -10,6 +10,8 @@ use super::{Answer, PASSWORD, World, request};
 use crate::domain::id::{NodeId, ReportId};
 use crate::domain::job::{AttemptEnd, Queue, Retry};
 use crate::domain::report::ReportFormat;
+use crate::jobs::Kind as _;
+use crate::jobs::kinds::ReportBuild;
 use crate::reports::{FileName, Found};
 use crate::store::reports::{FileEntered, NewFile, enter_file};
 use crate::store::{Abort, ClaimRequest, ClaimedJob, KnownKind};
@@ -32,8 +34,8 @@ impl World {
         let claimed = self.state.store.claim(ClaimRequest {
             queue: Queue::Reports,
             kinds: vec![KnownKind {
-                name: "report.build",
-                version: 1,
+                name: ReportBuild::NAME,
+                version: ReportBuild::VERSION,
             }],
             limit: 1,
             node: NodeId::generate(),

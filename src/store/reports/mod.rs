@@ -90,8 +90,8 @@ pub struct Deleted {
     pub fence: Option<i64>,
     /// How it was written.
     pub format: ReportFormat,
-    /// The job that was to build it, if it had not ended, and where that is now: cancelled, or running and told to end.
-    pub cancelled: Option<(JobId, JobState)>,
+    /// The job that builds it, if it was to end because of this.
+    pub cancelled: Option<JobId>,
 }
 
 /// Enters a report.
@@ -205,18 +205,15 @@ pub fn delete(tx: &mut Tx<'_>, id: ReportId, scope: JobScope, now: Timestamp) ->
     };
     diesel::delete(reports::table.filter(reports::id.eq(id.to_string()))).execute(connection)?;
     let is_to_come = report.job_state.is_some_and(|state| !state.is_final());
-    let cancelled = if is_to_come {
+    if is_to_come {
         match super::jobs::cancel(connection, report.job, scope, now) {
-            Ok(job) => Some((job.id, job.state)),
-            Err(Abort::Refused(_)) => None,
+            Ok(_) | Err(Abort::Refused(_)) => {}
             Err(Abort::Store(error)) => return Err(error),
         }
-    } else {
-        None
-    };
+    }
     Ok(Some(Deleted {
         fence: report.file.as_ref().and_then(|file| file.fence),
         format: report.format,
-        cancelled,
+        cancelled: is_to_come.then_some(report.job),
     }))
 }

@@ -217,8 +217,7 @@ async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted
     let id = report.id;
     let deleted = store.write(move |tx| Ok::<_, Abort<()>>(delete(tx, id, JobScope::All, NOW)?));
     let deleted = deleted.await.unwrap().unwrap();
-    let cancelled = Some((report.job, JobState::Running));
-    assert_eq!((deleted.cancelled, deleted.fence), (cancelled, None));
+    assert_eq!((deleted.cancelled, deleted.fence), (Some(report.job), None));
     assert_eq!(entered(&store, &report, fence).await, FileEntered::NoReport);
     let progress = crate::store::AttemptProgress {
         job: report.job,

@@ -201,13 +201,13 @@ impl ReportBuild {
     async fn remove(&self, name: FileName) {
         let folder = self.folder.clone();
         let removed = tokio::task::spawn_blocking(move || folder.remove(&Found::from(name))).await;
-        if let Err(error) = removed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            tracing::warn!(
-                event = event::REPORTS_UNCLEAN,
-                report = %name.report,
-                %error,
-                "a report's file could not be removed; the keeper will try again"
-            );
+        let failure = match removed {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(telemetry::chain(&error)),
+            Err(error) => Some(telemetry::chain(&error)),
+        };
+        if let Some(error) = failure {
+            tracing::warn!(event = event::REPORTS_UNCLEAN, error, report = %name.report, "a report's file could not be removed; the keeper will try again");
         }
     }
 }
@@ -266,7 +266,7 @@ fn deleted() -> Outcome {
 
 fn unreadable(error: &StoreError, ctx: &JobContext) -> Outcome {
     let error = telemetry::chain(error);
-    tracing::warn!(event = event::REPORT_FAILED, job = %ctx.job(), error, "a report was not built");
+    tracing::warn!(event = event::REPORT_FAILED, job = %ctx.job(), %error, "a report was not built");
     Outcome::retry("the database could not serve the report's rows")
 }
 
@@ -275,7 +275,7 @@ fn unbuilt(error: &BuildError, ctx: &JobContext) -> Outcome {
         BuildError::TooManyRows { .. } | BuildError::TooManyBytes { .. } => Outcome::permanent(error.to_string()),
         BuildError::Io(_) | BuildError::GivenUp => {
             let chain = telemetry::chain(error);
-            tracing::warn!(event = event::REPORT_FAILED, job = %ctx.job(), error = chain, "a report was not built");
+            tracing::warn!(event = event::REPORT_FAILED, job = %ctx.job(), error = %chain, "a report was not built");
             Outcome::retry(error.to_string())
         }
     }
