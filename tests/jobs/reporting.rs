@@ -16,7 +16,9 @@ use legwork::jobs::kinds::{
 use legwork::jobs::{Attempt, AttemptParts, Attempts, Kind, Order, Registry, Report, StopCause, new_job};
 use legwork::reports::ReportFolder;
 use legwork::store::reports::{self, NewReport};
-use legwork::store::{Abort, AttemptFinish, ClaimRequest, ClaimedJob, JobScope, NewJob, Store, StoreOptions, jobs};
+use legwork::store::{
+    Abort, AttemptFinish, ClaimRequest, ClaimedJob, JobScope, KnownKind, NewJob, Store, StoreOptions, jobs,
+};
 use legwork::supervision::{Address, ChildSpec, Tree};
 use legwork::workers::{Perform, Worker};
 use serde_json::{Value, json};
@@ -96,7 +98,7 @@ impl Reporter {
     async fn claim(&self) -> ClaimedJob {
         let claimed = self.store.claim(ClaimRequest {
             queue: Queue::Reports,
-            kinds: vec![ReportBuild::NAME],
+            kinds: self.registry.of_queue(Queue::Reports),
             limit: 1,
             node: NodeId::generate(),
             now: Clock::System.now(),
@@ -258,7 +260,10 @@ async fn a_report_of_mail_shows_recipients_words_and_answers_and_guards_what_cou
 async fn answered(store: &Store, id: JobId) {
     let request = ClaimRequest {
         queue: Queue::Mail,
-        kinds: vec![EmailSend::NAME],
+        kinds: vec![KnownKind {
+            name: EmailSend::NAME,
+            version: EmailSend::VERSION,
+        }],
         limit: 1,
         node: NodeId::generate(),
         now: Clock::System.now(),
