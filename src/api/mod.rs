@@ -18,7 +18,9 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod openapi;
 mod order;
+mod page;
 mod pages;
 mod probes;
 mod queues;
@@ -35,17 +37,28 @@ mod work;
 pub use credential_cache::CredentialCache;
 pub use health::Readiness;
 pub use http::HashingPool;
+pub use openapi::document as openapi_document;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
 
-use http::Endpoint;
+use http::{Endpoint, Endpoints};
+
+/// Registers every route of the service.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let all = endpoints()
+        .into_iter()
+        .fold(web::scope(""), |scope, endpoint| scope.service(endpoint));
+    config
+        .app_data(web::Data::new(openapi::Published::default()))
+        .service(all.wrap(from_fn(idempotency::refuse)));
+}
 
 /// Every route of the service.
-pub fn routes(config: &mut web::ServiceConfig) {
+fn endpoints() -> Endpoints {
     let at = Endpoint::at;
-    let all = web::scope("")
+    Endpoints::default()
         // Open.
         .service(at("/").get(pages::show_home))
         .service(
@@ -55,6 +68,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
+        .service(at("/openapi.json").get(openapi::show_openapi))
+        .service(at("/docs").get(openapi::show_docs))
+        .service(at("/docs/{file}").get(openapi::show_docs_file))
         // Accounts, sessions and keys.
         .service(at("/v1/accounts").post(accounts::create_account))
         .service(at("/v1/accounts/verify").post(verification::verify_account))
@@ -105,6 +121,4 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))
         .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))
-        .wrap(from_fn(idempotency::refuse));
-    config.service(all);
 }

@@ -98,7 +98,10 @@ impl Reporter {
     async fn claim(&self) -> ClaimedJob {
         let claimed = self.store.claim(ClaimRequest {
             queue: Queue::Reports,
-            kinds: self.registry.of_queue(Queue::Reports),
+            kinds: vec![KnownKind {
+                name: ReportBuild::NAME,
+                version: ReportBuild::VERSION,
+            }],
             limit: 1,
             node: NodeId::generate(),
             now: Clock::System.now(),

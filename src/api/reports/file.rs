@@ -34,7 +34,30 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 /// Its owner's browser may keep it, and asks each time whether it may still be shown.
 const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// `GET` and `HEAD`.
+/// Fetches a report's file, whole or a range of it.
+///
+/// `ETag` is strong; `If-None-Match`, `Range` (one range) and `If-Range` are obeyed.
+#[utoipa::path(
+    get, path = "/v1/reports/{id}/file", tag = "resources", security(("member" = [])),
+    params(
+        ("id" = ReportId, Path, description = "Which report."),
+        ("Range" = Option<String>, Header, description = "The part that is wanted, such as `bytes=0-1023`."),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` of the file that the range is for."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the file that is there already."),
+    ),
+    responses(
+        (status = 200, description = "The file.", content(
+            (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        )),
+        (status = 206, description = "The part that was asked for.", content(
+            (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        )),
+        (status = 304, description = "It is the file that is there already."),
+        (status = 409, description = "It is not built, or was not; the job says why."),
+        (status = 410, description = "It was kept long enough, and is gone."),
+        (status = 416, description = "The range begins behind the file's end."),
+    ),
+)]
 pub(in crate::api) async fn show_report_file(
     Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
     state: web::Data<State>,

@@ -11,9 +11,9 @@ mod view;
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
-pub(super) use file::show_report_file;
+pub(super) use file::{__path_show_report_file, show_report_file};
 use view::ReportView;
 
 use super::State;
@@ -21,7 +21,9 @@ use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
 use super::jobs::cursor;
+use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
+use super::page::Page;
 use super::then::Then;
 use super::work::accepted;
 use crate::clock::Timestamp;
@@ -40,28 +42,61 @@ const PAGE: i64 = 50;
 /// The most reports on a page.
 const PAGE_MAX: i64 = 100;
 
-#[derive(Deserialize)]
+/// What to report, and how.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewReport)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewReportBody {
+    /// Of which rows.
     table: ReportTable,
+    /// How it is written.
     format: ReportFormat,
+    /// Rows made at this time or later; all unless given.
     from: Option<Timestamp>,
+    /// Rows made before this time; all that are there when the report may be built, unless given.
     to: Option<Timestamp>,
+    /// Whether cells of CSV that a spreadsheet would take for a formula begin with an apostrophe; true unless given.
     csv_formula_guard: Option<bool>,
+    /// How long one attempt may take, in milliseconds.
+    #[schema(minimum = 1, maximum = 86_400_000)]
     timeout_ms: Option<i64>,
+    /// From when it may run; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// Higher goes first.
+    #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
+    /// How often it is tried at most.
+    #[schema(minimum = 1, maximum = 100)]
     max_attempts: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// The `next_cursor` of the page before.
+    #[param(nullable = false)]
     cursor: Option<String>,
+    /// How many reports on the page; 50 unless given.
+    #[param(nullable = false, minimum = 1, maximum = 100)]
     limit: Option<i64>,
 }
 
-/// `POST /v1/reports`.
+/// Orders a report over the workspace's own jobs or mails.
+///
+/// The job's result names the report and where its file is fetched.
+#[utoipa::path(
+    post, path = "/v1/reports", tag = "work", security(("member" = [])),
+    request_body(content = NewReportBody, examples(
+        ("jobs" = (summary = "All jobs", value = json!({ "table": "jobs", "format": "csv" }))),
+        ("mail" = (summary = "A month's mails, with every wish", value = json!({
+            "table": "mail", "format": "jsonl", "from": "2023-10-01T00:00:00Z", "to": "2023-11-01T00:00:00Z",
+            "csv_formula_guard": false, "timeout_ms": 60000, "run_at": "2030-01-31T08:30:00Z", "priority": -1,
+            "max_attempts": 2
+        }))),
+    )),
+    responses(Accepted),
+)]
 pub(super) async fn create_report(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewReportBody>>,
     state: web::Data<State>,
@@ -125,7 +160,11 @@ fn until(body: &NewReportBody, order: &Order, now: Timestamp, fields: &mut Field
     to
 }
 
-/// `GET /v1/reports`.
+/// Lists the workspace's reports, the newest first; for operators, everybody's.
+#[utoipa::path(
+    get, path = "/v1/reports", tag = "resources", security(("member" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of reports.", body = Page<ReportView>)),
+)]
 pub(super) async fn list_reports(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
@@ -147,11 +186,18 @@ pub(super) async fn list_reports(
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| has_more).map(|report| cursor::write(report.id));
-    let data: Vec<_> = found.into_iter().map(|report| ReportView::of(report, &state)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "data": data, "next_cursor": next_cursor })))
+    Ok(HttpResponse::Ok().json(Page {
+        data: found.into_iter().map(|report| ReportView::of(report, &state)).collect(),
+        next_cursor,
+    }))
 }
 
-/// `GET /v1/reports/{id}`.
+/// Shows a report and where its job is.
+#[utoipa::path(
+    get, path = "/v1/reports/{id}", tag = "resources", security(("member" = [])),
+    params(("id" = ReportId, Path, description = "Which report.")),
+    responses((status = 200, description = "The report.", body = ReportView)),
+)]
 pub(super) async fn show_report(
     Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
     state: web::Data<State>,
@@ -162,7 +208,12 @@ pub(super) async fn show_report(
     Ok(HttpResponse::Ok().json(ReportView::of(report, &state)))
 }
 
-/// `DELETE /v1/reports/{id}`: the report and its file are gone, and a job that was to build it is cancelled.
+/// Deletes a report and its file; a job that was to build it is cancelled.
+#[utoipa::path(
+    delete, path = "/v1/reports/{id}", tag = "resources", security(("member" = [])),
+    params(("id" = ReportId, Path, description = "Which report.")),
+    responses((status = 204, description = "It is gone.")),
+)]
 pub(super) async fn delete_report(
     Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
     state: web::Data<State>,

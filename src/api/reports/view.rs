@@ -1,6 +1,7 @@
 //! A report as clients see it; what is shown here stays, since programs are written against it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::api::http::{Problem, Slug};
@@ -12,29 +13,44 @@ use crate::reports::FileName;
 use crate::store::reports::{ReportFile, ReportRecord};
 
 /// A report.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Report)]
 pub(super) struct ReportView {
+    /// Which report.
     id: ReportId,
+    /// The job that builds it.
     job_id: JobId,
     /// None once the job was cleared away.
     job_state: Option<JobState>,
+    /// Of which rows it is.
     table: ReportTable,
+    /// How it is written.
     format: ReportFormat,
+    /// Rows made at this time or later.
     from: Option<Timestamp>,
+    /// Rows made before this time.
     to: Timestamp,
+    /// Where it stands.
     state: Standing,
+    /// When it was ordered.
     created_at: Timestamp,
+    /// When its file was made.
     built_at: Option<Timestamp>,
+    /// Until when its file is kept.
     expires_at: Option<Timestamp>,
+    /// Rows in the file, without the line of names.
     rows: Option<u64>,
+    /// The size of the file.
     bytes: Option<u64>,
+    /// The SHA-256 of the file, in hexadecimal digits.
     sha256: Option<String>,
     /// Where its file is fetched, while there is one.
     url: Option<String>,
 }
 
 /// Where a report stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReportState)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Standing {
     /// Its job waits or runs.

@@ -7,6 +7,7 @@ mod emails;
 mod hostile;
 mod jobs;
 mod log;
+mod openapi;
 mod operators;
 mod probes;
 mod queues;
