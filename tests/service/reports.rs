@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::support::service::{Home, Service, breathe};
 
 /// Rows of which a report takes a few seconds, so that there is a middle to stop in.
-const MANY: u32 = 200_000;
+const MANY: u32 = 300_000;
 
 #[derive(QueryableByName)]
 struct Word {

@@ -207,7 +207,12 @@ impl ReportBuild {
             Err(error) => Some(telemetry::chain(&error)),
         };
         if let Some(error) = failure {
-            tracing::warn!(event = event::REPORTS_UNCLEAN, error, report = %name.report, "a report's file could not be removed; the keeper will try again");
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                error,
+                report = %name.report,
+                "a report's file could not be removed; the keeper will try again"
+            );
         }
     }
 }
