@@ -143,6 +143,7 @@ impl ReportBuild {
 
     /// Makes the file the report's.
     async fn enter(&self, name: FileName, built: Built, ctx: &JobContext) -> Outcome {
+        let built_at = ctx.now();
         let new = NewFile {
             report: name.report,
             job: ctx.job(),
@@ -150,8 +151,8 @@ impl ReportBuild {
             rows: built.rows,
             bytes: built.bytes,
             sha256: built.sha256.clone(),
-            built_at: ctx.now(),
-            expires_at: ctx.now().plus(self.limits.ttl),
+            built_at,
+            expires_at: built_at.plus(self.limits.ttl),
         };
         let written = self
             .store
