@@ -3,6 +3,9 @@
 mod command_line;
 mod crash;
 mod first_steps;
+mod help;
 mod log;
 mod pages;
+mod settings;
 mod shutdown;
+mod supervisors;
