@@ -54,6 +54,9 @@ enum Command {
     /// Make accounts
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
+    /// Print the description of the API in OpenAPI 3.1, as JSON
+    #[command(after_help = help::OPENAPI)]
+    Openapi,
     /// Print every setting, its value and where it came from; also when one is wrong
     #[command(after_help = help::CONFIG)]
     Config(SettingsArgs),
@@ -115,6 +118,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate => migrate(&config()?),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),
         Command::Health { at: Some(address) } => say(&health::ask(address)?),
@@ -148,6 +152,11 @@ fn create_account(config: &Config, order: CreateArgs) -> Outcome {
     let made = actix::System::new().block_on(account::create(config, order, &Clock::System));
     let made = made.map_err(|error| telemetry::chain(&error))?;
     say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
+}
+
+fn describe_api() -> Outcome {
+    let document = legwork::api::openapi_document().to_pretty_json();
+    say(&document.map_err(|error| telemetry::chain(&error))?)
 }
 
 fn list_settings(args: SettingsArgs, config: &ConfigArgs) -> Outcome {

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
 use crate::domain::job::JobState;
-use crate::jobs::Registry;
-use crate::store::{Abort, Finished, Store, StoreError, accounts, jobs, nodes};
+use crate::jobs::{PausedQueues, Registry};
+use crate::store::{Abort, Finished, Store, StoreError, accounts, jobs, nodes, queues};
 use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::LEASE;
@@ -56,6 +56,16 @@ impl Counts {
             Finished::Written(_) | Finished::LeaseLost => {}
         }
     }
+}
+
+/// The queues that are paused, which the log tells too: a queue that stands still should not surprise anybody.
+pub(super) async fn paused_queues(store: &Store) -> Result<PausedQueues, StoreError> {
+    let paused = store.read(queues::paused).await?;
+    for pause in &paused {
+        tracing::warn!(event = event::QUEUE_PAUSED, queue = %pause.queue, account = %pause.by, since = %pause.at, "a queue is paused");
+    }
+    let paused: Vec<_> = paused.into_iter().map(|pause| pause.queue).collect();
+    Ok(PausedQueues::of(&paused))
 }
 
 /// For a closure that refuses nothing.

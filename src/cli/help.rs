@@ -69,6 +69,13 @@ Examples:
 The account is printed as JSON, with its key if one was asked for: this once, since only a hash of it is kept. The database
 must have the schema of this version; a new one gets it.";
 
+/// After `openapi`.
+pub(crate) const OPENAPI: &str = "\
+Example:
+  legwork openapi > openapi.json
+
+The running service gives the same at GET /openapi.json, and as pages at /docs. It needs no settings and no database.";
+
 /// After `config`.
 pub(crate) const CONFIG: &str = "\
 Examples:

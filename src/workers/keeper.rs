@@ -9,10 +9,13 @@ use actix::{Actor, AsyncContext};
 
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
+use crate::reports::ReportFolder;
 use crate::store::{Abort, Store, StoreError, nodes, registrations, sessions};
 use crate::supervision;
 use crate::telemetry;
 use crate::telemetry::names::event;
+
+use super::report_files;
 
 /// How long a lease lasts without being renewed.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -28,6 +31,8 @@ const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct KeeperParts {
     /// Where it keeps.
     pub store: Store,
+    /// The files of reports.
+    pub reports: ReportFolder,
     /// This process.
     pub node: NodeId,
     /// The time.
@@ -47,7 +52,7 @@ impl Keeper {
     }
 
     fn beat(&self) {
-        let KeeperParts { store, node, clock } = self.parts.clone();
+        let KeeperParts { store, node, clock, .. } = self.parts.clone();
         tokio::spawn(async move {
             let beaten = store
                 .write(move |tx| Ok::<_, Abort<()>>(nodes::beat(tx.connection(), node, clock.now(), LEASE)?))
@@ -110,13 +115,28 @@ impl Keeper {
     }
 }
 
+impl Keeper {
+    /// Removes the files of expired reports, and what a crash or a lost write has left in their folder.
+    fn clear_reports(&self) {
+        let KeeperParts {
+            store, reports, clock, ..
+        } = self.parts.clone();
+        tokio::spawn(async move {
+            report_files::expire(&store, &reports, clock.now()).await;
+            report_files::sweep(&store, &reports).await;
+        });
+    }
+}
+
 impl Actor for Keeper {
     type Context = supervision::Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.clear();
+        self.clear_reports();
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
+        ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear_reports());
     }
 }
 

@@ -14,8 +14,8 @@ use super::{Perform, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempt, AttemptParts, Attempts, Registry, StopCause};
-use crate::store::{ClaimRequest, ClaimedJob, Store};
+use crate::jobs::{Attempt, AttemptParts, Attempts, PausedQueues, Registry, StopCause};
+use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -43,12 +43,14 @@ pub struct LaneParts {
     pub clock: Clock,
     /// Told when a slot becomes free while jobs may be waiting.
     pub wakes: Wakes,
+    /// Told by each claim whether the queue is paused.
+    pub paused: PausedQueues,
 }
 
 /// One queue on its way to its worker.
 pub struct Lane {
     parts: LaneParts,
-    kinds: Vec<&'static str>,
+    kinds: Vec<KnownKind>,
     slots: Arc<Semaphore>,
     /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
     hungry: Arc<AtomicBool>,
@@ -163,6 +165,7 @@ impl Lane {
                     return next_due;
                 }
             };
+            self.parts.paused.set(self.parts.queue, claimed.is_paused);
             next_due = claimed.next_due;
             let has_more = claimed.jobs.len() >= limit;
             self.hungry.store(has_more, Ordering::SeqCst);

@@ -6,6 +6,7 @@ mod first_steps;
 mod help;
 mod log;
 mod pages;
+mod reports;
 mod settings;
 mod shutdown;
 mod supervisors;

@@ -9,6 +9,7 @@ mod member;
 mod thread;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -34,6 +35,7 @@ pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
 #[derive(Clone)]
 pub(super) struct Writer {
     sender: mpsc::Sender<Member>,
+    closures: Arc<AtomicU64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -42,15 +44,21 @@ impl Writer {
         let connection = dialect::connect(path)?;
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let path = path.to_owned();
+        let closures = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&closures);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || thread::run(&path, connection, receiver, &on_available))
+            .spawn(move || {
+                let mut thread = thread::Thread::new(&path, connection, &on_available, &counted);
+                thread.run(receiver);
+            })
             .map_err(|source| StoreError::Io {
                 what: "starting the writer's thread",
                 source,
             })?;
         Ok(Self {
             sender,
+            closures,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
@@ -81,6 +89,11 @@ impl Writer {
 
     pub(super) async fn progress(&self, progress: AttemptProgress) -> Result<Held, StoreError> {
         self.data(progress, Member::Progress).await
+    }
+
+    /// How many transactions with a closure were committed; counted before any of its callers is answered.
+    pub(super) fn closures_committed(&self) -> u64 {
+        self.closures.load(Ordering::SeqCst)
     }
 
     async fn data<I, O>(&self, input: I, member: fn(Pending<I, O>) -> Member) -> Result<O, StoreError> {
