@@ -6,6 +6,9 @@
 //!
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
+mod environment;
+mod listing;
+mod service_manager;
 mod source;
 mod url;
 
@@ -16,11 +19,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use listing::{Listing, SettingRow};
+pub use service_manager::notify_socket;
 pub use source::ConfigError;
 pub use url::{DatabaseUrl, MailUrl, PublicUrl, UrlError};
 
 use crate::domain::password::PasswordCost;
 use crate::telemetry::LogFormat;
+use environment::Variable;
 use source::Settings;
 
 /// What the defaults are read from, with every setting documented; `legwork config` prints it.
@@ -210,12 +216,7 @@ impl Config {
     ///
     /// If the named file cannot be read, or a setting is unknown or not what it may be; the first such is named.
     pub fn load(args: &ConfigArgs) -> Result<Self, ConfigError> {
-        let file = match &args.config {
-            Some(path) => Some((path.as_path(), source::read_file(path)?)),
-            None => source::read_file_if_any(Path::new(FILE_NAME))?.map(|text| (Path::new(FILE_NAME), text)),
-        };
-        let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
-        Self::from_parts(file, source::environment()?)
+        Self::read(&settings_of_process(args)?)
     }
 
     /// The settings made of a file's text and of `(name, value)` pairs of variables; reads nothing else.
@@ -227,7 +228,16 @@ impl Config {
     where
         V: IntoIterator<Item = (String, String)>,
     {
-        Self::read(&Settings::new(file, variables)?)
+        Self::read(&Settings::new(file, variables.into_iter().map(Variable::from))?)
+    }
+
+    /// All settings of this process, each with its value and where it came from, also if one of them is wrong.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be listed: a file cannot be read, or a name is no setting's.
+    pub fn list(args: &ConfigArgs) -> Result<Listing, ConfigError> {
+        Listing::of(&settings_of_process(args)?)
     }
 
     fn read(settings: &Settings) -> Result<Self, ConfigError> {
@@ -291,6 +301,15 @@ impl Config {
             data_dir,
         })
     }
+}
+
+fn settings_of_process(args: &ConfigArgs) -> Result<Settings, ConfigError> {
+    let file = match &args.config {
+        Some(path) => Some((path.as_path(), source::read_file(path)?)),
+        None => source::read_file_if_any(Path::new(FILE_NAME))?.map(|text| (Path::new(FILE_NAME), text)),
+    };
+    let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
+    Settings::new(file, environment::of_process()?)
 }
 
 impl Http {

@@ -1,6 +1,7 @@
 //! The settings as a whole: defaults, layers, and what is said about a bad one.
 
 use super::*;
+use crate::telemetry;
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = variables
@@ -161,6 +162,58 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
     assert!(!format!("{config:?}").contains("hush"));
 }
 
+fn by_files(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::read(&Settings::new(
+        None,
+        environment::with_files(&variables.collect::<Vec<_>>())?,
+    )?)
+}
+
+#[test]
+fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (url, workers) = (file("url", "smtp://relay:2525\n"), file("workers", "many\r\n"));
+    let config = by_files(&[("LEGWORK_MAIL__URL_FILE", &url), ("LEGWORK_MAIL__URL", "")]).unwrap();
+    assert_eq!(config.mail.url.to_string(), "smtp://relay:2525");
+    assert_eq!(
+        by_files(&[("LEGWORK_HTTP__WORKERS_FILE", &workers)])
+            .unwrap_err()
+            .to_string(),
+        format!(
+            "http.workers must be a whole number from 1 to 256; LEGWORK_HTTP__WORKERS_FILE, the file {workers}, sets it to \"many\""
+        )
+    );
+    let secret = file("secret", "smtp://legwork:hush@mail");
+    let message = by_files(&[("LEGWORK_MAIL__URL_FILE", &secret)])
+        .unwrap_err()
+        .to_string();
+    assert!(!message.contains("hush") && message.contains(&secret), "{message}");
+    let wrong = |variables: &[(&str, &str)]| telemetry::chain(&by_files(variables).unwrap_err());
+    assert_eq!(
+        wrong(&[("LEGWORK_MAIL__URL_FILE", &url), ("LEGWORK_MAIL__URL", "smtp://other")]),
+        "LEGWORK_MAIL__URL and LEGWORK_MAIL__URL_FILE are both set; leave one out"
+    );
+    let message = wrong(&[("LEGWORK_SECRET_KEYS_FILE", "/nonexistent/keys")]);
+    assert!(
+        message.starts_with("LEGWORK_SECRET_KEYS_FILE names /nonexistent/keys, which cannot be read: "),
+        "{message}"
+    );
+    let long = file("long", &"x".repeat(64 * 1024 + 1));
+    assert!(wrong(&[("LEGWORK_MAIL__FROM_FILE", &long)]).contains("over 65536 bytes"));
+    assert!(
+        wrong(&[("LEGWORK_HTTP__BINDS_FILE", &url)]).contains("is no setting"),
+        "a file of no setting is not read"
+    );
+}
+
 #[test]
 fn a_named_file_must_exist() {
     let args = ConfigArgs {
@@ -172,7 +225,7 @@ fn a_named_file_must_exist() {
 
 #[test]
 fn every_setting_is_read() {
-    for name in Settings::names() {
+    for name in source::names().unwrap() {
         // A list is what no setting may be, so one that is read refuses it.
         let (section, key) = name.rsplit_once('.').unwrap_or(("", &name));
         let section = if section.is_empty() {

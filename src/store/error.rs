@@ -56,6 +56,12 @@ pub enum StoreError {
         /// The migrations that are not known.
         versions: String,
     },
+    /// The schema was made by an older version, and may not be changed by who asks.
+    #[error(
+        "the database has the schema of an older version, which may be serving with it: \
+         bring it up to date first, by starting this version or with `legwork migrate`"
+    )]
+    SchemaOlder,
     /// A file operation failed.
     #[error("{what} failed")]
     Io {

@@ -12,6 +12,8 @@ pub mod event {
     pub const SERVING: &str = "serving";
     /// The service cannot start, or ends by itself; the process exits with 1.
     pub const SERVICE_FAILED: &str = "service_failed";
+    /// The service manager could not be told that the service is ready, or stops.
+    pub const NOTIFY_FAILED: &str = "notify_failed";
     /// Nobody may steer the service yet; the line says how to make an operator.
     pub const OPERATOR_MISSING: &str = "operator_missing";
     /// Jobs wait whose kinds this version does not know.
