@@ -43,6 +43,8 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Print the description of the API in OpenAPI 3.1, as JSON
+    Openapi,
 }
 
 #[derive(Subcommand)]
@@ -96,6 +98,10 @@ fn run(line: CommandLine, config: Config) -> Outcome {
         Command::Backup { target } => {
             let bytes = Store::backup(config.database.url.path(), &target).map_err(|error| telemetry::chain(&error))?;
             say(&format!("{} holds a copy of {bytes} bytes", target.display()))
+        }
+        Command::Openapi => {
+            let document = legwork::api::openapi_document().to_pretty_json();
+            say(&document.map_err(|error| telemetry::chain(&error))?)
         }
         Command::Account(AccountCommand::Create {
             email,

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::State;
 use super::http::Problem;
@@ -27,7 +27,24 @@ const FOUND_FOR: Duration = Duration::from_secs(1);
 /// When to ask again after a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-#[derive(Serialize)]
+/// That the process answers.
+#[derive(Serialize, ToSchema)]
+struct Live {
+    #[schema(pattern = "^ok$")]
+    status: &'static str,
+}
+
+/// How the service does its work.
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    /// `ok`, or `degraded` where a worker is not running.
+    #[schema(pattern = "^(ok|degraded)$")]
+    status: &'static str,
+    queues: Vec<QueueHealth>,
+}
+
+/// How one queue is served.
+#[derive(Serialize, ToSchema)]
 struct QueueHealth {
     queue: Queue,
     /// Its worker's name in the supervision tree.
@@ -85,12 +102,25 @@ async fn ask(store: &Store, names: Vec<Queue>) -> Result<Vec<(Count, bool)>, (&'
     read.await.map_err(|error| ("the database cannot be read", error))
 }
 
-/// `GET /health/live`.
+/// Says that the process answers.
+#[utoipa::path(
+    get, path = "/health/live", tag = "open",
+    responses((status = 200, description = "It does.", body = Live)),
+)]
 pub(super) async fn show_live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+    HttpResponse::Ok().json(Live { status: "ok" })
 }
 
-/// `GET /health/ready`.
+/// Says whether the service can do its work.
+///
+/// A worker that is not running degrades its own queue; 503 is for what makes every request fail.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "open",
+    responses(
+        (status = 200, description = "It can.", body = Ready),
+        (status = 503, description = "The database cannot be used, or the service is shutting down."),
+    ),
+)]
 pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     if state.shutdown.is_raised() {
         return Err(Problem::unavailable("the service is shutting down", RETRY_AFTER));
@@ -112,5 +142,5 @@ pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, 
     let queues: Vec<QueueHealth> = queues.collect();
     let is_well = queues.iter().all(|queue| queue.state == NodeState::Running);
     let status = if is_well { "ok" } else { "degraded" };
-    Ok(HttpResponse::Ok().json(json!({ "status": status, "queues": queues })))
+    Ok(HttpResponse::Ok().json(Ready { status, queues }))
 }

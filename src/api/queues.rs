@@ -6,12 +6,13 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Operator;
 use super::failure::or_refused;
 use super::http::{PathParam, Problem, RequestId};
+use super::page::Page;
 use super::state::QueueWorker;
 use super::then::Then;
 use crate::clock::Timestamp;
@@ -25,14 +26,18 @@ use crate::telemetry::names::event;
 pub(super) const COUNTED_MAX: usize = 10_000;
 
 /// A queue as operators see it.
-#[derive(Serialize)]
-struct QueueView {
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueueStanding)]
+pub(super) struct QueueView {
+    /// Which queue.
     name: Queue,
     /// Its worker's name in the supervision tree.
     worker: &'static str,
+    /// Since when it is paused, if it is.
     paused_at: Option<Timestamp>,
     /// The account that paused it.
     paused_by: Option<AccountId>,
+    /// How many jobs could be claimed now.
     depth: DepthView,
     /// Attempts that run now.
     running: i64,
@@ -41,7 +46,8 @@ struct QueueView {
 }
 
 /// How many jobs could be claimed now.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueueDepth)]
 struct DepthView {
     /// At most [`COUNTED_MAX`].
     available: i64,
@@ -73,20 +79,29 @@ impl QueueView {
     }
 }
 
-/// `GET /v1/queues`.
+/// Lists the queues, with what waits and runs in each.
+///
+/// Waiting jobs are counted up to a bound, so that a look is cheap however many wait.
+#[utoipa::path(
+    get, path = "/v1/queues", tag = "operators", security(("operator" = [])),
+    responses((status = 200, description = "All queues of this process.", body = Page<QueueView>)),
+)]
 pub(super) async fn list_queues(_operator: Operator, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let names: Vec<Queue> = state.workers.iter().map(|worker| worker.queue).collect();
     let standings = state.store.read(move |connection| look(connection, &names)).await?;
-    let data: Vec<QueueView> = state
-        .workers
-        .iter()
-        .zip(&standings)
-        .map(|(worker, standing)| QueueView::of(worker, standing))
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({ "data": data, "next_cursor": null })))
+    let each = state.workers.iter().zip(&standings);
+    let views = each.map(|(worker, standing)| QueueView::of(worker, standing));
+    Ok(HttpResponse::Ok().json(Page::whole(views)))
 }
 
-/// `POST /v1/queues/{name}/pause`: nothing more of the queue is claimed.
+/// Pauses a queue: nothing more of it is claimed, until it is resumed.
+///
+/// Attempts under way go on. Pausing a paused queue changes nothing.
+#[utoipa::path(
+    post, path = "/v1/queues/{name}/pause", tag = "operators", security(("operator" = [])),
+    params(("name" = Queue, Path, description = "Which queue.")),
+    responses((status = 200, description = "The queue, paused.", body = QueueView)),
+)]
 pub(super) async fn pause_queue(
     Then(Operator(member), PathParam(queue)): Then<Operator, PathParam<Queue>>,
     state: web::Data<State>,
@@ -107,7 +122,12 @@ pub(super) async fn pause_queue(
     Ok(HttpResponse::Ok().json(QueueView::of(worker, &standing)))
 }
 
-/// `POST /v1/queues/{name}/resume`: what waits is claimed again, at once.
+/// Resumes a queue: what waits is claimed again, at once.
+#[utoipa::path(
+    post, path = "/v1/queues/{name}/resume", tag = "operators", security(("operator" = [])),
+    params(("name" = Queue, Path, description = "Which queue.")),
+    responses((status = 200, description = "The queue, at work.", body = QueueView)),
+)]
 pub(super) async fn resume_queue(
     Then(Operator(member), PathParam(queue)): Then<Operator, PathParam<Queue>>,
     state: web::Data<State>,

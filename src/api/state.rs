@@ -12,6 +12,7 @@ use crate::domain::password::PasswordHasher;
 use crate::jobs::kinds::Postbox;
 use crate::jobs::{PausedQueues, Registry};
 use crate::keyring::KeyRing;
+use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::Tree;
 
@@ -41,6 +42,8 @@ pub struct State {
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.
     pub postbox: Postbox,
+    /// The files of reports.
+    pub reports: ReportFolder,
     /// The kinds that this process performs.
     pub registry: Registry,
     /// Hurries a cancel that is already in the database.

@@ -94,7 +94,7 @@ pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
                 tracing::info!(
                     event = event::OPERATOR_MISSING,
                     "there is no operator yet; make one with: \
-                     legwork account create --operator --email you@example.com --password-stdin --api-key"
+                     legwork account create --operator --email ADDRESS --password-stdin --api-key"
                 );
             }
             if !unknown.is_empty() {

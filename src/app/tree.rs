@@ -5,7 +5,8 @@
 //! ├── keeper      lease, clearing away      arbiter "control"
 //! ├── mailer      queue mail                arbiter "mailer"
 //! ├── prober      queue probes              arbiter "prober"
-//! └── dispatcher  claims for both           arbiter "control"
+//! ├── reporter    queue reports             arbiter "reporter"
+//! └── dispatcher  claims for all            arbiter "control"
 //! ```
 //!
 //! A worker has an arbiter (a thread) of its own, so that work of one queue that blocks does not hold up another's.
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
 use crate::jobs::{Attempts, PausedQueues, Registry};
+use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Tree};
 use crate::workers::{
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     pub(super) lease: Lease,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
+    /// Where reports are kept.
+    pub(super) reports: ReportFolder,
 }
 
 /// Starts the tree.
@@ -71,6 +75,7 @@ pub(super) fn grow(
         retention: config.retention,
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
+        reports: shared.reports.clone(),
         node,
         clock: clock.clone(),
     };
@@ -84,6 +89,7 @@ pub(super) fn grow(
     let posts = [
         ("mailer", Queue::Mail, config.mail.concurrency),
         ("prober", Queue::Probes, config.probes.concurrency),
+        ("reporter", Queue::Reports, config.reports.concurrency),
     ];
     for (name, queue, slots) in posts {
         let arbiter = Arbiter::new();

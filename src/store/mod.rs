@@ -24,10 +24,10 @@ pub mod jobs;
 mod lock;
 mod migrate;
 pub mod nodes;
-mod private;
 pub mod queues;
 mod readers;
 pub mod registrations;
+pub mod reports;
 mod schema;
 pub mod sessions;
 #[cfg(test)]
@@ -50,6 +50,7 @@ pub use lock::{LockError, ServeLock};
 pub use writer::Tx;
 
 use crate::domain::job::Queue;
+use crate::private;
 
 /// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
 pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;

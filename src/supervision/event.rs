@@ -43,6 +43,19 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 8] = [
+        Self::Started,
+        Self::Panicked,
+        Self::Ended,
+        Self::Restarted,
+        Self::Degraded,
+        Self::Recovered,
+        Self::Stopped,
+        Self::MailboxFull,
+    ];
+
     /// The stable name in logs and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -88,7 +101,7 @@ pub struct Event {
 }
 
 impl Event {
-    fn log(&self) {
+    pub(super) fn log(&self) {
         // The level must be known at compile time, hence one call for each.
         macro_rules! line {
             ($level:ident) => {

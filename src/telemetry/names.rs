@@ -54,10 +54,6 @@ pub mod event {
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
     pub const LEASE_LOST: &str = "lease_lost";
-    /// An operator paused a queue: nothing more of it is claimed.
-    pub const QUEUE_PAUSED: &str = "queue_paused";
-    /// An operator resumed a queue.
-    pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A queue's jobs could not be claimed; the next poll tries again.
     pub const CLAIM_FAILED: &str = "claim_failed";
     /// It could not be looked up which jobs were asked to end; the next poll tries again.
@@ -70,8 +66,26 @@ pub mod event {
     pub const OUTCOME_LOST: &str = "outcome_lost";
     /// A point of no return could not be noted, so that the attempt stopped before it.
     pub const NO_RETURN_FAILED: &str = "no_return_failed";
+    /// An operator paused a queue: nothing more of it is claimed.
+    pub const QUEUE_PAUSED: &str = "queue_paused";
+    /// An operator resumed a queue.
+    pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// A report's file was built.
+    pub const REPORT_BUILT: &str = "report_built";
+    /// A report could not be built; its attempt failed.
+    pub const REPORT_FAILED: &str = "report_failed";
+    /// A report was deleted by somebody.
+    pub const REPORT_DELETED: &str = "report_deleted";
+    /// A report's file could not be read to the end of a download.
+    pub const REPORT_CUT: &str = "report_cut";
+    /// Files that no report names were cleared away.
+    pub const REPORTS_CLEARED: &str = "reports_cleared";
+    /// A file in the folder of reports could not be removed; the keeper tries again.
+    pub const REPORTS_UNCLEAN: &str = "reports_unclean";
+    /// A report's file was kept long enough and was removed.
+    pub const REPORT_EXPIRED: &str = "report_expired";
     /// A temporary file in the outbox could not be removed.
     pub const OUTBOX_UNCLEAN: &str = "outbox_unclean";
 

@@ -13,9 +13,11 @@ use tokio::task::JoinHandle;
 
 use super::clearing::clear;
 use super::lease::{LEASE, LEASE_BEAT, Lease};
+use super::report_files;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::domain::id::NodeId;
+use crate::reports::ReportFolder;
 use crate::store::{Abort, Store, StoreError, nodes};
 use crate::supervision;
 use crate::telemetry;
@@ -29,6 +31,8 @@ const CLEAR_EVERY: Duration = Duration::from_secs(60);
 pub struct KeeperParts {
     /// Where it keeps.
     pub store: Store,
+    /// The files of reports.
+    pub reports: ReportFolder,
     /// This process.
     pub node: NodeId,
     /// The time.
@@ -73,7 +77,12 @@ impl Keeper {
             return;
         }
         let parts = self.parts.clone();
-        self.clearing = Some(tokio::spawn(async move { clear(&parts).await }));
+        self.clearing = Some(tokio::spawn(async move {
+            clear(&parts).await;
+            // The files of expired reports, and what a crash or a lost write has left in their folder.
+            report_files::expire(&parts.store, &parts.reports, parts.clock.now()).await;
+            report_files::sweep(&parts.store, &parts.reports).await;
+        }));
     }
 }
 

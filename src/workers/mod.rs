@@ -11,6 +11,7 @@ mod dispatcher;
 mod keeper;
 mod lane;
 mod lease;
+mod report_files;
 mod wakes;
 mod worker;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::clock::Timestamp;
@@ -10,39 +11,56 @@ use crate::domain::job::{AttemptOutcome, JobState, Progress};
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
 
 /// A job.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Job)]
 pub(in crate::api) struct JobView {
     id: JobId,
+    /// What sort of work it is, such as `email.send`.
     kind: String,
+    /// The lane in which it waits.
     queue: String,
     state: JobState,
+    /// Higher goes first.
     priority: i64,
+    /// How many attempts are spent; those that do not count are listed and not counted.
     attempt: u32,
     max_attempts: u32,
+    /// From when it may run.
     run_at: Timestamp,
     created_at: Timestamp,
     started_at: Option<Timestamp>,
+    /// Set exactly where the state is a final one.
     finished_at: Option<Timestamp>,
     cancel_requested_at: Option<Timestamp>,
+    /// Why it ended or waits, where its state alone does not say it.
     cause: Option<String>,
     progress: Option<Progress>,
+    /// What the work answered; its form is the kind's own.
     result: Option<Value>,
+    /// What it lacks, where nothing here can claim it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     waiting_for: Option<String>,
     attempts: Vec<AttemptView>,
     /// How many older attempts are not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     attempts_omitted: Option<i64>,
 }
 
 /// One attempt.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptView {
+    /// Never the same twice for a job.
     number: i64,
     started_at: Timestamp,
     finished_at: Option<Timestamp>,
+    /// Absent while it runs.
     outcome: Option<AttemptOutcome>,
+    /// Why it was not a success, for people.
     error: Option<String>,
+    /// The process that ran it.
     node: String,
 }
 

@@ -8,9 +8,11 @@ mod hostile;
 mod jobs;
 mod limits;
 mod log;
+mod openapi;
 mod operators;
 mod probes;
 mod queues;
+mod reports;
 mod sessions;
 
 use std::sync::{Arc, Mutex};
@@ -37,9 +39,11 @@ use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
 use crate::jobs::{Order, PausedQueues, Registry, new_job};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
+use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
 use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
 use crate::supervision::Tree;
+use crate::telemetry::checked_log::CheckedLog;
 
 /// The password of every account that a test makes without saying otherwise.
 const PASSWORD: &str = "correct horse battery";
@@ -50,6 +54,8 @@ struct World {
     clock: Clock,
     /// The jobs whose attempts were told to end.
     hurried: Arc<Mutex<Vec<JobId>>>,
+    /// What this test's thread logs.
+    log: CheckedLog,
     _folder: tempfile::TempDir,
 }
 
@@ -121,6 +127,7 @@ impl World {
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             postbox,
+            reports: ReportFolder::open(folder.path().join("reports")).unwrap(),
             cancel_attempt: Arc::new(move |job| {
                 cancels.lock().unwrap().push(job);
                 true
@@ -142,6 +149,7 @@ impl World {
             state: web::Data::new(state),
             clock,
             hurried,
+            log: CheckedLog::begin(),
             _folder: folder,
         }
     }
@@ -386,7 +394,14 @@ async fn what_is_nowhere_and_a_method_that_is_not_there_are_told_as_problems() {
 async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
-    for uri in ["/v1/emails", "/v1/probes", "/v1/accounts", "/v1/sessions", "/verify"] {
+    for uri in [
+        "/v1/emails",
+        "/v1/probes",
+        "/v1/reports",
+        "/v1/accounts",
+        "/v1/sessions",
+        "/verify",
+    ] {
         let post = request(Method::POST, uri, &token)
             .insert_header(("idempotency-key", "k1"))
             .set_json(json!({}));

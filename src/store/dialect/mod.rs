@@ -123,3 +123,12 @@ pub(super) fn is_permanent(error: &DieselError) -> bool {
 pub(super) fn is_locked(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, details) if details.message() == LOCKED)
 }
+
+/// The text at `path` in a column of JSON; null where there is none, or the column holds something else.
+pub(super) fn json_text(column: &str, path: &[&str]) -> String {
+    // SQLite parses a text once for both.
+    format!(
+        "CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{}') END",
+        path.join(".")
+    )
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Retention;
+use crate::reports::ReportFolder;
 use crate::store::testing::{NOW, end, job, request};
 use crate::store::{Abort, nodes};
 use crate::workers::clearing::clear;
@@ -11,6 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperParts {
     KeeperParts {
         store: (**store).clone(),
+        reports: ReportFolder::open(store.beside("reports")).unwrap(),
         node: NODE,
         clock: clock.clone(),
         lease: lease.clone(),

@@ -6,6 +6,7 @@ mod alone;
 mod dispatching;
 mod keeping;
 mod lanes;
+mod report_files;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

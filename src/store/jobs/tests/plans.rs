@@ -1,50 +1,11 @@
 //! The frequent statements use the indexes that were made for them: the very statements that the code sends are explained
 //! by SQLite, so that a changed query cannot keep a stale promise.
 
-use std::sync::{Arc, Mutex};
-
-use diesel::connection::{Connection as _, InstrumentationEvent};
-use diesel::prelude::*;
-use diesel::sql_types::Text;
-
 use super::*;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
-use crate::store::testing::{NODE, NOW};
-use crate::store::{Connection, JobFilter};
-
-#[derive(QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
-
-/// The statements that `act` sends about jobs, and the plan of each.
-fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let mut connection = store.other();
-    connection.set_instrumentation({
-        let sent = Arc::clone(&sent);
-        move |event: InstrumentationEvent<'_>| {
-            if let InstrumentationEvent::StartQuery { query, .. } = event {
-                sent.lock().unwrap().push(query.to_string());
-            }
-        }
-    });
-    act(&mut connection);
-    let sent = std::mem::take(&mut *sent.lock().unwrap());
-    let statements = sent.into_iter().filter(|statement| statement.contains("jobs"));
-    statements
-        .map(|statement| {
-            let statement = statement.split(" -- binds").next().unwrap().to_owned();
-            let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
-                .load(&mut store.other())
-                .unwrap();
-            let plan: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
-            (statement, plan.join("; "))
-        })
-        .collect()
-}
+use crate::store::JobFilter;
+use crate::store::testing::{NODE, NOW, plans};
 
 /// The plan of the only such statement.
 fn plan_of<'a>(plans: &'a [(String, String)], part: &str) -> &'a str {
