@@ -79,7 +79,6 @@ impl Keeper {
         let parts = self.parts.clone();
         self.clearing = Some(tokio::spawn(async move {
             clear(&parts).await;
-            // The files of expired reports, and what a crash or a lost write has left in their folder.
             report_files::expire(&parts.store, &parts.reports, parts.clock.now()).await;
             report_files::sweep(&parts.store, &parts.reports).await;
         }));

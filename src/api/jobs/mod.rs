@@ -52,8 +52,9 @@ pub(super) struct ListQuery {
     limit: Option<i64>,
 }
 
-/// Lists the workspace's jobs, the newest first; for operators, everybody's. A page that looks for something rare may be
-/// short, or empty, and still have a next one.
+/// Lists the workspace's jobs, the newest first; for operators, everybody's.
+///
+/// A page that looks for something rare may be short, or empty, and still have a next one.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", security(("member" = [])), params(ListQuery),
     responses((status = 200, description = "A page of jobs.", body = Page<JobView>)),

@@ -27,6 +27,7 @@ fn routes_with_json() -> Vec<(Method, &'static str, serde_json::Value)> {
             json!({ "to": "a@example.org", "subject": "A", "text": "A" }),
         ),
         (Method::POST, "/v1/probes", json!({ "steps": 1 })),
+        (Method::POST, "/v1/reports", json!({ "table": "jobs", "format": "csv" })),
     ]
 }
 
