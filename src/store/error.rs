@@ -79,6 +79,16 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Busy(_) | Self::Closed)
     }
+
+    /// Whether the same write would fail again however often it is tried: because of what it writes, or of what is there.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Statement(error) => dialect::is_permanent(error),
+            Self::Corrupt { .. } | Self::Panicked { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<DieselError> for StoreError {

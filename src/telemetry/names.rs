@@ -62,6 +62,8 @@ pub mod event {
     pub const CANCELS_UNSEEN: &str = "cancels_unseen";
     /// The end of an attempt could not be written yet, and is written again.
     pub const OUTCOME_RETRIED: &str = "outcome_retried";
+    /// The end of an attempt cannot be written as it was; the attempt is given up as failed instead.
+    pub const OUTCOME_REFUSED: &str = "outcome_refused";
     /// The end of an attempt was not written before the database was closed; the next start takes the job back.
     pub const OUTCOME_LOST: &str = "outcome_lost";
     /// A point of no return could not be noted, so that the attempt stopped before it.

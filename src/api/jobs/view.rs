@@ -44,6 +44,7 @@ pub(in crate::api) struct JobView {
     attempts: Vec<AttemptView>,
     /// How many older attempts are not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     attempts_omitted: Option<i64>,
 }
 
