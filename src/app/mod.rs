@@ -142,7 +142,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let node = NodeId::generate();
     recovery::enter_and_rescue(&store, node, &clock).await?;
 
-    let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
+    let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))

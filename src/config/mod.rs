@@ -6,6 +6,7 @@
 //!
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
+mod mail;
 mod source;
 mod url;
 
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use source::ConfigError;
-pub use url::{DatabaseUrl, MailUrl, PublicUrl, UrlError};
+pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
 use crate::domain::password::PasswordCost;
 use crate::telemetry::LogFormat;
@@ -102,6 +104,8 @@ pub struct Mail {
     pub url: MailUrl,
     /// Who the mail is from, such as `Legwork <legwork@localhost>`.
     pub from: String,
+    /// A file with the certificates of authorities that are trusted beside the system's, as PEM.
+    pub ca_file: Option<PathBuf>,
     /// Mails that are sent at once; 1 to 1,000.
     pub concurrency: usize,
 }
@@ -203,13 +207,7 @@ impl Config {
                     .unwrap_or_else(|| DatabaseUrl::in_folder(&data_dir)),
                 readers: settings.ranged("database.readers", 1, 64)?,
             },
-            mail: Mail {
-                url: settings
-                    .derived("mail.url", |text| MailUrl::parse(&text))?
-                    .unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
-                from: settings.checked("mail.from", parse_from)?,
-                concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
-            },
+            mail: Mail::read(settings, &data_dir)?,
             probes: Probes {
                 concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
             },
@@ -259,6 +257,26 @@ impl Http {
     pub fn connections_per_worker(&self) -> usize {
         let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
         (self.max_connections / workers).max(1)
+    }
+}
+
+impl Mail {
+    fn read(settings: &Settings, data_dir: &Path) -> Result<Self, ConfigError> {
+        let apart = mail::ApartLogin {
+            username: settings.optional("mail.username")?,
+            password: settings.optional::<String>("mail.password")?.map(SecretString::from),
+        };
+        let url = settings.derived("mail.url", |text| MailUrl::with_login(&text, &apart))?;
+        let has_relay = matches!(url, Some(MailUrl::Relay(_)));
+        let needs_relay = "is of no use without a relay; set mail.url to smtp://host or smtps://host";
+        settings.require(has_relay || apart.username.is_none(), "mail.username", needs_relay)?;
+        settings.require(has_relay || apart.password.is_none(), "mail.password", needs_relay)?;
+        Ok(Self {
+            url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
+            ca_file: settings.optional("mail.ca_file")?,
+            from: settings.checked("mail.from", parse_from)?,
+            concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
+        })
     }
 }
 

@@ -29,6 +29,10 @@ pub mod event {
     pub const LEASE_LOST: &str = "lease_lost";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// The relay cannot be used: `error` says why. Mails wait until [`RELAY_UP`].
+    pub const RELAY_DOWN: &str = "relay_down";
+    /// The relay can be used again.
+    pub const RELAY_UP: &str = "relay_up";
     /// Code panicked; `location` says where.
     pub const PANIC: &str = "panic";
 }
@@ -71,6 +75,8 @@ pub mod field {
     pub const STATUS: &str = "status";
     /// The phase of a shutdown.
     pub const PHASE: &str = "phase";
+    /// Where mail goes, as `smtp://host:port`, without a login.
+    pub const RELAY: &str = "relay";
     /// A place in the source, as `file:line:column`.
     pub const LOCATION: &str = "location";
     /// When something is tried next, as RFC 3339.

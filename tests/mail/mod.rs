@@ -3,6 +3,9 @@
 mod outbox;
 mod smtp_dialogue;
 mod smtp_failures;
+mod smtp_login;
+mod smtp_recipients;
+mod smtp_tls;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -36,7 +39,7 @@ fn mail(id: &str) -> Rendered {
 }
 
 /// Moves this runtime's clock; it stands still for no await but this one, or it would run ahead of the relay's answers.
-async fn let_pass(time: Duration) {
+pub(crate) async fn let_pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();

@@ -77,7 +77,7 @@ pub(super) async fn list_jobs(
     let next_cursor = found.last().filter(|_| has_more).map(|(job, _)| cursor::write(job.id));
     let data: Result<Vec<_>, _> = found
         .into_iter()
-        .map(|(job, all)| JobView::of(job, all, &state.registry))
+        .map(|(job, all)| view(job, all, &member, &state))
         .collect();
     Ok(HttpResponse::Ok().json(json!({ "data": data?, "next_cursor": next_cursor })))
 }
@@ -93,7 +93,7 @@ pub(super) async fn show_job(
         job.map(|job| with_attempts(connection, job)).transpose()
     });
     let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(JobView::of(job, attempts, &state.registry)?))
+    Ok(HttpResponse::Ok().json(view(job, attempts, &member, &state)?))
 }
 
 /// `POST /v1/jobs/{id}/cancel`: 200 if the job is cancelled, 202 if its attempt was asked to end.
@@ -124,7 +124,7 @@ pub(super) async fn cancel_job(
     } else {
         HttpResponse::Ok()
     };
-    Ok(answer.json(JobView::of(job, attempts, &state.registry)?))
+    Ok(answer.json(view(job, attempts, &member, &state)?))
 }
 
 /// `POST /v1/jobs/{id}/retry`.
@@ -149,12 +149,19 @@ pub(super) async fn retry_job(
         request_id = request.as_str(),
         "a job was ordered to run again"
     );
-    Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state.registry)?))
+    Ok(HttpResponse::Accepted().json(view(job, attempts, &member, &state)?))
 }
 
 fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
     Ok((job, attempts))
+}
+
+/// The job as `member` may see it.
+fn view(job: JobRecord, attempts: Vec<AttemptRecord>, member: &Member, state: &State) -> Result<JobView, StoreError> {
+    let is_own = job.workspace == member.account.workspace;
+    let view = JobView::of(job, attempts, &state.registry)?;
+    Ok(if is_own { view } else { view.masked() })
 }
 
 fn refused(refusal: OrderRefused) -> Problem {
