@@ -1,6 +1,9 @@
 //! The mail transports against the world outside: a relay over TCP, a folder.
 
+mod opensmtpd;
 mod outbox;
+mod postfix;
+mod real_server;
 mod smtp_dialogue;
 mod smtp_failures;
 mod smtp_login;

@@ -4,5 +4,6 @@ mod command_line;
 mod crash;
 mod first_steps;
 mod log;
+mod mail;
 mod pages;
 mod shutdown;

@@ -119,7 +119,7 @@ fn mask_recipients(result: &mut Value) {
     let recipients = result.get_mut("recipients").and_then(Value::as_array_mut);
     for to in recipients.into_iter().flatten().filter_map(|one| one.get_mut("to")) {
         let address = to.as_str().and_then(|text| EmailAddress::parse(text).ok());
-        *to = Value::from(address.map(|address| address.masked().to_string()));
+        *to = Value::from(address.map(|address| address.masked()));
     }
 }
 
