@@ -14,6 +14,7 @@ use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
 use legwork::store::{Store, StoreOptions};
 use legwork::telemetry;
+use legwork::telemetry::names::event;
 
 /// Legwork answers at once and does the legwork later.
 ///
@@ -42,6 +43,8 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Print the description of the API in OpenAPI 3.1, as JSON
+    Openapi,
 }
 
 #[derive(Subcommand)]
@@ -96,6 +99,10 @@ fn run(line: CommandLine, config: Config) -> Outcome {
             let bytes = Store::backup(config.database.url.path(), &target).map_err(|error| telemetry::chain(&error))?;
             say(&format!("{} holds a copy of {bytes} bytes", target.display()))
         }
+        Command::Openapi => {
+            let document = legwork::api::openapi_document().to_pretty_json();
+            say(&document.map_err(|error| telemetry::chain(&error))?)
+        }
         Command::Account(AccountCommand::Create {
             email,
             name,
@@ -127,7 +134,11 @@ fn serve(config: Config) -> Outcome {
             std::process::exit(128_i32.saturating_add(number));
         }
         Err(error) => {
-            tracing::error!(error = telemetry::chain(&error), "the service cannot go on");
+            tracing::error!(
+                event = event::SERVICE_FAILED,
+                error = telemetry::chain(&error),
+                "the service cannot go on"
+            );
             Ok(ExitCode::FAILURE)
         }
     }

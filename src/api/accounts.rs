@@ -9,6 +9,7 @@
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Member;
@@ -29,12 +30,14 @@ use crate::store::registrations::{self, Registration};
 use crate::store::{Abort, NewJob, Tx};
 
 /// An account as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
 pub(super) struct AccountView {
     id: AccountId,
     workspace_id: WorkspaceId,
     email: EmailAddress,
     name: String,
+    /// Whether it may see and steer the whole service.
     is_operator: bool,
     created_at: Timestamp,
 }
@@ -52,22 +55,34 @@ impl From<Account> for AccountView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewAccount)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccountBody {
+    #[schema(value_type = EmailAddress)]
     email: String,
+    /// Not the address itself, nor one of the most used passwords.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     password: SecretString,
+    /// What the person is called, in one line.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AccountChange)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChangeBody {
+    /// What the person is called, in one line.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 
-#[derive(Serialize)]
+/// What everybody is told who registers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Registered)]
 struct Told {
+    /// What to do next, for people.
     message: &'static str,
 }
 
@@ -76,7 +91,17 @@ const REGISTERED: Told = Told {
     message: "a mail is on its way to this address; open the link in it to go on",
 };
 
-/// `POST /v1/accounts`.
+/// Registers an account.
+///
+/// The answer is the same for an address that has an account already; its owner learns that by mail.
+#[utoipa::path(
+    post, path = "/v1/accounts", tag = "accounts",
+    request_body(
+        content = NewAccountBody,
+        example = json!({ "email": "ada@example.com", "password": "correct horse battery", "name": "Ada" }),
+    ),
+    responses((status = 202, description = "A mail with a link is on its way.", body = Told)),
+)]
 pub(super) async fn create_account(
     StrictJson(body): StrictJson<NewAccountBody>,
     state: web::Data<State>,
@@ -112,12 +137,21 @@ pub(super) async fn create_account(
     Ok(HttpResponse::Accepted().json(REGISTERED))
 }
 
-/// `GET /v1/accounts/me`.
+/// Shows the account that asks.
+#[utoipa::path(
+    get, path = "/v1/accounts/me", tag = "accounts", security(("member" = [])),
+    responses((status = 200, description = "The account.", body = AccountView)),
+)]
 pub(super) async fn show_account(member: Member) -> HttpResponse {
     HttpResponse::Ok().json(AccountView::from(member.account))
 }
 
-/// `PATCH /v1/accounts/me`.
+/// Changes the account that asks.
+#[utoipa::path(
+    patch, path = "/v1/accounts/me", tag = "accounts", security(("member" = [])),
+    request_body(content = AccountChangeBody, example = json!({ "name": "Ada Lovelace" })),
+    responses((status = 200, description = "The account as it is now.", body = AccountView)),
+)]
 pub(super) async fn update_account(
     Then(member, StrictJson(body)): Then<Member, StrictJson<AccountChangeBody>>,
     state: web::Data<State>,

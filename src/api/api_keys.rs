@@ -7,12 +7,14 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::SessionMember;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, StrictJson};
+use super::openapi::Scope;
+use super::page::Page;
 use super::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::email::DisplayName;
@@ -25,17 +27,23 @@ use crate::store::api_keys::{self, ApiKey};
 const KEYS_MAX: usize = 100;
 
 /// The scope that allows everything.
-const EVERYTHING: &str = "*";
+pub(super) const EVERYTHING: &str = "*";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewApiKey)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApiKeyBody {
+    /// What the key is for, in one line.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// What it may do; the only scope is `*`, everything.
+    #[schema(min_items = 1, max_items = 1, value_type = Vec<Scope>)]
     scopes: Vec<String>,
 }
 
 /// A key as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 struct ApiKeyView {
     id: ApiKeyId,
     name: String,
@@ -43,6 +51,7 @@ struct ApiKeyView {
     created_at: Timestamp,
     /// The key itself, when it is made and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     key: Option<String>,
 }
 
@@ -58,7 +67,15 @@ impl ApiKeyView {
     }
 }
 
-/// `POST /v1/api-keys`.
+/// Makes an API key, which is shown this once.
+#[utoipa::path(
+    post, path = "/v1/api-keys", tag = "api keys", security(("session" = [])),
+    request_body(content = NewApiKeyBody, example = json!({ "name": "nightly import", "scopes": ["*"] })),
+    responses(
+        (status = 201, description = "The key, with itself as `key`.", body = ApiKeyView),
+        (status = 409, description = "The account has as many keys as it may."),
+    ),
+)]
 pub(super) async fn create_api_key(
     Then(member, StrictJson(body)): Then<SessionMember, StrictJson<NewApiKeyBody>>,
     state: web::Data<State>,
@@ -86,7 +103,11 @@ pub(super) async fn create_api_key(
     Ok(HttpResponse::Created().json(ApiKeyView::of(key, Some(&secret))))
 }
 
-/// `GET /v1/api-keys`.
+/// Lists the account's API keys.
+#[utoipa::path(
+    get, path = "/v1/api-keys", tag = "api keys", security(("session" = [])),
+    responses((status = 200, description = "All keys, without themselves; there is one page.", body = Page<ApiKeyView>)),
+)]
 pub(super) async fn list_api_keys(member: SessionMember, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let account = member.account.id;
     let limit = i64::try_from(KEYS_MAX).unwrap_or(i64::MAX);
@@ -94,11 +115,16 @@ pub(super) async fn list_api_keys(member: SessionMember, state: web::Data<State>
         .store
         .read(move |connection| api_keys::of_account(connection, account, limit))
         .await?;
-    let data: Vec<_> = found.into_iter().map(|key| ApiKeyView::of(key, None)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "data": data, "next_cursor": null })))
+    let data = found.into_iter().map(|key| ApiKeyView::of(key, None));
+    Ok(HttpResponse::Ok().json(Page::whole(data)))
 }
 
-/// `DELETE /v1/api-keys/{id}`.
+/// Revokes an API key.
+#[utoipa::path(
+    delete, path = "/v1/api-keys/{id}", tag = "api keys", security(("session" = [])),
+    params(("id" = ApiKeyId, Path, description = "Which key.")),
+    responses((status = 204, description = "The key is of no use any more.")),
+)]
 pub(super) async fn delete_api_key(
     Then(member, PathParam(id)): Then<SessionMember, PathParam<ApiKeyId>>,
     state: web::Data<State>,

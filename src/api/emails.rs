@@ -10,10 +10,12 @@ use std::collections::HashSet;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Member;
 use super::http::{Fields, Problem, RequestId, StrictJson};
+use super::openapi::{Accepted, Recipients, TemplateName};
 use super::order::Wishes;
 use super::then::Then;
 use super::work::accept;
@@ -28,23 +30,57 @@ const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// The most bytes of the HTML, which says the same at more length.
 const HTML_BYTES_MAX: usize = 512 * 1024;
 
-#[derive(Deserialize)]
+/// A mail, in one's own words (`subject`, `text`, `html`) or by a template (`template`, `data`).
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewEmail)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewEmailBody {
-    /// One address, or an array of them.
+    #[schema(value_type = Recipients)]
     to: Value,
+    /// In one line.
+    #[schema(min_length = 1, max_length = 255)]
     subject: Option<String>,
+    /// The plain text; its limit is in bytes.
+    #[schema(min_length = 1, max_length = 262_144)]
     text: Option<String>,
+    /// The same as HTML; its limit is in bytes.
+    #[schema(max_length = 524_288)]
     html: Option<String>,
+    /// The name of a built-in template.
+    #[schema(value_type = Option<TemplateName>)]
     template: Option<String>,
+    /// The fields that the template asks for.
+    #[schema(value_type = Option<Object>)]
     data: Option<Value>,
+    /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
     when_uncertain: Option<WhenUncertain>,
+    /// From when it may go out; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// Higher goes first.
+    #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
+    /// How often it is tried at most.
+    #[schema(minimum = 1, maximum = 100)]
     max_attempts: Option<i64>,
 }
 
-/// `POST /v1/emails`.
+/// Sends a mail.
+///
+/// All recipients see each other, and it goes to all of them or to none. The sender is the service's own.
+#[utoipa::path(
+    post, path = "/v1/emails", tag = "work", security(("member" = [])),
+    request_body(content = NewEmailBody, examples(
+        ("written" = (summary = "In one's own words", value = json!({
+            "to": "bob@example.com", "subject": "Hello", "text": "Are you well?"
+        }))),
+        ("template" = (summary = "By a template", value = json!({
+            "to": ["bob@example.com"], "template": "welcome",
+            "data": { "name": "Bob", "link": "https://example.com/x" },
+            "run_at": "2030-01-31T08:30:00Z", "priority": 5, "when_uncertain": "hold"
+        }))),
+    )),
+    responses(Accepted),
+)]
 pub(super) async fn create_email(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewEmailBody>>,
     state: web::Data<State>,

@@ -10,6 +10,7 @@
 mod accounts;
 mod api_keys;
 mod auth;
+mod credential_cache;
 mod credentials;
 mod emails;
 mod failure;
@@ -17,9 +18,13 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod openapi;
 mod order;
+mod page;
 mod pages;
 mod probes;
+mod queues;
+mod reports;
 mod sessions;
 mod state;
 mod supervision;
@@ -29,18 +34,31 @@ mod then;
 mod verification;
 mod work;
 
+pub use credential_cache::CredentialCache;
+pub use health::Readiness;
 pub use http::HashingPool;
-pub use state::{CancelAttempt, EventStreams, ShutdownFlag, State};
+pub use openapi::document as openapi_document;
+pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
 
-use http::Endpoint;
+use http::{Endpoint, Endpoints};
+
+/// Registers every route of the service.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let all = endpoints()
+        .into_iter()
+        .fold(web::scope(""), |scope, endpoint| scope.service(endpoint));
+    config
+        .app_data(web::Data::new(openapi::Published::default()))
+        .service(all.wrap(from_fn(idempotency::refuse)));
+}
 
 /// Every route of the service.
-pub fn routes(config: &mut web::ServiceConfig) {
+fn endpoints() -> Endpoints {
     let at = Endpoint::at;
-    let all = web::scope("")
+    Endpoints::default()
         // Open.
         .service(at("/").get(pages::show_home))
         .service(
@@ -50,6 +68,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
+        .service(at("/openapi.json").get(openapi::show_openapi))
+        .service(at("/docs").get(openapi::show_docs))
+        .service(at("/docs/{file}").get(openapi::show_docs_file))
         // Accounts, sessions and keys.
         .service(at("/v1/accounts").post(accounts::create_account))
         .service(at("/v1/accounts/verify").post(verification::verify_account))
@@ -78,14 +99,26 @@ pub fn routes(config: &mut web::ServiceConfig) {
         // Work.
         .service(at("/v1/emails").post(emails::create_email))
         .service(at("/v1/probes").post(probes::create_probe))
+        .service(
+            at("/v1/reports")
+                .get(reports::list_reports)
+                .post(reports::create_report),
+        )
+        .service(
+            at("/v1/reports/{id}")
+                .get(reports::show_report)
+                .delete(reports::delete_report),
+        )
+        .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
         .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))
         .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
         // Operators.
+        .service(at("/v1/queues").get(queues::list_queues))
+        .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
+        .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))
         .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))
-        .wrap(from_fn(idempotency::refuse));
-    config.service(all);
 }

@@ -7,10 +7,12 @@ use actix_web::{HttpResponse, web};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Member;
 use super::http::{Fields, Problem, RequestId, StrictJson};
+use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
 use super::then::Then;
 use super::work::accept;
@@ -22,22 +24,50 @@ const STEPS_MAX: i64 = 100_000;
 /// The longest step: an hour.
 const STEP_MS_MAX: i64 = 3_600_000;
 
-#[derive(Deserialize)]
+/// A walk of so many steps.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewProbe)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewProbeBody {
+    /// Each one is a progress report.
+    #[schema(minimum = 0, maximum = 100_000)]
     steps: i64,
+    /// How long one takes, in milliseconds; 0 unless given.
+    #[schema(minimum = 0, maximum = 3_600_000)]
     step_ms: Option<i64>,
+    /// How long one attempt may take, in milliseconds.
+    #[schema(minimum = 1, maximum = 86_400_000)]
     timeout_ms: Option<i64>,
+    /// From when it may run; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// Higher goes first.
+    #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
+    /// How often it is tried at most.
+    #[schema(minimum = 1, maximum = 100)]
     max_attempts: Option<i64>,
+    /// Whether it fails after its steps; for operators only.
     #[serde(default, deserialize_with = "failure")]
     fail: Option<ProbeFailure>,
+    /// Whether it panics; for operators only.
     #[serde(default, deserialize_with = "panic")]
     panic: Option<ProbePanic>,
 }
 
-/// `POST /v1/probes`.
+/// Makes a probe: work to be watched.
+///
+/// It reports each step and obeys its time limit and cancel. For operators it fails or panics on request.
+#[utoipa::path(
+    post, path = "/v1/probes", tag = "work", security(("member" = [])),
+    request_body(content = NewProbeBody, examples(
+        ("minute" = (summary = "A minute long", value = json!({ "steps": 60, "step_ms": 1000 }))),
+        ("limited" = (summary = "With every wish", value = json!({
+            "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z", "priority": -1,
+            "max_attempts": 2, "fail": false, "panic": false
+        }))),
+    )),
+    responses(Accepted),
+)]
 pub(super) async fn create_probe(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewProbeBody>>,
     state: web::Data<State>,

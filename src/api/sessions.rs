@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::State;
 use super::accounts::AccountView;
@@ -15,6 +15,7 @@ use super::auth::SessionMember;
 use super::credentials::{login_cookie, logout_cookie};
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, StrictJson};
+use super::page::Page;
 use super::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
@@ -27,22 +28,46 @@ use crate::store::{Abort, StoreError};
 /// The most characters of a program's name for itself that are kept: enough for every browser.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewSession)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSessionBody {
+    #[schema(value_type = EmailAddress)]
     email: String,
+    #[schema(value_type = String, format = Password)]
     password: SecretString,
 }
 
+/// A login, with its token this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeSession)]
+struct MadeSessionView {
+    /// What to send as `Authorization: Bearer …`.
+    token: String,
+    expires_at: Timestamp,
+    account: AccountView,
+}
+
 /// A login as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 struct SessionView {
     id: SessionId,
+    /// How the program that logged in calls itself.
     user_agent: Option<String>,
     created_at: Timestamp,
     expires_at: Timestamp,
     /// Whether it is the one that asks.
     current: bool,
+}
+
+/// The login that asks, and its account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CurrentSession)]
+struct CurrentSessionView {
+    #[serde(flatten)]
+    session: SessionView,
+    account: AccountView,
 }
 
 impl SessionView {
@@ -57,7 +82,23 @@ impl SessionView {
     }
 }
 
-/// `POST /v1/sessions`.
+/// Logs in.
+///
+/// An unknown address, a wrong password and an address that is not verified yet get the same answer.
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "sessions",
+    request_body(
+        content = NewSessionBody,
+        example = json!({ "email": "ada@example.com", "password": "correct horse battery" }),
+    ),
+    responses(
+        (
+            status = 201, description = "The login; the cookie holds the same token.", body = MadeSessionView,
+            headers(("Set-Cookie" = String, description = "The token, for browsers.")),
+        ),
+        (status = 401, description = "No account has this address and this password."),
+    ),
+)]
 pub(super) async fn create_session(
     StrictJson(body): StrictJson<NewSessionBody>,
     request: HttpRequest,
@@ -80,13 +121,21 @@ pub(super) async fn create_session(
         Ok::<_, Abort<StoreError>>(sessions::keep_newest(tx.connection(), session.account)?)
     });
     write.await.map_err(or_refused(Problem::from))?;
-    let answer = json!({ "token": token.expose(), "expires_at": expires_at, "account": AccountView::from(account) });
+    let answer = MadeSessionView {
+        token: token.expose().to_owned(),
+        expires_at,
+        account: account.into(),
+    };
     Ok(HttpResponse::Created()
         .cookie(login_cookie(&token, state.config.session.ttl, &state))
         .json(answer))
 }
 
-/// `GET /v1/sessions`.
+/// Lists where the account is logged in, the newest first.
+#[utoipa::path(
+    get, path = "/v1/sessions", tag = "sessions", security(("session" = [])),
+    responses((status = 200, description = "All logins; there is one page.", body = Page<SessionView>)),
+)]
 pub(super) async fn list_sessions(member: SessionMember, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let (account, now) = (member.account.id, state.clock.now());
     let found = state
@@ -94,29 +143,31 @@ pub(super) async fn list_sessions(member: SessionMember, state: web::Data<State>
         .read(move |connection| sessions::of_account(connection, account, now))
         .await?;
     let asking = member.session.id;
-    let data: Vec<_> = found
-        .into_iter()
-        .map(|session| SessionView::of(session, asking))
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({ "data": data, "next_cursor": null })))
+    let data = found.into_iter().map(|session| SessionView::of(session, asking));
+    Ok(HttpResponse::Ok().json(Page::whole(data)))
 }
 
-/// `GET /v1/sessions/current`.
+/// Shows the login that asks.
+#[utoipa::path(
+    get, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
+    responses((status = 200, description = "The login and its account.", body = CurrentSessionView)),
+)]
 pub(super) async fn show_session(member: SessionMember) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Current {
-        #[serde(flatten)]
-        session: SessionView,
-        account: AccountView,
-    }
     let asking = member.session.id;
-    HttpResponse::Ok().json(Current {
+    HttpResponse::Ok().json(CurrentSessionView {
         session: SessionView::of(member.session, asking),
         account: member.account.into(),
     })
 }
 
-/// `DELETE /v1/sessions/current`.
+/// Logs out.
+#[utoipa::path(
+    delete, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
+    responses((
+        status = 204, description = "The login is gone.",
+        headers(("Set-Cookie" = String, description = "Takes the cookie away.")),
+    )),
+)]
 pub(super) async fn delete_current_session(
     member: SessionMember,
     state: web::Data<State>,
@@ -125,7 +176,12 @@ pub(super) async fn delete_current_session(
     end_session(id, &member, &state).await
 }
 
-/// `DELETE /v1/sessions/{id}`.
+/// Ends one of the account's logins.
+#[utoipa::path(
+    delete, path = "/v1/sessions/{id}", tag = "sessions", security(("session" = [])),
+    params(("id" = SessionId, Path, description = "Which login.")),
+    responses((status = 204, description = "The login is gone.")),
+)]
 pub(super) async fn delete_session(
     Then(member, PathParam(id)): Then<SessionMember, PathParam<SessionId>>,
     state: web::Data<State>,

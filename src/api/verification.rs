@@ -6,6 +6,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::State;
 use super::accounts::AccountView;
@@ -17,16 +18,26 @@ use crate::domain::token::TokenHash;
 use crate::store::accounts::{self, Account, AddressTaken, NewAccount};
 use crate::store::{Abort, registrations};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = VerificationToken)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenBody {
+    /// The `token` of the mailed link.
+    #[schema(value_type = String)]
     token: SecretString,
 }
 
 /// The one thing that is wrong with a token.
 struct BadToken;
 
-/// `POST /v1/accounts/verify`.
+/// Verifies an address by the token of the mailed link.
+///
+/// A token that is unknown, used, expired, or of an address that got an account meanwhile is a 422 each.
+#[utoipa::path(
+    post, path = "/v1/accounts/verify", tag = "accounts",
+    request_body(content = TokenBody, example = json!({ "token": "lwr_0m1n2b3v" })),
+    responses((status = 200, description = "The account, which can log in now.", body = AccountView)),
+)]
 pub(super) async fn verify_account(
     StrictJson(body): StrictJson<TokenBody>,
     state: web::Data<State>,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::address::Closed;
 
@@ -20,7 +21,7 @@ use super::address::Closed;
 const FULL_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a mailbox stands at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MailboxGauge {
     /// Accepted messages whose handler has not begun.
     pub depth: usize,

@@ -1,12 +1,13 @@
 //! The tree as an operator sees it at one moment.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::mailbox::MailboxGauge;
 use crate::clock::Timestamp;
 
 /// Where a child is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
     /// Ordered, and not yet built for the first time.
@@ -24,7 +25,7 @@ pub enum NodeState {
 }
 
 /// A failure of a child.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Failure {
     /// When it happened.
     pub at: Timestamp,
@@ -33,7 +34,7 @@ pub struct Failure {
 }
 
 /// One node of the tree: the root with its children, or a child.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NodeSnapshot {
     /// The name.
     pub name: String,
@@ -60,5 +61,6 @@ pub struct NodeSnapshot {
     /// Accepted messages that were dropped unhandled, when it stopped; for the root, of all its children.
     pub undelivered: u64,
     /// Its children, in the order of their start.
+    #[schema(no_recursion)]
     pub children: Vec<NodeSnapshot>,
 }

@@ -3,4 +3,5 @@
 mod mailing;
 mod outage;
 mod recipients;
+mod reporting;
 mod simulation;

@@ -86,7 +86,7 @@ impl Simulation {
         loop {
             let request = ClaimRequest {
                 queue: Queue::Mail,
-                kinds: self.registry.names(),
+                kinds: self.registry.of_queue(Queue::Mail),
                 limit: SLOTS,
                 node: self.node,
                 now: self.clock.now(),

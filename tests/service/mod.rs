@@ -6,4 +6,5 @@ mod first_steps;
 mod log;
 mod mail;
 mod pages;
+mod reports;
 mod shutdown;

@@ -1,6 +1,8 @@
 //! What several integration tests need: doubles of the world outside.
 
 pub(crate) mod certificates;
+pub(crate) mod leaks;
+pub(crate) mod log_table;
 pub(crate) mod mail_server;
 pub(crate) mod opensmtpd;
 pub(crate) mod postfix;

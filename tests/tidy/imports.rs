@@ -16,6 +16,11 @@ const ONLY_IN: &[(&[&str], &[&str], &str)] = &[
         "keep HTTP out of this part",
     ),
     (
+        &["utoipa::", "utoipa_swagger_ui::"],
+        &["src/api", "src/supervision/snapshot.rs", "src/supervision/mailbox.rs"],
+        "say in api/openapi/types.rs how the type looks in JSON",
+    ),
+    (
         &["env::var", "env::vars", "env::var_os", "env::vars_os"],
         &["src/config"],
         "make it a setting of config",
@@ -50,6 +55,7 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     // Randomness for keys.
     ("keyring", &["domain"]),
+    ("private", &[]),
 ];
 
 /// Pure rules may name a moment, and nothing else.

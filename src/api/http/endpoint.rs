@@ -12,6 +12,7 @@ use super::Problem;
 /// An address with its handlers, to be given to `App::service` or `ServiceConfig::service`.
 #[must_use = "an endpoint answers only once it is registered"]
 pub struct Endpoint {
+    pattern: String,
     resource: Resource,
     allow: Vec<Method>,
 }
@@ -20,9 +21,22 @@ impl Endpoint {
     /// The address `pattern`, such as `/v1/jobs/{id}`, without methods yet.
     pub fn at(pattern: &str) -> Self {
         Self {
+            pattern: pattern.into(),
             resource: web::resource(pattern),
             allow: Vec::new(),
         }
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// The methods that it has, in the order in which `Allow` names them.
+    #[must_use]
+    pub fn methods(&self) -> &[Method] {
+        &self.allow
     }
 
     /// Answers `GET` and `HEAD` with `handler`.
@@ -94,6 +108,29 @@ impl Endpoint {
         self.resource = self.resource.route(web::method(method.clone()).to(handler));
         self.allow.push(method);
         self
+    }
+}
+
+/// The endpoints of an application, which can be looked at before they are registered.
+#[derive(Default)]
+#[must_use = "endpoints answer only once they are registered"]
+pub struct Endpoints(Vec<Endpoint>);
+
+impl Endpoints {
+    /// The same endpoints and one more.
+    pub fn service(mut self, endpoint: Endpoint) -> Self {
+        self.0.push(endpoint);
+        self
+    }
+}
+
+impl IntoIterator for Endpoints {
+    type Item = Endpoint;
+    type IntoIter = std::vec::IntoIter<Endpoint>;
+
+    /// The endpoints, in the order in which they are asked.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

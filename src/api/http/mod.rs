@@ -30,13 +30,13 @@ pub mod request_id;
 pub mod security;
 pub mod validate;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Endpoints};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::StrictJson;
 pub use limits::Limits;
 pub use path::PathParam;
-pub use problem::{FieldError, Problem, Slug};
+pub use problem::{FieldError, Problem, ProblemBody, Slug};
 pub use query::StrictQuery;
 pub use request_id::RequestId;
 pub use validate::Fields;

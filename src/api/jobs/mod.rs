@@ -3,18 +3,18 @@
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
-mod cursor;
+pub(super) mod cursor;
 mod view;
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::State;
 use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictQuery};
 use super::order::ranged;
+use super::page::Page;
 use super::then::Then;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue};
@@ -29,17 +29,32 @@ const PAGE: i64 = 50;
 /// The most jobs on a page.
 const PAGE_MAX: i64 = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// Only jobs in this state.
+    #[param(nullable = false)]
     state: Option<JobState>,
+    /// Only jobs of this kind, such as `email.send`.
+    #[param(nullable = false)]
     kind: Option<String>,
+    /// Only jobs in this queue.
+    #[param(nullable = false)]
     queue: Option<Queue>,
+    /// The `next_cursor` of the page before.
+    #[param(nullable = false)]
     cursor: Option<String>,
+    /// How many jobs on the page; 50 unless given.
+    #[param(nullable = false, minimum = 1, maximum = 100)]
     limit: Option<i64>,
 }
 
-/// `GET /v1/jobs`.
+/// Lists the workspace's jobs, the newest first; for operators, everybody's.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "jobs", security(("member" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of jobs.", body = Page<JobView>)),
+)]
 pub(super) async fn list_jobs(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
@@ -79,10 +94,18 @@ pub(super) async fn list_jobs(
         .into_iter()
         .map(|(job, all)| view(job, all, &member, &state))
         .collect();
-    Ok(HttpResponse::Ok().json(json!({ "data": data?, "next_cursor": next_cursor })))
+    Ok(HttpResponse::Ok().json(Page {
+        data: data?,
+        next_cursor,
+    }))
 }
 
-/// `GET /v1/jobs/{id}`.
+/// Shows a job with its attempts.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "jobs", security(("member" = [])),
+    params(("id" = JobId, Path, description = "Which job.")),
+    responses((status = 200, description = "The job.", body = JobView)),
+)]
 pub(super) async fn show_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
     state: web::Data<State>,
@@ -96,7 +119,16 @@ pub(super) async fn show_job(
     Ok(HttpResponse::Ok().json(view(job, attempts, &member, &state)?))
 }
 
-/// `POST /v1/jobs/{id}/cancel`: 200 if the job is cancelled, 202 if its attempt was asked to end.
+/// Cancels a job that waits or runs.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/cancel", tag = "jobs", security(("member" = [])),
+    params(("id" = JobId, Path, description = "Which job.")),
+    responses(
+        (status = 200, description = "The job is cancelled.", body = JobView),
+        (status = 202, description = "Its attempt was asked to end.", body = JobView),
+        (status = 409, description = "The job has ended already."),
+    ),
+)]
 pub(super) async fn cancel_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
     state: web::Data<State>,
@@ -127,7 +159,15 @@ pub(super) async fn cancel_job(
     Ok(answer.json(view(job, attempts, &member, &state)?))
 }
 
-/// `POST /v1/jobs/{id}/retry`.
+/// Runs a finished job once more, its history kept.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/retry", tag = "jobs", security(("member" = [])),
+    params(("id" = JobId, Path, description = "Which job.")),
+    responses(
+        (status = 202, description = "The job waits again.", body = JobView),
+        (status = 409, description = "The job has not ended."),
+    ),
+)]
 pub(super) async fn retry_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
     state: web::Data<State>,
@@ -160,7 +200,7 @@ fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobReco
 /// The job as `member` may see it.
 fn view(job: JobRecord, attempts: Vec<AttemptRecord>, member: &Member, state: &State) -> Result<JobView, StoreError> {
     let is_own = job.workspace == member.account.workspace;
-    let view = JobView::of(job, attempts, &state.registry)?;
+    let view = JobView::of(job, attempts, state)?;
     Ok(if is_own { view } else { view.masked() })
 }
 

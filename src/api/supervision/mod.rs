@@ -6,23 +6,58 @@ mod stream;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Operator;
 use super::http::{PathParam, Problem, RequestId};
 use super::then::Then;
+use crate::supervision::NodeSnapshot;
+use crate::telemetry::names::event;
 
 /// When to try again after all places for streams were taken.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// `GET /v1/supervision`.
-pub(super) async fn show_tree(_operator: Operator, state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "root": state.tree.snapshot() }))
+/// The tree at one moment.
+#[derive(Serialize, ToSchema)]
+struct Tree {
+    root: NodeSnapshot,
 }
 
-/// `GET /v1/supervision/events`: server-sent events, the recent ones first.
+/// An order that was passed on.
+#[derive(Serialize, ToSchema)]
+struct Ordered {
+    /// The child's name.
+    name: String,
+    /// What was ordered.
+    ordered: &'static str,
+}
+
+/// Shows the supervision tree.
+#[utoipa::path(
+    get, path = "/v1/supervision", tag = "operators", security(("operator" = [])),
+    responses((status = 200, description = "The tree: states, restarts, failures, mailboxes.", body = Tree)),
+)]
+pub(super) async fn show_tree(_operator: Operator, state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(Tree {
+        root: state.tree.snapshot(),
+    })
+}
+
+/// Streams the events of the supervision tree, the recent ones first.
+///
+/// Server-sent events: the name is the event's kind, the data the event as JSON. A client that was too slow gets `missed`,
+/// and the last one before a shutdown is `end`.
+#[utoipa::path(
+    get, path = "/v1/supervision/events", tag = "operators", security(("operator" = [])),
+    params(("Last-Event-ID" = Option<u64>, Header, description = "The last event seen; the stream goes on behind it.")),
+    responses(
+        (status = 200, description = "The stream.", body = String, content_type = "text/event-stream"),
+        (status = 503, description = "All places for streams are taken."),
+    ),
+)]
 pub(super) async fn stream_events(
     _operator: Operator,
     request: HttpRequest,
@@ -42,7 +77,12 @@ pub(super) async fn stream_events(
         .streaming(events))
 }
 
-/// `POST /v1/supervision/{name}/restart`.
+/// Restarts a child of the supervision tree.
+#[utoipa::path(
+    post, path = "/v1/supervision/{name}/restart", tag = "operators", security(("operator" = [])),
+    params(("name" = String, Path, description = "The child's name in the tree.", example = "prober")),
+    responses((status = 202, description = "The order was passed on.", body = Ordered)),
+)]
 pub(super) async fn restart_child(
     Then(Operator(member), PathParam(name)): Then<Operator, PathParam<String>>,
     state: web::Data<State>,
@@ -54,11 +94,14 @@ pub(super) async fn restart_child(
         .map_err(|_no_such_child| Problem::not_found())?;
     tracing::warn!(
         target: "legwork::supervision",
-        event = "restart_ordered",
+        event = event::RESTART_ORDERED,
         actor = name,
         account = %member.account.id,
         request_id = request.as_str(),
         "an operator ordered a restart"
     );
-    Ok(HttpResponse::Accepted().json(json!({ "name": name, "ordered": "restart" })))
+    Ok(HttpResponse::Accepted().json(Ordered {
+        name,
+        ordered: "restart",
+    }))
 }

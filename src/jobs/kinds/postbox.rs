@@ -157,7 +157,7 @@ fn taken(mut recipients: Recipients, receipt: &Receipt, rendered: &Rendered, ctx
         event = telemetry::names::event::MAIL_SENT,
         job = %ctx.job(),
         recipients = rendered.envelope.to.len().saturating_sub(receipt.refusals.len()),
-        refused = receipt.refusals.len(),
+        not_taken = receipt.refusals.len(),
         reply = receipt.words,
         "a mail was handed over"
     );

@@ -18,6 +18,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub(super) use render::finish;
 pub use slug::Slug;
@@ -25,7 +26,7 @@ pub use slug::Slug;
 use super::request_id::seal;
 
 /// One field that is not what it must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where it is: a JSON pointer (RFC 6901) into the body such as `/to/0`, or `/query/<name>` for a query parameter.
     pub pointer: String,
@@ -179,6 +180,22 @@ impl Problem {
         &self.errors
     }
 
+    /// The body of its answer, for the description of the API.
+    pub(in crate::api) fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self.body(Some("0193a0f2b1c47d3e8f90a1b2c3d4e5f6"))).unwrap_or_default()
+    }
+
+    fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
+        ProblemBody {
+            r#type: format!("/problems/{}", self.slug.as_str()),
+            title: self.slug.title(),
+            status: self.slug.status().as_u16(),
+            detail: &self.detail,
+            request_id,
+            errors: &self.errors,
+        }
+    }
+
     /// `Retry-After` in whole seconds, at least one, so that nobody tries again at once.
     fn with_retry_after(self, after: Duration) -> Self {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
@@ -190,16 +207,27 @@ impl Problem {
 const INTERNAL_DETAIL: &str =
     "the service failed to answer; its operator finds the cause in the log under this request_id";
 
-/// The body of an answer.
-#[derive(Serialize)]
-struct Body<'a> {
+/// What went wrong with a request (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// The kind of problem, which never changes its meaning: `/problems/` and a word for it.
+    #[schema(format = "uri-reference")]
     r#type: String,
+    /// The kind in a few words that are the same each time.
     title: &'a str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is to be said about this occurrence, for people.
     detail: &'a str,
+    /// The id under which the log tells of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required, nullable = false)]
     request_id: Option<&'a str>,
+    /// Each field that is not what it must be.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false, min_items = 1)]
     errors: &'a [FieldError],
 }
 
@@ -221,20 +249,12 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let body = Body {
-            r#type: format!("/problems/{}", self.slug.as_str()),
-            title: self.slug.title(),
-            status: self.slug.status().as_u16(),
-            detail: &self.detail,
-            request_id: self.request_id.as_deref(),
-            errors: &self.errors,
-        };
         let mut answer = HttpResponse::build(self.slug.status());
         for (name, value) in &self.headers {
             answer.insert_header((name.clone(), value.clone()));
         }
         // Text and numbers always serialize, so the body is never empty.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let body = serde_json::to_vec(&self.body(self.request_id.as_deref())).unwrap_or_default();
         let mut answer = answer.content_type("application/problem+json").body(body);
         // An error that leaves a middleware becomes an answer only outside of all of them.
         seal(answer.headers_mut(), self.request_id.as_deref());

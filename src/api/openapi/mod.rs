@@ -1,0 +1,84 @@
+//! The description of every route in OpenAPI 3.1, made from the handlers and their types.
+//!
+//! Guarantees: no route is missing, every example is accepted, every limit is the one that the code holds, and every answer
+//! is as described: tests compare the document with the running service. What a handler says about itself stands above it;
+//! what follows for every route of its sort (who may come in, how it refuses) is added in one place, [`answers`] and [`roles`].
+//!
+//! Left out: the pages for people (`/`, `/verify`, `/docs`), which are no part of the API.
+
+mod answers;
+mod publish;
+mod roles;
+mod types;
+
+use utoipa::OpenApi as _;
+
+use answers::Answers;
+use roles::Roles;
+
+pub(super) use answers::Accepted;
+pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
+pub(super) use types::{Recipients, Scope, TemplateName};
+
+use super::{accounts, api_keys, emails, health, jobs, probes, queues, reports, sessions, supervision, verification};
+
+/// The document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Legwork",
+        description = "Answers at once and does the legwork later: slow work is a durable job, accepted with 202 and looked \
+                       at under its `Location`. Errors are `application/problem+json` (RFC 9457).",
+    ),
+    paths(
+        health::show_live,
+        health::show_ready,
+        publish::show_openapi,
+        accounts::create_account,
+        verification::verify_account,
+        accounts::show_account,
+        accounts::update_account,
+        sessions::list_sessions,
+        sessions::create_session,
+        sessions::show_session,
+        sessions::delete_current_session,
+        sessions::delete_session,
+        api_keys::list_api_keys,
+        api_keys::create_api_key,
+        api_keys::delete_api_key,
+        emails::create_email,
+        probes::create_probe,
+        reports::create_report,
+        reports::list_reports,
+        reports::show_report,
+        reports::show_report_file,
+        reports::delete_report,
+        jobs::list_jobs,
+        jobs::show_job,
+        jobs::cancel_job,
+        jobs::retry_job,
+        queues::list_queues,
+        queues::pause_queue,
+        queues::resume_queue,
+        supervision::show_tree,
+        supervision::stream_events,
+        supervision::restart_child,
+    ),
+    tags(
+        (name = "accounts", description = "Registering an account, and one's own."),
+        (name = "sessions", description = "Logging in, seeing where one is logged in, logging out."),
+        (name = "api keys", description = "What programs come in with."),
+        (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),
+        (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
+        (name = "resources", description = "What work has made."),
+        (name = "operators", description = "How the service itself is doing, and steering it."),
+        (name = "open", description = "What anybody may ask."),
+    ),
+    modifiers(&Roles, &Answers),
+)]
+struct Document;

@@ -1,0 +1,109 @@
+//! Who may use an operation.
+//!
+//! Guarantees: a handler names one role, as `security(("operator" = []))`; the document tells by which credentials that role
+//! comes in, and says it in words. A handler that names none is open to anybody.
+
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+
+use super::answers::operations;
+use crate::api::credentials::COOKIE;
+
+/// The schemes that the document describes.
+const SESSION_TOKEN: &str = "session_token";
+const API_KEY: &str = "api_key";
+const SESSION_COOKIE: &str = "session_cookie";
+
+/// The roles that handlers name: the extractors of [`crate::api::auth`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum Role {
+    /// Anybody.
+    Open,
+    /// An account, by a login or an API key.
+    Member,
+    /// An account, by a login.
+    Session,
+    /// An operator, by a login or an API key.
+    Operator,
+}
+
+impl Role {
+    /// The role that `operation` names, before or after [`Roles`] spelled it out.
+    pub(in crate::api) fn of(operation: &Operation) -> Self {
+        let named = operation.security.iter().flatten().filter_map(|requirement| {
+            let requirement = serde_json::to_value(requirement).ok()?;
+            let (name, scopes) = requirement.as_object()?.iter().next()?;
+            let scope = scopes.get(0).and_then(serde_json::Value::as_str);
+            Some(scope.unwrap_or(name).to_owned())
+        });
+        match named.into_iter().next().as_deref() {
+            Some("operator") => Self::Operator,
+            Some("session") => Self::Session,
+            Some(_) => Self::Member,
+            None => Self::Open,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Member => "member",
+            Self::Session => "session",
+            Self::Operator => "operator",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Open => "Open to anybody.",
+            Self::Member => "For any account, by a login or an API key.",
+            Self::Session => "For any account, by a login only: an API key is refused.",
+            Self::Operator => "For operators, by a login or an API key.",
+        }
+    }
+
+    fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Open => &[],
+            Self::Session => &[SESSION_TOKEN, SESSION_COOKIE],
+            Self::Member | Self::Operator => &[API_KEY, SESSION_TOKEN, SESSION_COOKIE],
+        }
+    }
+}
+
+/// Spells out the role of each operation.
+pub(super) struct Roles;
+
+impl Modify for Roles {
+    fn modify(&self, document: &mut OpenApi) {
+        for (_, operation) in operations(document) {
+            let role = Role::of(operation);
+            // The names behind a scheme are the roles that it must have (OpenAPI 3.1, Security Requirement Object).
+            let requirements = role
+                .schemes()
+                .iter()
+                .map(|scheme| SecurityRequirement::new(*scheme, [role.name()]));
+            operation.security = Some(requirements.collect());
+            let told = operation.description.take().map(|text| format!("{text}\n\n"));
+            operation.description = Some(told.unwrap_or_default() + role.words());
+        }
+        let bearer = |format: &str, told: &str| {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);
+            SecurityScheme::Http(scheme.description(Some(told)).build())
+        };
+        let cookie = ApiKeyValue::with_description(COOKIE, "The cookie that a login sets, for browsers.");
+        let components = document.components.get_or_insert_default();
+        components.add_security_schemes_from_iter([
+            (API_KEY, bearer("lwk_…", "An API key, from `POST /v1/api-keys`.")),
+            (
+                SESSION_TOKEN,
+                bearer("lws_…", "The token of a login, from `POST /v1/sessions`."),
+            ),
+            (SESSION_COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
+        ]);
+    }
+}

@@ -1,0 +1,138 @@
+//! How the inner types look in JSON, so that they need not know of this description.
+//!
+//! Guarantees: what is said here is made from the constants of those types: prefixes of ids, names of states, limits.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::api::api_keys::EVERYTHING;
+
+use crate::clock::Timestamp;
+use crate::domain::email::{ADDRESS_BYTES_MAX, EmailAddress};
+use crate::domain::id::{AccountId, ApiKeyId, JobId, ReportId, SessionId, WorkspaceId};
+use crate::domain::job::{AttemptOutcome, JobState, Progress, Queue, WhenUncertain};
+use crate::domain::report::{ReportFormat, ReportTable};
+use crate::jobs::kinds::{ProbeFailure, ProbePanic};
+use crate::mail::{RECIPIENTS_MAX, Templates};
+
+/// Who a mail goes to.
+pub(in crate::api) enum Recipients {}
+
+/// The name of a built-in template.
+pub(in crate::api) enum TemplateName {}
+
+/// What an API key may do.
+pub(in crate::api) enum Scope {}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn count(what: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .description(Some(what))
+}
+
+fn nullable(schema: ObjectBuilder, kind: Type) -> ObjectBuilder {
+    schema.schema_type(SchemaType::from_iter([kind, Type::Null]))
+}
+
+macro_rules! schemas {
+    ($($name:ident => $schema:expr;)*) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                Schema::from($schema).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )*};
+}
+
+/// An id with this prefix.
+fn id(prefix: &str, what: &str) -> ObjectBuilder {
+    text()
+        .description(Some(format!("The id of {what}; ids sort by the time they were made.")))
+        .pattern(Some(format!("^{prefix}_[0-9a-f]{{32}}$")))
+        .examples([format!("{prefix}_0193a0f2b1c47d3e8f90a1b2c3d4e5f6")])
+}
+
+/// One of these values, each written as it is in JSON.
+fn choice(what: &str, values: impl IntoIterator<Item = Value>) -> ObjectBuilder {
+    let types = SchemaType::from_iter([Type::Boolean, Type::String]);
+    ObjectBuilder::new()
+        .schema_type(types)
+        .description(Some(what))
+        .enum_values(Some(values))
+}
+
+/// One of these names.
+fn one_of<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
+    text().description(Some(what)).enum_values(Some(names))
+}
+
+schemas! {
+    AccountId => id(Self::PREFIX, "an account");
+    ApiKeyId => id(Self::PREFIX, "an API key");
+    JobId => id(Self::PREFIX, "a job");
+    ReportId => id(Self::PREFIX, "a report");
+    SessionId => id(Self::PREFIX, "a login");
+    WorkspaceId => id(Self::PREFIX, "a workspace");
+    AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
+    JobState => one_of("Where a job is.", Self::ALL.iter().map(|one| one.as_str()));
+    ReportFormat => one_of("How a report is written.", Self::ALL.iter().map(|one| one.as_str()));
+    ReportTable => one_of("What a report is of.", Self::ALL.iter().map(|one| one.as_str()));
+    Queue => one_of("The lane in which jobs of one worker wait.", Self::ALL.iter().map(|one| one.as_str()));
+    WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
+    ProbeFailure => choice(
+        "Not at all, each time, the first time only, or for good.",
+        [json!(false), json!(true), json!("once"), json!("permanent")],
+    );
+    ProbePanic => choice("Not at all, in the attempt, or in the worker itself.", [json!(false), json!(true), json!("actor")]);
+    Scope => one_of("What an API key may do: `*` is everything.", [EVERYTHING]);
+    TemplateName => one_of(
+        "A built-in template.",
+        // Templates that do not compile would have ended the start.
+        Templates::new().map(|templates| templates.names()).unwrap_or_default(),
+    );
+    Recipients => OneOfBuilder::new()
+        .description(Some("One address, or several."))
+        .item(Ref::from_schema_name(EmailAddress::name()))
+        .item(
+            ArrayBuilder::new()
+                .items(RefOr::Ref(Ref::from_schema_name(EmailAddress::name())))
+                .min_items(Some(1))
+                .max_items(Some(RECIPIENTS_MAX)),
+        );
+    Progress => ObjectBuilder::new()
+        .description(Some("How far an attempt has come, in the work's own units."))
+        .property("done", count("Units done."))
+        .property("total", nullable(count("Units in all, if they are known."), Type::Integer))
+        .property(
+            "note",
+            nullable(text().description(Some("What is being done, for people.")), Type::String)
+                .max_length(Some(Progress::NOTE_MAX)),
+        )
+        .required("done")
+        .required("total")
+        .required("note");
+    Timestamp => text()
+        .description(Some("A moment (RFC 3339); shown in UTC with six digits of a second."))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .examples(["2026-01-31T08:30:00.000000Z"]);
+    EmailAddress => text()
+        .description(Some("A mail address in ASCII, without quotes, comments and IP addresses."))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+        .max_length(Some(ADDRESS_BYTES_MAX))
+        .examples(["ada@example.com"]);
+}

@@ -1,0 +1,206 @@
+//! The document by itself: whole, sound, and served.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix_web::http::Method;
+use serde_json::Value;
+
+use crate::api::endpoints;
+use crate::api::openapi::document;
+use crate::api::tests::{World, request};
+
+/// Routes that the document leaves out, each with its reason.
+const OUTSIDE: &[(&str, &str)] = &[
+    ("/", "a page for people"),
+    (
+        "/verify",
+        "a page for people and its form; programs use /v1/accounts/verify",
+    ),
+    ("/docs", "the page that shows the document"),
+    ("/docs/{file}", "what that page is made of"),
+];
+
+/// Every operation of the document: its method, path and description.
+pub(super) fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            found.push((method.to_uppercase(), path.clone(), operation.clone()));
+        }
+    }
+    found
+}
+
+/// The document as clients read it.
+pub(super) fn as_json() -> Value {
+    serde_json::to_value(document()).unwrap()
+}
+
+#[test]
+fn every_route_is_described_or_left_out_for_a_reason() {
+    let mut registered = BTreeSet::new();
+    for endpoint in endpoints() {
+        let methods = endpoint.methods().iter().filter(|method| **method != Method::HEAD);
+        registered.extend(methods.map(|method| (method.to_string(), endpoint.pattern().to_owned())));
+    }
+    let outside = |path: &str| OUTSIDE.iter().any(|(outside, _)| *outside == path);
+    for (path, _) in OUTSIDE {
+        assert!(
+            registered.iter().any(|(_, other)| path == other),
+            "{path} is gone; take it off the list"
+        );
+    }
+    registered.retain(|(_, path)| !outside(path));
+    let described: BTreeSet<_> = operations(&as_json())
+        .into_iter()
+        .map(|(method, path, _)| (method, path))
+        .collect();
+    assert_eq!(
+        registered, described,
+        "left: the routes; right: the document. Annotate the handler, and name it in api/openapi/mod.rs"
+    );
+}
+
+#[test]
+fn every_operation_says_what_it_is_for_who_may_use_it_and_how_it_answers() {
+    let document = as_json();
+    let tags: BTreeSet<_> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["name"].clone().to_string())
+        .collect();
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    let mut ids = BTreeMap::new();
+    for (method, path, operation) in operations(&document) {
+        let here = format!("{method} {path}: {operation}");
+        let summary = operation["summary"].as_str().unwrap_or_default();
+        assert!(
+            summary.len() > 5 && summary.ends_with('.') && !summary.contains('`'),
+            "a summary: {here}"
+        );
+        assert!(
+            operation["description"].as_str().unwrap_or_default().len() > 10,
+            "a description: {here}"
+        );
+        let own = operation["tags"].as_array().unwrap();
+        assert!(
+            own.len() == 1 && tags.contains(&own[0].to_string()),
+            "one tag that is described: {here}"
+        );
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        assert_eq!(ids.insert(id, here.clone()), None, "an operationId of its own");
+        for requirement in operation["security"].as_array().unwrap() {
+            assert!(
+                requirement
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .all(|scheme| schemes.contains_key(scheme)),
+                "{here}"
+            );
+        }
+        let in_path: BTreeSet<_> = path.split(['{', '}']).skip(1).step_by(2).collect();
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let named = parameters
+            .iter()
+            .filter(|one| one["in"] == "path")
+            .map(|one| one["name"].as_str().unwrap());
+        assert_eq!(in_path, named.collect(), "the parameters of the path: {here}");
+        assert!(
+            parameters
+                .iter()
+                .all(|one| one["description"].is_string() && one["schema"].is_object()),
+            "{here}"
+        );
+        let statuses: Vec<_> = operation["responses"].as_object().unwrap().keys().collect();
+        assert!(
+            statuses.iter().any(|status| status.starts_with('2')),
+            "a success: {here}"
+        );
+        if let Some(body) = operation.get("requestBody") {
+            assert_eq!(body["required"], true, "{here}");
+            let content = &body["content"]["application/json"];
+            assert!(
+                content["example"].is_object() || content["examples"].is_object(),
+                "an example: {here}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_field_of_a_request_is_closed() {
+    let document = as_json();
+    let mut left = vec![&document];
+    while let Some(value) = left.pop() {
+        if let Some(target) = value.get("$ref").and_then(Value::as_str) {
+            let pointer = target.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{target} is nowhere");
+        }
+        match value {
+            Value::Object(fields) => left.extend(fields.values()),
+            Value::Array(items) => left.extend(items),
+            _ => {}
+        }
+    }
+    for (method, path, operation) in operations(&document) {
+        let Some(body) = operation.get("requestBody") else {
+            continue;
+        };
+        let target = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+        let schema = document.pointer(target.strip_prefix('#').unwrap()).unwrap();
+        assert_eq!(
+            schema["additionalProperties"], false,
+            "{method} {path}: deny_unknown_fields is missing"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn whoever_has_the_document_is_told_that_it_did_not_change() {
+    let world = World::new();
+    let first = world.get("/openapi.json", "").await;
+    assert_eq!((first.status, first.header("content-type")), (200, "application/json"));
+    assert_eq!(
+        (&first.body, first.body["openapi"].as_str()),
+        (&as_json(), Some("3.1.0"))
+    );
+    let tag = first.header("etag").to_owned();
+    for (given, status) in [(tag.as_str(), 304), ("*", 304), ("\"another\"", 200), ("nonsense", 200)] {
+        let again = request(Method::GET, "/openapi.json", "").insert_header(("if-none-match", given));
+        let again = world.send(again).await;
+        assert_eq!((again.status, again.header("etag")), (status, tag.as_str()), "{given}");
+        assert_eq!(again.text.is_empty(), status == 304, "{given}");
+    }
+}
+
+#[actix_web::test]
+async fn the_page_of_the_document_runs_scripts_of_its_own_and_no_other_page_does() {
+    let world = World::new();
+    let page = world.get("/docs", "").await;
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(page.header("content-security-policy").contains("script-src 'self';"));
+    assert!(
+        !page.text.contains("<script>") && !page.text.contains("//"),
+        "nothing inline, nothing from elsewhere"
+    );
+    for uri in ["/", "/verify?token=x", "/v1/jobs", "/docs/start.js"] {
+        let policy = world.get(uri, "").await.header("content-security-policy").to_owned();
+        assert!(
+            policy.starts_with("default-src 'none'") && !policy.contains("script-src"),
+            "{uri}: {policy}"
+        );
+    }
+    for uri in [
+        "/docs/nowhere",
+        "/docs/swagger-initializer.js",
+        "/docs/..%2fstart.js",
+        "/docs/",
+    ] {
+        world.get(uri, "").await.is(404, &[]);
+    }
+}
