@@ -157,7 +157,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let lease = Lease::renewed_at(clock.now());
     recovery::enter_and_rescue(&store, node, &clock).await?;
 
-    let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
+    let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let registry = Registry::new()

@@ -8,6 +8,7 @@
 
 mod environment;
 mod listing;
+mod mail;
 mod service_manager;
 mod source;
 mod url;
@@ -20,9 +21,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use listing::{Listing, SettingRow};
+pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use service_manager::notify_socket;
 pub use source::ConfigError;
-pub use url::{DatabaseUrl, MailUrl, PublicUrl, UrlError};
+pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
 use crate::domain::password::PasswordCost;
 use crate::telemetry::LogFormat;
@@ -114,6 +116,8 @@ pub struct Mail {
     pub url: MailUrl,
     /// Who the mail is from, such as `Legwork <legwork@localhost>`.
     pub from: String,
+    /// A file with the certificates of authorities that are trusted beside the system's, as PEM.
+    pub ca_file: Option<PathBuf>,
     /// Mails that are sent at once; 1 to 1,000.
     pub concurrency: usize,
 }
@@ -258,13 +262,7 @@ impl Config {
                     .unwrap_or_else(|| DatabaseUrl::in_folder(&data_dir)),
                 readers: settings.ranged("database.readers", 1, 64)?,
             },
-            mail: Mail {
-                url: settings
-                    .derived("mail.url", |text| MailUrl::parse(&text))?
-                    .unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
-                from: settings.checked("mail.from", parse_from)?,
-                concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
-            },
+            mail: Mail::read(settings, &data_dir)?,
             probes: Probes {
                 concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
             },
@@ -348,6 +346,26 @@ impl Limits {
             jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
+        })
+    }
+}
+
+impl Mail {
+    fn read(settings: &Settings, data_dir: &Path) -> Result<Self, ConfigError> {
+        let apart = mail::ApartLogin {
+            username: settings.optional("mail.username")?,
+            password: settings.optional::<String>("mail.password")?.map(SecretString::from),
+        };
+        let url = settings.derived("mail.url", |text| MailUrl::with_login(&text, &apart))?;
+        let has_relay = matches!(url, Some(MailUrl::Relay(_)));
+        let needs_relay = "is of no use without a relay; set mail.url to smtp://host or smtps://host";
+        settings.require(has_relay || apart.username.is_none(), "mail.username", needs_relay)?;
+        settings.require(has_relay || apart.password.is_none(), "mail.password", needs_relay)?;
+        Ok(Self {
+            url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
+            ca_file: settings.optional("mail.ca_file")?,
+            from: settings.checked("mail.from", parse_from)?,
+            concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
         })
     }
 }

@@ -18,10 +18,19 @@ use super::DEFAULTS;
 use super::environment::{self, FILE_SUFFIX, Variable};
 
 /// Settings whose default depends on others or on the terminal, so that `defaults.toml` has no value for them.
-const DERIVED: [&str; 5] = ["public_url", "secret_keys", "database.url", "mail.url", "log.format"];
+const DERIVED: [&str; 8] = [
+    "public_url",
+    "secret_keys",
+    "database.url",
+    "mail.url",
+    "mail.username",
+    "mail.password",
+    "mail.ca_file",
+    "log.format",
+];
 
 /// Settings whose value may hold a password or a key.
-const SECRET: [&str; 3] = ["secret_keys", "database.url", "mail.url"];
+const SECRET: [&str; 4] = ["secret_keys", "database.url", "mail.url", "mail.password"];
 
 /// What the layer of the defaults is called.
 const DEFAULTS_NAME: &str = "the defaults";

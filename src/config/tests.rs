@@ -146,9 +146,10 @@ fn an_unknown_setting_is_refused_in_the_file_and_in_the_environment() {
 fn no_secret_is_shown_in_an_error_or_by_debug() {
     for (variable, value) in [
         ("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/legwork"),
-        ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail"),
+        ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail?tls=none"),
         ("LEGWORK_MAIL__URL", "hush"),
-        ("LEGWORK_MAIL__URL", "smtp://legwork:hush@mail"),
+        ("LEGWORK_MAIL__URL", "smtp://legwork:hush@mail/inbox"),
+        ("LEGWORK_MAIL__PASSWORD", "hush"),
     ] {
         let message = refused("", &[(variable, value)]);
         assert!(!message.contains("hush") && message.contains(variable), "{message}");
@@ -158,8 +159,33 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
         !message.contains("hush") && message.contains("legwork.toml, line 2"),
         "{message}"
     );
-    let config = load("", &[("LEGWORK_SECRET_KEYS", "a:hush")]).unwrap();
-    assert!(!format!("{config:?}").contains("hush"));
+    for variables in [
+        vec![("LEGWORK_SECRET_KEYS", "a:hush")],
+        vec![("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail")],
+        vec![
+            ("LEGWORK_MAIL__URL", "smtps://ada@mail"),
+            ("LEGWORK_MAIL__PASSWORD", "hush"),
+        ],
+    ] {
+        let config = load("", &variables).unwrap();
+        assert!(!format!("{config:?} {}", config.mail.url).contains("hush"));
+    }
+}
+
+#[test]
+fn a_login_for_mail_is_of_use_only_with_a_relay() {
+    for variable in ["LEGWORK_MAIL__USERNAME", "LEGWORK_MAIL__PASSWORD"] {
+        assert!(refused("", &[(variable, "x")]).contains("is of no use without a relay"));
+    }
+    let apart = [
+        ("LEGWORK_MAIL__URL", "smtp://relay.example"),
+        ("LEGWORK_MAIL__USERNAME", "ada"),
+        ("LEGWORK_MAIL__PASSWORD", "12345"),
+        ("LEGWORK_MAIL__CA_FILE", "/etc/ca.pem"),
+    ];
+    let config = load("", &apart).unwrap();
+    assert_eq!(config.mail.url.to_string(), "smtp://relay.example:587?tls=required");
+    assert_eq!(config.mail.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
 }
 
 fn by_files(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {

@@ -105,9 +105,9 @@ impl Ended<'_> {
         match answer {
             Some(Ok(Outcome::Completed(result))) => completed(result),
             Some(Ok(Outcome::Failed(failure))) => self.failed(failure),
-            Some(Ok(Outcome::Snoozed(wait))) => End {
+            Some(Ok(Outcome::Snoozed { wait, why })) => End {
                 end: AttemptEnd::Snoozed(self.parts.clock.now().plus(wait)),
-                error: None,
+                error: why,
                 result: None,
             },
             Some(Ok(Outcome::Uncertain(error))) => End::of(AttemptEnd::Uncertain(self.rule, self.retry()), error),
@@ -130,7 +130,11 @@ impl Ended<'_> {
             RetryWish::After(wait) => Retry::At(self.parts.clock.now().plus(wait)),
             RetryWish::Never => Retry::Never,
         };
-        End::of(AttemptEnd::Failed(retry), failure.error)
+        End {
+            // What is too large to keep is left out, and what went wrong matters more than that.
+            result: failure.result.and_then(|result| completed(Some(result)).result),
+            ..End::of(AttemptEnd::Failed(retry), failure.error)
+        }
     }
 
     /// The end that the cause of the stop imposes.

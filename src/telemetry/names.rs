@@ -74,6 +74,10 @@ pub mod event {
     pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// The relay cannot be used: `error` says why. Mails wait until `relay_up`.
+    pub const RELAY_DOWN: &str = "relay_down";
+    /// The relay can be used again.
+    pub const RELAY_UP: &str = "relay_up";
     /// A report's file was built.
     pub const REPORT_BUILT: &str = "report_built";
     /// A report could not be built; its attempt failed.

@@ -5,6 +5,7 @@ mod crash;
 mod first_steps;
 mod help;
 mod log;
+mod mail;
 mod pages;
 mod reports;
 mod settings;

@@ -17,6 +17,7 @@ async fn what_the_work_answers_is_what_is_written() {
         Outcome::Failed(Failure {
             error: "no luck".to_owned(),
             retry,
+            result: None,
         })
     };
     let answers: [(Outcome, IsRight); 7] = [
@@ -28,7 +29,7 @@ async fn what_the_work_answers_is_what_is_written() {
         (failed(RetryWish::After(after)), |end| {
             end == AttemptEnd::Failed(Retry::At(NOW.plus(Duration::from_secs(7))))
         }),
-        (Outcome::Snoozed(after), |end| {
+        (Outcome::Snoozed { wait: after, why: None }, |end| {
             end == AttemptEnd::Snoozed(NOW.plus(Duration::from_secs(7)))
         }),
         (Outcome::Cancelled, |end| end == AttemptEnd::Cancelled),
