@@ -71,7 +71,8 @@ pub(super) struct NewEmailBody {
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(
         ("written" = (summary = "In one's own words", value = json!({
-            "to": "bob@example.com", "subject": "Hello", "text": "Are you well?"
+            "to": "bob@example.com", "subject": "Hello", "text": "Are you well?",
+            "html": "<p>Are you <b>well</b>?</p>", "max_attempts": 3
         }))),
         ("template" = (summary = "By a template", value = json!({
             "to": ["bob@example.com"], "template": "welcome",

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{PASSWORD, World, request};
 use crate::telemetry::{LogFormat, subscriber};
 
+/// A log in memory.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -23,7 +24,7 @@ impl std::io::Write for Sink {
 }
 
 impl Sink {
-    fn lines(&self) -> Vec<Value> {
+    pub(super) fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
