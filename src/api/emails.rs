@@ -37,8 +37,7 @@ const HTML_BYTES_MAX: usize = 512 * 1024;
 pub(super) struct NewEmailBody {
     #[schema(value_type = Recipients)]
     to: Value,
-    /// In one line.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Option<Subject>)]
     subject: Option<String>,
     /// The plain text; its limit is in bytes.
     #[schema(min_length = 1, max_length = 262_144)]

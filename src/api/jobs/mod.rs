@@ -43,7 +43,7 @@ pub(super) struct ListQuery {
     #[param(nullable = false)]
     queue: Option<Queue>,
     /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
+    #[param(nullable = false, min_length = 1)]
     cursor: Option<String>,
     /// How many jobs on the page; 50 unless given.
     #[param(nullable = false, minimum = 1, maximum = 100)]

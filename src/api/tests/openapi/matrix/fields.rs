@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Asked, Case, Wanted};
-use crate::api::tests::openapi::spec::{Operation, choices, resolved, types};
+use crate::api::tests::openapi::conformance::validator;
+use crate::api::tests::openapi::spec::{DOCUMENT, Operation, choices, resolved, types};
 
 /// A value of each JSON type.
 fn samples() -> Vec<(&'static str, Value)> {
@@ -41,6 +42,22 @@ const NO_TIMES: &[&str] = &[
     "2026-13-01T00:00:00Z",
     "99999-01-01T00:00:00Z",
     "1700000000",
+];
+
+/// Texts that some fields take and others do not.
+const ODD: &[&str] = &[
+    " ",
+    "\n",
+    "a\nb",
+    "a\rb",
+    "a\r\nBcc: eve@example.com",
+    "a\u{0}b",
+    "a\u{9b}b",
+    "a\u{2028}b",
+    "a\u{202e}b",
+    "\u{feff}",
+    "{{x}}",
+    "'; drop table jobs; --",
 ];
 
 /// A text of so many characters that is no word, so that it passes for a password too.
@@ -96,8 +113,15 @@ pub(super) fn cases(operation: &Operation, good: &Asked, body: &Value) -> Vec<Ca
                     .case(format!("{pointer}: null"), Wanted::Spared(pointer.clone())),
             );
         }
-        for odd in ["a\u{0}b", "a\u{202e}b", "\u{feff}", "{{x}}", "'; drop table jobs; --"] {
-            cases.push(with(&odd.into()).case(format!("{pointer}: an odd text"), Wanted::Described));
+        let validator = validator(&DOCUMENT, field);
+        for odd in ODD {
+            let value = Value::from(*odd);
+            let wanted = if validator.is_valid(&value) {
+                Wanted::Described
+            } else {
+                Wanted::Blamed(pointer.clone())
+            };
+            cases.push(with(&value).case(format!("{pointer}: an odd text: {value}"), wanted));
         }
         cases.extend(raw(good, &base, name));
     }
@@ -225,17 +249,19 @@ fn right(schema: &'static Value) -> Vec<Value> {
                 .filter_map(|key| choice[*key].as_i64())
                 .map(|number| json!(number)),
         );
-        let is_free = ["enum", "format", "pattern"]
-            .iter()
-            .all(|key| choice[*key].is_null() || choice[*key] == "password");
         let lengths = ["minLength", "maxLength"]
             .iter()
-            .filter_map(|key| choice[*key].as_u64())
-            .filter(|_| is_free);
+            .filter_map(|key| choice[*key].as_u64());
         found.extend(lengths.map(|chars| text(usize::try_from(chars).unwrap())));
         if choice["format"] == "date-time" {
             found.extend(["2030-01-31T08:30:00Z", "2030-01-31T08:30:00.123456+02:00"].map(Value::from));
         }
+        if types(choice).contains(&"integer") {
+            found.push(json!(4.0));
+        }
     }
+    // A text of the right length may still be no address.
+    let validator = validator(&DOCUMENT, schema);
+    found.retain(|value| validator.is_valid(value));
     found
 }
