@@ -7,11 +7,12 @@
 //! - [`workers`]: the actors that perform jobs, and the dispatcher and keeper beside them.
 //! - [`jobs`]: the contract of a kind of work, the kinds, enqueueing, and the execution of one attempt.
 //! - [`mail`]: building a message, templates, and the SMTP dialogue.
+//! - [`reports`]: what rows become: cells, CSV and JSON lines, and the files that they are written into.
 //! - [`store`]: the only importer of diesel: connections, migrations, write batching, queries by entity.
 //! - [`domain`]: pure types and rules: ids, addresses, job states and transitions, retry policy.
 //!
 //! Leaves, which know nothing of the above and may be used by all: [`supervision`], [`clock`], [`config`],
-//! [`telemetry`], [`keyring`].
+//! [`telemetry`], [`keyring`], [`private`].
 //!
 //! What is absent on purpose: globals (every handle is passed in), a broker, and any work done in a handler that is
 //! slower than one commit.
@@ -24,6 +25,8 @@ pub mod domain;
 pub mod jobs;
 pub mod keyring;
 pub mod mail;
+pub mod private;
+pub mod reports;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;

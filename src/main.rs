@@ -14,6 +14,7 @@ use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
 use legwork::store::{Store, StoreOptions};
 use legwork::telemetry;
+use legwork::telemetry::names::event;
 
 /// Legwork answers at once and does the legwork later.
 ///
@@ -133,7 +134,11 @@ fn serve(config: Config) -> Outcome {
             std::process::exit(128_i32.saturating_add(number));
         }
         Err(error) => {
-            tracing::error!(error = telemetry::chain(&error), "the service cannot go on");
+            tracing::error!(
+                event = event::SERVICE_FAILED,
+                error = telemetry::chain(&error),
+                "the service cannot go on"
+            );
             Ok(ExitCode::FAILURE)
         }
     }

@@ -7,6 +7,10 @@
 mod documents;
 #[path = "tidy/imports.rs"]
 mod imports;
+#[path = "tidy/log.rs"]
+mod log;
+#[path = "support/log_table.rs"]
+mod log_table;
 #[path = "tidy/migrations.rs"]
 mod migrations;
 #[path = "tidy/source.rs"]
@@ -82,6 +86,11 @@ fn no_file_is_too_long() {
 fn no_test_waits_by_sleeping() {
     none(&texts::sleeps(&sources().unwrap()));
     none(&texts::stale_exceptions(&sources().unwrap()));
+}
+
+#[test]
+fn what_is_logged_and_the_tables_of_the_log_are_the_same() {
+    none(&log::differences(&sources().unwrap(), &log_table::LogTable::read()));
 }
 
 #[test]

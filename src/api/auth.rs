@@ -2,7 +2,8 @@
 //!
 //! Guarantees: an unknown, expired or revoked token gets the same 401 as none at all. An API key does whatever its account
 //! may do, except managing logins and keys: a key that leaks must not be able to make others that outlive it, nor lock its
-//! owner out. That takes a [`SessionMember`].
+//! owner out. That takes a [`SessionMember`]. What was read within the last second is read again only if something was
+//! written since (see `credential_cache`).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::State;
+use super::credential_cache::Found;
 use super::credentials::{not_logged_in, token_of};
 use super::http::Problem;
 use crate::domain::token::TokenKind;
@@ -30,6 +32,7 @@ pub(super) struct Member {
 }
 
 /// How somebody came in.
+#[derive(Clone)]
 pub(super) enum Via {
     /// By a login.
     Session(Session),
@@ -63,6 +66,11 @@ impl Member {
         let state = state.ok_or_else(|| Problem::internal(NoState))?;
         let (kind, token) = token_of(&request, state)?;
         let (hash, now) = (token.hash(), state.clock.now());
+        // From before the read, so that a write during it is noticed.
+        let generation = state.store.generation();
+        if let Some(Found { via, account }) = state.credentials.get(&hash, now, generation) {
+            return Ok(Self { account, via });
+        }
         let found = match kind {
             TokenKind::Session => {
                 let found = state
@@ -76,7 +84,12 @@ impl Member {
             }
         };
         let (via, account) = found.ok_or_else(not_logged_in)?;
-        Ok(Self { account, via })
+        let found = Found { via, account };
+        state.credentials.put(hash, found.clone(), now, generation);
+        Ok(Self {
+            account: found.account,
+            via: found.via,
+        })
     }
 }
 

@@ -2,22 +2,28 @@
 //! requests.
 //!
 //! Guarantees: a failing worker degrades its own queue and takes nothing off the network; 503 is for what makes every
-//! request fail: the database, or a shutdown.
+//! request fail: the database, its writer, or a shutdown. Anybody may ask, so asking is cheap: the database is looked at
+//! once a second at most, with counts that have a bound, however many ask, and those who ask meanwhile share what is found.
 
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::State;
 use super::http::Problem;
+use super::queues::COUNTED_MAX;
 use crate::domain::job::Queue;
-use crate::store::jobs;
+use crate::store::{Count, Store, StoreError, jobs, queues};
 use crate::supervision::NodeState;
 
 /// How long the writer may take to answer: longer than a slow disk's commit, shorter than a prober's patience.
 const PING_MAX: Duration = Duration::from_secs(2);
+/// How long what was found is told again: shorter than any prober's interval.
+const FOUND_FOR: Duration = Duration::from_secs(1);
 /// When to ask again after a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -45,8 +51,55 @@ struct QueueHealth {
     worker: &'static str,
     /// The worker's state there.
     state: NodeState,
-    /// Jobs that could be claimed now.
+    /// Whether operators have paused it.
+    paused: bool,
+    /// Jobs that could be claimed now, at most [`COUNTED_MAX`].
     waiting: i64,
+    /// Whether there are more.
+    capped: bool,
+}
+
+/// What the database said when it was last asked.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// Held while the database is asked, so that others wait for what is found.
+    last: Mutex<Option<(Instant, Found)>>,
+}
+
+/// What was found of each queue of this process, or what is not available.
+type Found = Result<Vec<(Count, bool)>, &'static str>;
+
+impl Readiness {
+    async fn look(&self, state: &State) -> Found {
+        let mut last = self.last.lock().await;
+        if let Some((at, found)) = &*last
+            && at.elapsed() < FOUND_FOR
+        {
+            return found.clone();
+        }
+        let names = state.workers.iter().map(|worker| worker.queue).collect();
+        let found = ask(&state.store, names).await.map_err(|(what, error)| {
+            let error = crate::telemetry::chain(&error);
+            tracing::warn!(event = crate::telemetry::names::event::NOT_READY, what, %error, "the database is not ready");
+            what
+        });
+        *last = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
+async fn ask(store: &Store, names: Vec<Queue>) -> Result<Vec<(Count, bool)>, (&'static str, StoreError)> {
+    let ping = store.ping(PING_MAX).await;
+    ping.map_err(|error| ("the database does not take writes", error))?;
+    let read = store.read(move |connection| {
+        let paused = queues::paused(connection)?;
+        let each = names.iter().map(|queue| {
+            let count = jobs::available(connection, *queue, COUNTED_MAX)?;
+            Ok((count, paused.iter().any(|pause| pause.queue == *queue)))
+        });
+        each.collect()
+    });
+    read.await.map_err(|error| ("the database cannot be read", error))
 }
 
 /// Says that the process answers.
@@ -72,31 +125,20 @@ pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, 
     if state.shutdown.is_raised() {
         return Err(Problem::unavailable("the service is shutting down", RETRY_AFTER));
     }
-    let not_now = |what: &'static str| move |error| Problem::unavailable(what, RETRY_AFTER).with_cause(error);
-    state
-        .store
-        .ping(PING_MAX)
-        .await
-        .map_err(not_now("the database does not take writes"))?;
-    let queues: Vec<Queue> = state.workers.iter().map(|(queue, _)| *queue).collect();
-    let read = state.store.read(move |connection| {
-        let counts = queues.into_iter().map(|queue| jobs::waiting(connection, queue));
-        counts.collect::<Result<Vec<_>, _>>()
-    });
-    let waiting = read.await.map_err(not_now("the database cannot be read"))?;
+    let found = state.readiness.look(&state).await;
+    let found = found.map_err(|what| Problem::unavailable(what, RETRY_AFTER))?;
     let nodes = state.tree.snapshot().children;
     let state_of = |worker: &str| nodes.iter().find(|node| node.name == worker).map(|node| node.state);
-    let queues = state
-        .workers
-        .iter()
-        .zip(waiting)
-        .map(|((queue, worker), waiting)| QueueHealth {
-            queue: *queue,
-            worker,
-            // One that the tree does not know is as good as stopped.
-            state: state_of(worker).unwrap_or(NodeState::Stopped),
-            waiting,
-        });
+    let queues = state.workers.iter().zip(found);
+    let queues = queues.map(|(worker, (count, paused))| QueueHealth {
+        queue: worker.queue,
+        worker: worker.worker,
+        // One that the tree does not know is as good as stopped.
+        state: state_of(worker.worker).unwrap_or(NodeState::Stopped),
+        paused,
+        waiting: count.count,
+        capped: count.is_capped,
+    });
     let queues: Vec<QueueHealth> = queues.collect();
     let is_well = queues.iter().all(|queue| queue.state == NodeState::Running);
     let status = if is_well { "ok" } else { "degraded" };

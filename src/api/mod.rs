@@ -10,6 +10,7 @@
 mod accounts;
 mod api_keys;
 mod auth;
+mod credential_cache;
 mod credentials;
 mod emails;
 mod failure;
@@ -22,6 +23,8 @@ mod order;
 mod page;
 mod pages;
 mod probes;
+mod queues;
+mod reports;
 mod sessions;
 mod state;
 mod supervision;
@@ -31,9 +34,11 @@ mod then;
 mod verification;
 mod work;
 
+pub use credential_cache::CredentialCache;
+pub use health::Readiness;
 pub use http::HashingPool;
 pub use openapi::document as openapi_document;
-pub use state::{CancelAttempt, EventStreams, ShutdownFlag, State};
+pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -94,11 +99,25 @@ fn endpoints() -> Endpoints {
         // Work.
         .service(at("/v1/emails").post(emails::create_email))
         .service(at("/v1/probes").post(probes::create_probe))
+        .service(
+            at("/v1/reports")
+                .get(reports::list_reports)
+                .post(reports::create_report),
+        )
+        .service(
+            at("/v1/reports/{id}")
+                .get(reports::show_report)
+                .delete(reports::delete_report),
+        )
+        .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
         .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))
         .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
         // Operators.
+        .service(at("/v1/queues").get(queues::list_queues))
+        .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
+        .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))
         .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))

@@ -9,12 +9,15 @@ use crate::config::Config;
 use crate::domain::id::JobId;
 use crate::domain::job::Queue;
 use crate::domain::password::PasswordHasher;
-use crate::jobs::Registry;
 use crate::jobs::kinds::Postbox;
+use crate::jobs::{PausedQueues, Registry};
 use crate::keyring::KeyRing;
+use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::Tree;
 
+use super::credential_cache::CredentialCache;
+use super::health::Readiness;
 use super::http::hashing::HashingPool;
 
 /// Tells the running attempt of a job to end; answers whether it runs in this process.
@@ -32,22 +35,41 @@ pub struct State {
     pub keys: Arc<KeyRing>,
     /// Hashes and checks passwords.
     pub hasher: Arc<PasswordHasher>,
+    /// Who the tokens of the last second belong to.
+    pub credentials: CredentialCache,
     /// Where hashing runs.
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.
     pub postbox: Postbox,
+    /// The files of reports.
+    pub reports: ReportFolder,
     /// The kinds that this process performs.
     pub registry: Registry,
     /// Hurries a cancel that is already in the database.
     pub cancel_attempt: CancelAttempt,
     /// The supervision tree.
     pub tree: Tree,
-    /// The queues of this process and the tree's name of the worker of each.
-    pub workers: Vec<(Queue, &'static str)>,
+    /// The queues of this process and their workers.
+    pub workers: Vec<QueueWorker>,
+    /// The queues that are paused.
+    pub paused: PausedQueues,
+    /// Whether the database can do its work, as it was last found.
+    pub readiness: Readiness,
     /// Whether the service is on its way down.
     pub shutdown: ShutdownFlag,
     /// The places for streams of events.
     pub event_streams: EventStreams,
+}
+
+/// One queue of this process and its worker.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueWorker {
+    /// The queue.
+    pub queue: Queue,
+    /// The worker's name in the supervision tree.
+    pub worker: &'static str,
+    /// Attempts that it runs at once.
+    pub slots: usize,
 }
 
 /// Whether the service is on its way down; clones share it.

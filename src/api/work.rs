@@ -26,12 +26,17 @@ pub(super) async fn accept<K: Kind>(
 ) -> Result<HttpResponse, Problem> {
     let job = new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal)?;
     state.store.enqueue(vec![job.clone()]).await?;
-    log_enqueued(&job);
+    Ok(accepted(&job, state))
+}
+
+/// The answer to a job that was accepted, which the log is told of too; to be called after the commit.
+pub(super) fn accepted(job: &NewJob, state: &State) -> HttpResponse {
+    log_enqueued(job);
     let location = format!("/v1/jobs/{}", job.id);
-    let view = JobView::of_new(&job, &state.registry);
-    Ok(HttpResponse::Accepted()
+    let view = JobView::of_new(job, state);
+    HttpResponse::Accepted()
         .insert_header((header::LOCATION, location))
-        .json(view))
+        .json(view)
 }
 
 /// Says in the log that a job was accepted; to be called after the commit.

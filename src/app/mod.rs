@@ -20,15 +20,17 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{EventStreams, HashingPool, ShutdownFlag, State};
+use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::Registry;
-use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail};
+use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
+use crate::private;
+use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::telemetry::names::event;
 use crate::workers::Wakes;
@@ -50,6 +52,9 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+    /// The folder of the reports' files cannot be made.
+    #[error("the folder for reports cannot be made")]
+    Reports(#[source] std::io::Error),
     /// The keys cannot be read or made.
     #[error("the key ring cannot be opened")]
     Keys(#[from] KeyRingError),
@@ -132,7 +137,10 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let config = Arc::new(config);
     let clock = Clock::System;
     let data_dir = config.data_dir.clone();
-    make_data_dir(&data_dir)?;
+    private::make_folder(&data_dir).map_err(|source| AppError::DataDir {
+        path: data_dir.clone(),
+        source,
+    })?;
     let lock = ServeLock::take(config.database.url.path(), &data_dir)?;
     // Before anything is taken back or claimed: a start that cannot listen must not touch a job.
     let (listener, address) = http::bind(&config)?;
@@ -144,6 +152,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
 
     let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
+    let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))
         .with(RegistrationMail::new(
@@ -157,11 +166,21 @@ async fn start(config: Config) -> Result<Running, AppError> {
             store.clone(),
             config.public_url.as_str(),
         ))
+        .with(ReportBuild::new(
+            store.clone(),
+            reports.clone(),
+            report_limits(&config),
+            &config.public_url.join("/v1/reports"),
+        ))
         .with(Probe);
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes);
+    let shared = tree::Shared {
+        paused: recovery::paused_queues(&store).await?,
+        reports: reports.clone(),
+    };
+    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -170,12 +189,16 @@ async fn start(config: Config) -> Result<Running, AppError> {
         store: store.clone(),
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
+        credentials: CredentialCache::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
+        reports,
         registry,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),
         workers: grown.workers.clone(),
+        paused: shared.paused.clone(),
+        readiness: Readiness::default(),
         shutdown: shutdown.clone(),
         event_streams: EventStreams::default(),
     });
@@ -202,17 +225,12 @@ async fn start(config: Config) -> Result<Running, AppError> {
     Ok(Running { server, parts })
 }
 
-/// Makes the data folder, for its owner only.
-fn make_data_dir(path: &std::path::Path) -> Result<(), AppError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| AppError::DataDir {
-            path: path.to_owned(),
-            source,
-        })
+fn report_limits(config: &Config) -> ReportLimits {
+    ReportLimits {
+        max_rows: config.reports.max_rows,
+        max_bytes: config.reports.max_bytes,
+        ttl: config.reports.ttl,
+    }
 }
 
 fn open_store(config: &Config, wakes: &Wakes) -> Result<Store, StoreError> {

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
 use crate::domain::job::JobState;
-use crate::jobs::Registry;
-use crate::store::{Abort, Finished, Store, StoreError, accounts, jobs, nodes};
+use crate::jobs::{PausedQueues, Registry};
+use crate::store::{Abort, Finished, Store, StoreError, accounts, jobs, nodes, queues};
 use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::LEASE;
@@ -58,6 +58,16 @@ impl Counts {
     }
 }
 
+/// The queues that are paused, which the log tells too: a queue that stands still should not surprise anybody.
+pub(super) async fn paused_queues(store: &Store) -> Result<PausedQueues, StoreError> {
+    let paused = store.read(queues::paused).await?;
+    for pause in &paused {
+        tracing::warn!(event = event::QUEUE_PAUSED, queue = %pause.queue, account = %pause.by, since = %pause.at, "a queue is paused");
+    }
+    let paused: Vec<_> = paused.into_iter().map(|pause| pause.queue).collect();
+    Ok(PausedQueues::of(&paused))
+}
+
 /// For a closure that refuses nothing.
 fn only_store<T>(written: Result<T, Abort<()>>) -> Result<T, StoreError> {
     match written {
@@ -82,13 +92,15 @@ pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
         Ok((has_operator, unknown)) => {
             if !has_operator {
                 tracing::info!(
+                    event = event::OPERATOR_MISSING,
                     "there is no operator yet; make one with: \
-                     legwork account create --operator --email you@example.com --password-stdin --api-key"
+                     legwork account create --operator --email ADDRESS --password-stdin --api-key"
                 );
             }
             if !unknown.is_empty() {
                 let kinds = unknown.join(", ");
                 tracing::warn!(
+                    event = event::KINDS_UNKNOWN,
                     kinds,
                     "jobs of kinds that this version does not know wait for one that does"
                 );
@@ -96,7 +108,11 @@ pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
         }
         Err(error) => {
             let error = telemetry::chain(&error);
-            tracing::warn!(%error, "what is missing could not be looked up");
+            tracing::warn!(
+                event = event::MISSING_UNSEEN,
+                error,
+                "what is missing could not be looked up"
+            );
         }
     }
 }

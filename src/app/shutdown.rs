@@ -58,14 +58,24 @@ pub(super) async fn run(parts: Parts) {
             .write(move |tx| Ok::<_, Abort<()>>(nodes::leave(tx.connection(), node)?))
             .await;
         if left.is_err() {
-            tracing::warn!(%node, "the lease could not be released; it ends by itself");
+            tracing::warn!(
+                event = event::LEASE_KEPT,
+                %node,
+                "the lease could not be released; it ends by itself"
+            );
         }
     })
     .await;
     phase("actors", limits.actors.saturating_add(Duration::from_secs(1)), async {
         for stopped in parts.grown.tree.stop().await {
             if stopped.how != StopKind::Clean {
-                tracing::warn!(actor = stopped.name, how = ?stopped.how, undelivered = stopped.undelivered, "an actor was cut off");
+                tracing::warn!(
+                    event = event::CUT_OFF,
+                    actor = stopped.name,
+                    how = ?stopped.how,
+                    undelivered = stopped.undelivered,
+                    "an actor was cut off"
+                );
             }
         }
     })

@@ -5,7 +5,8 @@
 //! ├── keeper      lease, clearing away      arbiter "control"
 //! ├── mailer      queue mail                arbiter "mailer"
 //! ├── prober      queue probes              arbiter "prober"
-//! └── dispatcher  claims for both           arbiter "control"
+//! ├── reporter    queue reports             arbiter "reporter"
+//! └── dispatcher  claims for all            arbiter "control"
 //! ```
 //!
 //! A worker has an arbiter (a thread) of its own, so that work of one queue that blocks does not hold up another's.
@@ -15,11 +16,13 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 
+use crate::api::QueueWorker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempts, Registry};
+use crate::jobs::{Attempts, PausedQueues, Registry};
+use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Tree};
 use crate::workers::{Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Perform, Wake, Wakes, Worker};
@@ -32,9 +35,17 @@ const WORKER_MAILBOX: usize = 16;
 pub(super) struct Grown {
     pub(super) tree: Tree,
     pub(super) lanes: Vec<Arc<Lane>>,
-    pub(super) workers: Vec<(Queue, &'static str)>,
+    pub(super) workers: Vec<QueueWorker>,
     pub(super) registry: Registry,
     pub(super) arbiters: Vec<Arbiter>,
+}
+
+/// What the tree shares with those who answer requests.
+pub(super) struct Shared {
+    /// The queues that are paused.
+    pub(super) paused: PausedQueues,
+    /// Where reports are kept.
+    pub(super) reports: ReportFolder,
 }
 
 /// Starts the tree.
@@ -45,6 +56,7 @@ pub(super) fn grow(
     node: NodeId,
     clock: &Clock,
     wakes: &Wakes,
+    shared: &Shared,
 ) -> Grown {
     let tree = Tree::new("root", clock.clone());
     let stop = config.shutdown.actors;
@@ -53,6 +65,7 @@ pub(super) fn grow(
 
     let keeper = KeeperParts {
         store: store.clone(),
+        reports: shared.reports.clone(),
         node,
         clock: clock.clone(),
     };
@@ -66,13 +79,18 @@ pub(super) fn grow(
     let posts = [
         ("mailer", Queue::Mail, config.mail.concurrency),
         ("prober", Queue::Probes, config.probes.concurrency),
+        ("reporter", Queue::Reports, config.reports.concurrency),
     ];
     for (name, queue, slots) in posts {
         let arbiter = Arbiter::new();
         let attempts = Attempts::new();
         let worker = start_worker(&tree, name, &attempts, stop, arbiter.handle());
         arbiters.push(arbiter);
-        workers.push((queue, name));
+        workers.push(QueueWorker {
+            queue,
+            worker: name,
+            slots,
+        });
         lanes.push(Arc::new(Lane::new(LaneParts {
             queue,
             worker,
@@ -83,6 +101,7 @@ pub(super) fn grow(
             node,
             clock: clock.clone(),
             wakes: wakes.clone(),
+            paused: shared.paused.clone(),
         })));
     }
 

@@ -57,6 +57,8 @@ pub struct Config {
     pub mail: Mail,
     /// Probes.
     pub probes: Probes,
+    /// Reports.
+    pub reports: Reports,
     /// Hashing passwords.
     pub passwords: Passwords,
     /// Registrations that wait to be verified.
@@ -111,6 +113,19 @@ pub struct Mail {
 pub struct Probes {
     /// Probes that run at once; 1 to 10,000.
     pub concurrency: usize,
+}
+
+/// Reports.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    /// Reports that are built at once; 1 to 64.
+    pub concurrency: usize,
+    /// How long a report's file is kept; 1 hour to 1 year.
+    pub ttl: Duration,
+    /// The most rows of a report; 1 to 1,000,000,000.
+    pub max_rows: u64,
+    /// The most bytes of a report; 1 KiB to 4 GiB less one byte.
+    pub max_bytes: u64,
 }
 
 /// Hashing passwords.
@@ -212,6 +227,12 @@ impl Config {
             },
             probes: Probes {
                 concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
+            },
+            reports: Reports {
+                concurrency: settings.ranged("reports.concurrency", 1, 64)?,
+                ttl: HOUR * settings.ranged("reports.ttl_hours", 1, 24 * 366)?,
+                max_rows: settings.ranged("reports.max_rows", 1, 1_000_000_000)?,
+                max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
             },
             passwords: Passwords::read(settings)?,
             registration: Registration {

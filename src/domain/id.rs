@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+
 /// Why a text is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of the form {prefix}_ followed by 32 hexadecimal digits")]
@@ -36,6 +38,13 @@ macro_rules! ids {
             #[must_use]
             pub const fn from_bits(bits: u128) -> Self {
                 Self(Uuid::from_u128(bits))
+            }
+
+            /// The bound below all ids that are made at or after the millisecond of `at`, and above all that are made
+            /// before it.
+            #[must_use]
+            pub fn floor_at(at: Timestamp) -> Self {
+                Self(floor_at(at))
             }
         }
 
@@ -89,6 +98,8 @@ ids! {
     SessionId = "ses";
     /// A key with which a program calls the service.
     ApiKeyId = "key";
+    /// A file that is made of a workspace's rows.
+    ReportId = "rep";
     /// One run of the process, made anew at every start: its boot id.
     NodeId = "nod";
 }
@@ -96,6 +107,14 @@ ids! {
 impl WorkspaceId {
     /// The workspace that owns the service's own mails and unverified registrations. The first migration makes it.
     pub const SERVICE: Self = Self::from_bits(0);
+}
+
+/// The milliseconds of `at` where version 7 keeps them (RFC 9562, 5.7), and zeros behind them. A time that does not fit its 48
+/// bits is cut to the nearest that does.
+fn floor_at(at: Timestamp) -> Uuid {
+    const MILLIS_MAX: u128 = (1 << 48) - 1;
+    let millis = u128::try_from(at.as_micros().div_euclid(1000)).unwrap_or(0);
+    Uuid::from_u128(millis.min(MILLIS_MAX) << 80)
 }
 
 /// The UUID after `prefix`, if the rest is 32 lower-case hexadecimal digits.
@@ -124,6 +143,18 @@ mod tests {
     fn ids_made_later_sort_later_even_in_one_millisecond() {
         let ids: Vec<String> = (0..10_000).map(|_| JobId::generate().to_string()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn the_floor_of_a_moment_parts_the_ids_made_before_it_from_those_made_after_it() {
+        let (early, late) = (
+            Timestamp::from_micros(1_700_000_000_123_999),
+            Timestamp::from_micros(i64::MAX),
+        );
+        let of = |millis: u128| JobId::from_bits((millis << 80) | (7 << 76) | (2 << 62));
+        assert!(of(1_700_000_000_122) < JobId::floor_at(early) && JobId::floor_at(early) < of(1_700_000_000_123));
+        assert!(JobId::generate() < JobId::floor_at(late));
+        assert_eq!(JobId::floor_at(Timestamp::from_micros(-1)), JobId::from_bits(0));
     }
 
     #[test]

@@ -5,5 +5,7 @@
 pub mod email;
 pub mod id;
 pub mod job;
+mod named;
 pub mod password;
+pub mod report;
 pub mod token;

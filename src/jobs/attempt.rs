@@ -17,6 +17,7 @@ use crate::domain::job::{AttemptEnd, AttemptOutcome, JobState, Retry};
 use crate::domain::token::random_bytes;
 use crate::store::{AttemptFinish, ClaimedJob, Finished, StoreError};
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// The first wait after a failed write of an end.
 const WRITE_RETRY_MIN: Duration = Duration::from_millis(50);
@@ -172,7 +173,7 @@ async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Rep
         Ok(Finished::Written(state)) => Some(state),
         Ok(Finished::LeaseLost) => {
             tracing::warn!(
-                event = telemetry::names::event::LEASE_LOST,
+                event = event::LEASE_LOST,
                 job = %finish.job,
                 fence = finish.fence,
                 "the attempt was no longer ours; nothing was written"
@@ -181,7 +182,13 @@ async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Rep
         }
         Err(error) => {
             let error = telemetry::chain(&error);
-            tracing::error!(job = %finish.job, fence = finish.fence, %error, "the end of an attempt could not be written");
+            tracing::error!(
+                event = event::OUTCOME_LOST,
+                job = %finish.job,
+                fence = finish.fence,
+                error,
+                "the end of an attempt could not be written"
+            );
             None
         }
     };
@@ -201,7 +208,13 @@ async fn write(ledger: &dyn Ledger, finish: &AttemptFinish) -> Result<Finished, 
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             Err(error) => {
                 let error = telemetry::chain(&error);
-                tracing::warn!(job = %finish.job, fence = finish.fence, %error, "the end of an attempt is written again");
+                tracing::warn!(
+                    event = event::OUTCOME_RETRIED,
+                    job = %finish.job,
+                    fence = finish.fence,
+                    error,
+                    "the end of an attempt is written again"
+                );
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(WRITE_RETRY_MAX);
             }
@@ -214,16 +227,15 @@ fn log_end(job: &ClaimedJob, finish: &AttemptFinish, state: Option<JobState>, at
     let duration_ms = u64::try_from(at.since(job.started_at).as_millis()).unwrap_or(u64::MAX);
     let (outcome, error) = (finish.end.outcome(), finish.error.as_deref());
     let state = state.map(JobState::as_str);
-    let event = telemetry::names::event::JOB_FINISHED;
     let request_id = job.request_id.as_deref();
     match state {
         Some("discarded" | "uncertain") => tracing::warn!(
-            event, job = %job.id, kind = job.kind, queue = %job.queue, attempt = job.attempt, fence = job.fence, %outcome,
-            state, duration_ms, error, request_id, "a job was given up"
+            event = event::JOB_FINISHED, job = %job.id, kind = job.kind, queue = %job.queue, attempt = job.attempt,
+            fence = job.fence, %outcome, state, duration_ms, error, request_id, "a job was given up"
         ),
         _ => tracing::info!(
-            event, job = %job.id, kind = job.kind, queue = %job.queue, attempt = job.attempt, fence = job.fence, %outcome,
-            state, duration_ms, error, request_id, "an attempt ended"
+            event = event::JOB_FINISHED, job = %job.id, kind = job.kind, queue = %job.queue, attempt = job.attempt,
+            fence = job.fence, %outcome, state, duration_ms, error, request_id, "an attempt ended"
         ),
     }
 }

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{Progress, WhenUncertain};
 use crate::store::{ClaimedJob, Held};
+use crate::telemetry::names::event;
 
 /// The attempt is to stop; its effect must not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +149,12 @@ impl JobContext {
                 }
                 Err(error) => {
                     let error = crate::telemetry::chain(&error);
-                    tracing::warn!(job = %inner.job, %error, "the point of no return could not be noted");
+                    tracing::warn!(
+                        event = event::NO_RETURN_FAILED,
+                        job = %inner.job,
+                        error,
+                        "the point of no return could not be noted"
+                    );
                     return Err(Stopped);
                 }
             }

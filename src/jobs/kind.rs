@@ -99,6 +99,8 @@ impl ArgsError {
 pub trait ErasedKind: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
+    /// The version of its arguments.
+    fn version(&self) -> u32;
     /// Its lane.
     fn queue(&self) -> Queue;
     /// Its backoff.
@@ -128,6 +130,10 @@ struct Ready<K: Kind> {
 impl<K: Kind> ErasedKind for K {
     fn name(&self) -> &'static str {
         K::NAME
+    }
+
+    fn version(&self) -> u32 {
+        K::VERSION
     }
 
     fn queue(&self) -> Queue {

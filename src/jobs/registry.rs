@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ErasedKind, Kind};
 use crate::domain::job::Queue;
+use crate::store::KnownKind;
 
 /// Kinds by name. Jobs of other kinds wait in their queue and are shown as such.
 #[derive(Clone, Default)]
@@ -32,13 +33,15 @@ impl Registry {
         self.kinds.get(name).cloned()
     }
 
-    /// The names of the kinds whose jobs wait in `queue`.
+    /// The kinds whose jobs wait in `queue`.
     #[must_use]
-    pub fn of_queue(&self, queue: Queue) -> Vec<&'static str> {
-        self.kinds
-            .values()
-            .filter(|kind| kind.queue() == queue)
-            .map(|kind| kind.name())
+    pub fn of_queue(&self, queue: Queue) -> Vec<KnownKind> {
+        let kinds = self.kinds.values().filter(|kind| kind.queue() == queue);
+        kinds
+            .map(|kind| KnownKind {
+                name: kind.name(),
+                version: kind.version(),
+            })
             .collect()
     }
 

@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 
 use super::message::{Rendered, is_message_id};
 use super::transport::{DeliveryError, Gate, GateClosed, Phase, Receipt, Transport};
+use crate::telemetry::names::event;
 
 /// How temporary names end; those of mails start with a digit and end with `.eml`, so no tool takes one for the other.
 const TEMPORARY: &str = ".tmp";
@@ -145,7 +146,11 @@ impl Drop for Temporary {
         if self.there
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(%error, "a temporary file in the outbox could not be removed");
+            tracing::warn!(
+                event = event::OUTBOX_UNCLEAN,
+                %error,
+                "a temporary file in the outbox could not be removed"
+            );
         }
     }
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::{StoreError, dialect, private};
+use super::{StoreError, dialect};
+use crate::private;
 
 /// Copies the database at `path` to `target` and answers the copy's size in bytes.
 pub(super) fn copy(path: &Path, target: &Path) -> Result<u64, StoreError> {

@@ -17,15 +17,17 @@
 pub mod accounts;
 pub mod api_keys;
 mod backup;
+mod bounded;
 mod dialect;
 mod error;
 pub mod jobs;
 mod lock;
 mod migrate;
 pub mod nodes;
-mod private;
+pub mod queues;
 mod readers;
 pub mod registrations;
+pub mod reports;
 mod schema;
 pub mod sessions;
 #[cfg(test)]
@@ -37,16 +39,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bounded::Count;
 pub use dialect::Connection;
 pub use error::{Abort, StoreError};
 pub use jobs::{
     AttemptFinish, AttemptProgress, AttemptRecord, ClaimRequest, Claimed, ClaimedJob, Finished, Held, JobFilter,
-    JobRecord, JobScope, NewJob,
+    JobRecord, JobScope, KnownKind, NewJob,
 };
 pub use lock::{LockError, ServeLock};
 pub use writer::Tx;
 
 use crate::domain::job::Queue;
+use crate::private;
 
 /// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
 pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;
@@ -154,6 +158,14 @@ impl Store {
     /// When it could not be committed.
     pub async fn progress(&self, progress: AttemptProgress) -> Result<Held, StoreError> {
         self.writer.progress(progress).await
+    }
+
+    /// A number that grows with every commit of a [`Store::write`] of this process, before its caller is answered: whoever
+    /// keeps what was read of accounts, sessions and keys keeps it no longer than this number stays. Writes of jobs as data
+    /// do not count, nor do those of other processes.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writer.closures_committed()
     }
 
     /// Whether the writer can commit: a transaction of no rows, within `limit`.

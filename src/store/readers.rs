@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::StoreError;
 use super::dialect::{self, Connection};
+use crate::telemetry::names::event;
 
 /// How long a read waits for its turn. Well below a client's patience, well above the longest page of a list.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,7 +72,7 @@ impl Readers {
             let mut connection = match pool.get() {
                 Ok(connection) => connection,
                 Err(error) => {
-                    tracing::warn!(%error, "a reader could not be opened");
+                    tracing::warn!(event = event::READER_FAILED, %error, "a reader could not be opened");
                     return Err(StoreError::Unavailable {
                         what: "no reader can be opened",
                     });

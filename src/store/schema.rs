@@ -117,6 +117,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    queues (name) {
+        name -> Text,
+        paused_at -> BigInt,
+        paused_by -> Text,
+    }
+}
+
+diesel::table! {
+    reports (id) {
+        id -> Text,
+        workspace_id -> Text,
+        job_id -> Text,
+        table_name -> Text,
+        format -> Text,
+        from_at -> Nullable<BigInt>,
+        to_at -> BigInt,
+        created_at -> BigInt,
+        built_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        fence -> Nullable<BigInt>,
+        row_count -> Nullable<BigInt>,
+        byte_count -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
-diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts);
+diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts, reports);

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::{Abort, AttemptFinish, ClaimRequest, Connection, NewJob, Store, StoreOptions, dialect};
+use super::{Abort, AttemptFinish, ClaimRequest, Connection, KnownKind, NewJob, Store, StoreOptions, dialect};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
@@ -209,7 +210,7 @@ pub(crate) fn job() -> NewJob {
 pub(crate) fn request(limit: usize, now: Timestamp) -> ClaimRequest {
     ClaimRequest {
         queue: Queue::Probes,
-        kinds: vec![KIND],
+        kinds: vec![KnownKind { name: KIND, version: 2 }],
         limit,
         node: NODE,
         now,
@@ -227,4 +228,37 @@ pub(crate) fn end(job: JobId, fence: i64, end: AttemptEnd, at: Timestamp) -> Att
         progress: None,
         at,
     }
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The statements that `act` sends about jobs, and the plan of each.
+pub(crate) fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let mut connection = store.other();
+    connection.set_instrumentation({
+        let sent = Arc::clone(&sent);
+        move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                sent.lock().unwrap().push(query.to_string());
+            }
+        }
+    });
+    act(&mut connection);
+    let sent = std::mem::take(&mut *sent.lock().unwrap());
+    let statements = sent.into_iter().filter(|statement| statement.contains("jobs"));
+    statements
+        .map(|statement| {
+            let statement = statement.split(" -- binds").next().unwrap().to_owned();
+            let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+                .load(&mut store.other())
+                .unwrap();
+            let plan: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+            (statement, plan.join("; "))
+        })
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! The store as a whole: what diesel believes of the tables, reads, and backups.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -199,4 +200,23 @@ async fn a_read_whose_turn_does_not_come_is_answered_unavailable_and_never_runs(
         read.await.unwrap().unwrap();
     }
     assert!(runs.try_recv().is_err());
+}
+
+#[actix::test]
+async fn the_database_its_log_its_folder_and_a_copy_of_it_are_their_owners_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/legwork.db");
+    let store = Store::open(&StoreOptions {
+        path: path.clone(),
+        readers: 1,
+        on_available: Arc::new(|_| {}),
+    })
+    .unwrap();
+    store.enqueue(Vec::new()).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    Store::backup(&path, &copy).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    assert_eq!((mode(&path), mode(&copy)), (0o600, 0o600));
+    assert_eq!(mode(&path.with_extension("db-wal")), 0o600);
 }

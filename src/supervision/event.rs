@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::clock::Timestamp;
+use crate::telemetry::names::event;
 
 /// How many events the tree remembers: enough for a page that is opened after something went wrong.
 const RECENT_MAX: usize = 256;
@@ -42,18 +43,31 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 8] = [
+        Self::Started,
+        Self::Panicked,
+        Self::Ended,
+        Self::Restarted,
+        Self::Degraded,
+        Self::Recovered,
+        Self::Stopped,
+        Self::MailboxFull,
+    ];
+
     /// The stable name in logs and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Started => "started",
-            Self::Panicked => "panicked",
-            Self::Ended => "ended",
-            Self::Restarted => "restarted",
-            Self::Degraded => "degraded",
-            Self::Recovered => "recovered",
-            Self::Stopped => "stopped",
-            Self::MailboxFull => "mailbox_full",
+            Self::Started => event::STARTED,
+            Self::Panicked => event::PANICKED,
+            Self::Ended => event::ENDED,
+            Self::Restarted => event::RESTARTED,
+            Self::Degraded => event::DEGRADED,
+            Self::Recovered => event::RECOVERED,
+            Self::Stopped => event::STOPPED,
+            Self::MailboxFull => event::MAILBOX_FULL,
         }
     }
 }
@@ -87,7 +101,7 @@ pub struct Event {
 }
 
 impl Event {
-    fn log(&self) {
+    pub(super) fn log(&self) {
         // The level must be known at compile time, hence one call for each.
         macro_rules! line {
             ($level:ident) => {

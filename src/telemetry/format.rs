@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub enum LogFormat {
     /// People: time, level, message, fields.
     Pretty,
-    /// Programs: one JSON object a line with `timestamp`, `level`, `target`, `message`, the fields, and `spans`.
+    /// Programs: one flat JSON object a line with `timestamp`, `level`, `target`, `message` and the fields, those of spans too.
     Json,
 }
 

@@ -1,19 +1,26 @@
 //! The log: what is written, in which form, and the names that operators may rely on.
 //!
-//! Guarantees: one line (pretty) or one JSON object a line, to stderr, which no other part of the service writes to; event
-//! and field names are those of [`names`]; a panic is logged once, with its place.
+//! Guarantees: one line (pretty) or one flat JSON object a line, to stderr, which no other part of the service writes to, and
+//! no text within makes two of it; event names are those of [`names`]; a panic is logged once, with its place; below info only
+//! our own lines are written, whatever the filter says, since nobody here can promise what a library puts into its own.
 //!
 //! Left out: metrics and traces for collectors; writing to files and rotating them, which the service manager does.
 
+mod escape;
 mod format;
+mod json;
 pub mod names;
 mod panic;
+mod pretty;
 
 use std::error::Error;
 use std::io;
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{JsonFields, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry};
@@ -23,6 +30,9 @@ pub use format::{LogFormat, ParseLogFormatError};
 /// The HTTP library calls a client's malformed request an error, with a line for each: not what an operator must act on.
 /// A filter that names this target goes before it.
 const NOT_OURS: &str = "actix_http::h1=off";
+
+/// What the targets of our own lines are, or start with.
+const OURS: &str = "legwork";
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -67,15 +77,25 @@ where
     let filter = EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match format {
-        LogFormat::Pretty => lines.with_target(false).with_ansi(colours).boxed(),
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(true)
+        LogFormat::Pretty => lines
+            .with_target(false)
+            .with_ansi(colours)
+            .fmt_fields(debug_fn(pretty::field).delimited(" "))
             .boxed(),
+        LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(json::FlatJson).boxed(),
     };
-    Ok(Registry::default().with(filter).with(lines))
+    Ok(Registry::default()
+        .with(filter)
+        .with(filter_fn(may_be_written))
+        .with(lines))
+}
+
+/// Whether a line may be written if the filter wants it: our own always, those of libraries from info on. Theirs below that
+/// are for their developers, and may hold heads of requests or the words of a dialogue, passwords included.
+fn may_be_written(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let is_ours = target == OURS || target.strip_prefix(OURS).is_some_and(|rest| rest.starts_with("::"));
+    is_ours || *metadata.level() <= Level::INFO
 }
 
 /// `error` and its causes, joined by `: `; for the one log line where the error is handled.
@@ -91,5 +111,14 @@ pub fn chain(error: &(dyn Error + '_)) -> String {
     text
 }
 
+#[cfg(test)]
+pub(crate) mod checked_log;
+// What the tests of the whole service hold its log against, they hold against those of its parts.
+#[cfg(test)]
+#[path = "../../tests/support/leaks.rs"]
+mod leaks;
+#[cfg(test)]
+#[path = "../../tests/support/log_table.rs"]
+mod log_table;
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,45 @@
 //! The names in the log that operators and their tools may rely on: added to, never renamed.
 //!
-//! Guarantees: every event that is worth finding carries a field `event` with one of the names in [`event`]; what one
-//! field name means is the same in every event.
-//!
-//! Left out: the events of supervision, which that part names itself, since it knows nothing of the rest.
+//! Guarantees: every line of level info, warn or error carries a field `event` with one of the names in [`event`]; what one
+//! field name means is the same in every event. `docs/LOG.md` is the table of them, and `tests/tidy.rs` holds the table and
+//! the code together.
 
 /// Values of the field `event`.
 pub mod event {
+    // The service.
+
     /// The service is up: it listens, and its workers claim jobs.
     pub const SERVING: &str = "serving";
+    /// The service cannot start, or ends by itself; the process exits with 1.
+    pub const SERVICE_FAILED: &str = "service_failed";
+    /// Nobody may steer the service yet; the line says how to make an operator.
+    pub const OPERATOR_MISSING: &str = "operator_missing";
+    /// Jobs wait whose kinds this version does not know.
+    pub const KINDS_UNKNOWN: &str = "kinds_unknown";
+    /// At the start, it could not be looked up what is missing.
+    pub const MISSING_UNSEEN: &str = "missing_unseen";
     /// A phase of the shutdown began or ended.
     pub const SHUTDOWN: &str = "shutdown";
+    /// At the shutdown, the lease could not be released; it ends by itself.
+    pub const LEASE_KEPT: &str = "lease_kept";
+    /// At the shutdown, an actor did not stop in its time, or panicked while it stopped.
+    pub const CUT_OFF: &str = "cut_off";
+    /// Code panicked; `location` says where.
+    pub const PANIC: &str = "panic";
+
+    // Requests.
+
     /// One HTTP request was answered.
     pub const REQUEST: &str = "request";
     /// An internal fault became a 500 or 503; the line holds the cause.
     pub const REQUEST_FAILED: &str = "request_failed";
+    /// The database could not serve when it was asked whether the service is ready.
+    pub const NOT_READY: &str = "not_ready";
+    /// An operator ordered the restart of an actor.
+    pub const RESTART_ORDERED: &str = "restart_ordered";
+
+    // Jobs.
+
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
     /// An attempt of a job began.
@@ -23,56 +48,84 @@ pub mod event {
     pub const JOB_FINISHED: &str = "job_finished";
     /// A job was asked to end.
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
-    /// A job that a dead process left running was made available again.
+    /// Jobs that a dead process left running were made available again.
     pub const JOB_RESCUED: &str = "job_rescued";
+    /// A job whose row cannot be read was given up.
+    pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
     pub const LEASE_LOST: &str = "lease_lost";
+    /// A queue's jobs could not be claimed; the next poll tries again.
+    pub const CLAIM_FAILED: &str = "claim_failed";
+    /// It could not be looked up which jobs were asked to end; the next poll tries again.
+    pub const CANCELS_UNSEEN: &str = "cancels_unseen";
+    /// The end of an attempt could not be written yet, and is written again.
+    pub const OUTCOME_RETRIED: &str = "outcome_retried";
+    /// The end of an attempt was not written before the database was closed; the next start takes the job back.
+    pub const OUTCOME_LOST: &str = "outcome_lost";
+    /// A point of no return could not be noted, so that the attempt stopped before it.
+    pub const NO_RETURN_FAILED: &str = "no_return_failed";
+    /// An operator paused a queue: nothing more of it is claimed.
+    pub const QUEUE_PAUSED: &str = "queue_paused";
+    /// An operator resumed a queue.
+    pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
-    /// Code panicked; `location` says where.
-    pub const PANIC: &str = "panic";
-}
+    /// A report's file was built.
+    pub const REPORT_BUILT: &str = "report_built";
+    /// A report could not be built; its attempt failed.
+    pub const REPORT_FAILED: &str = "report_failed";
+    /// A report was deleted by somebody.
+    pub const REPORT_DELETED: &str = "report_deleted";
+    /// A report's file could not be read to the end of a download.
+    pub const REPORT_CUT: &str = "report_cut";
+    /// Files that no report names were cleared away.
+    pub const REPORTS_CLEARED: &str = "reports_cleared";
+    /// A file in the folder of reports could not be removed; the keeper tries again.
+    pub const REPORTS_UNCLEAN: &str = "reports_unclean";
+    /// A report's file was kept long enough and was removed.
+    pub const REPORT_EXPIRED: &str = "report_expired";
+    /// A temporary file in the outbox could not be removed.
+    pub const OUTBOX_UNCLEAN: &str = "outbox_unclean";
 
-/// Names of fields.
-pub mod field {
-    /// Which kind of event this is; one of the names in [`super::event`].
-    pub const EVENT: &str = "event";
-    /// The id of a job.
-    pub const JOB: &str = "job";
-    /// What sort of work a job is, such as `email.send`.
-    pub const KIND: &str = "kind";
-    /// The lane in which a job waits, such as `mail`.
-    pub const QUEUE: &str = "queue";
-    /// The number of an attempt within its job.
-    pub const ATTEMPT: &str = "attempt";
-    /// The number that the claim gave to the attempt.
-    pub const FENCE: &str = "fence";
-    /// What an attempt came to.
-    pub const OUTCOME: &str = "outcome";
-    /// Where a job is.
-    pub const STATE: &str = "state";
-    /// The name of an actor in the supervision tree.
-    pub const ACTOR: &str = "actor";
-    /// The id of this process.
-    pub const NODE: &str = "node";
-    /// The id of a request, as in its answer's `X-Request-Id`.
-    pub const REQUEST_ID: &str = "request_id";
-    /// The id of the workspace that something belongs to.
-    pub const WORKSPACE: &str = "workspace";
-    /// An error with its causes, joined by `: `.
-    pub const ERROR: &str = "error";
-    /// How long something took, in milliseconds.
-    pub const DURATION_MS: &str = "duration_ms";
-    /// The method of an HTTP request.
-    pub const METHOD: &str = "method";
-    /// The pattern of the route of an HTTP request, such as `/v1/jobs/{id}`; never the path itself.
-    pub const ROUTE: &str = "route";
-    /// The status of an HTTP answer.
-    pub const STATUS: &str = "status";
-    /// The phase of a shutdown.
-    pub const PHASE: &str = "phase";
-    /// A place in the source, as `file:line:column`.
-    pub const LOCATION: &str = "location";
-    /// When something is tried next, as RFC 3339.
-    pub const NEXT_AT: &str = "next_at";
+    // The database and this node.
+
+    /// Another process holds the database; the writes that waited are refused.
+    pub const DATABASE_LOCKED: &str = "database_locked";
+    /// A shared transaction was lost; its members are run again one by one.
+    pub const TRANSACTION_LOST: &str = "transaction_lost";
+    /// The database could not be opened again after a fault; the next write tries again.
+    pub const REOPEN_FAILED: &str = "reopen_failed";
+    /// A connection that reads could not be opened.
+    pub const READER_FAILED: &str = "reader_failed";
+    /// The writer's thread ended with a panic.
+    pub const WRITER_DIED: &str = "writer_died";
+    /// Telling the dispatcher of available jobs panicked; its poll finds them.
+    pub const WAKE_FAILED: &str = "wake_failed";
+    /// The lease could not be renewed; the next beat tries again.
+    pub const BEAT_FAILED: &str = "beat_failed";
+    /// This node's lease is gone from the database.
+    pub const NODE_LOST: &str = "node_lost";
+    /// Expired rows were cleared away.
+    pub const CLEARED: &str = "cleared";
+    /// Expired rows could not be cleared away; the next round tries again.
+    pub const CLEAR_FAILED: &str = "clear_failed";
+
+    // Supervision: what happened to an actor.
+
+    /// An actor was built for the first time.
+    pub const STARTED: &str = "started";
+    /// An actor, its factory or one of its hooks panicked.
+    pub const PANICKED: &str = "panicked";
+    /// An actor stopped by itself, which counts as a failure.
+    pub const ENDED: &str = "ended";
+    /// An actor was built anew, after a failure or by an operator's order.
+    pub const RESTARTED: &str = "restarted";
+    /// An actor failed too often and is now tried again at long intervals only.
+    pub const DEGRADED: &str = "degraded";
+    /// A degraded actor has run for a calm period.
+    pub const RECOVERED: &str = "recovered";
+    /// An actor is stopped for good.
+    pub const STOPPED: &str = "stopped";
+    /// Messages were refused because an actor's mailbox was full; at most one such line a second for each actor.
+    pub const MAILBOX_FULL: &str = "mailbox_full";
 }

@@ -15,6 +15,7 @@ use crate::domain::job::Queue;
 use crate::store::{Store, jobs};
 use crate::supervision;
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// How often it looks without being woken: the most that a lost wake or a lost cancel costs.
 pub const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -95,7 +96,11 @@ impl Dispatcher {
                 }
                 Err(error) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%error, "cancels could not be looked for; the next poll tries again");
+                    tracing::warn!(
+                        event = event::CANCELS_UNSEEN,
+                        error,
+                        "cancels could not be looked for; the next poll tries again"
+                    );
                 }
             }
         });

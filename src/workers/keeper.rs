@@ -9,9 +9,13 @@ use actix::{Actor, AsyncContext};
 
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
+use crate::reports::ReportFolder;
 use crate::store::{Abort, Store, StoreError, nodes, registrations, sessions};
 use crate::supervision;
 use crate::telemetry;
+use crate::telemetry::names::event;
+
+use super::report_files;
 
 /// How long a lease lasts without being renewed.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -27,6 +31,8 @@ const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct KeeperParts {
     /// Where it keeps.
     pub store: Store,
+    /// The files of reports.
+    pub reports: ReportFolder,
     /// This process.
     pub node: NodeId,
     /// The time.
@@ -46,7 +52,7 @@ impl Keeper {
     }
 
     fn beat(&self) {
-        let KeeperParts { store, node, clock } = self.parts.clone();
+        let KeeperParts { store, node, clock, .. } = self.parts.clone();
         tokio::spawn(async move {
             let beaten = store
                 .write(move |tx| Ok::<_, Abort<()>>(nodes::beat(tx.connection(), node, clock.now(), LEASE)?))
@@ -54,11 +60,20 @@ impl Keeper {
             match beaten {
                 Ok(true) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok(false) => {
-                    tracing::error!(%node, "this node's lease is gone; was the database replaced while serving?");
+                    tracing::error!(
+                        event = event::NODE_LOST,
+                        %node,
+                        "this node's lease is gone; was the database replaced while serving?"
+                    );
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%node, %error, "the lease could not be renewed; the next beat tries again");
+                    tracing::warn!(
+                        event = event::BEAT_FAILED,
+                        %node,
+                        error,
+                        "the lease could not be renewed; the next beat tries again"
+                    );
                 }
             }
         });
@@ -80,13 +95,35 @@ impl Keeper {
             match cleared {
                 Ok((0, 0)) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
                 Ok((registrations, sessions)) => {
-                    tracing::info!(registrations, sessions, "expired rows were cleared away");
+                    tracing::info!(
+                        event = event::CLEARED,
+                        registrations,
+                        sessions,
+                        "expired rows were cleared away"
+                    );
                 }
                 Err(Abort::Store(error)) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(%error, "expired rows could not be cleared away; the next minute tries again");
+                    tracing::warn!(
+                        event = event::CLEAR_FAILED,
+                        error,
+                        "expired rows could not be cleared away; the next minute tries again"
+                    );
                 }
             }
+        });
+    }
+}
+
+impl Keeper {
+    /// Removes the files of expired reports, and what a crash or a lost write has left in their folder.
+    fn clear_reports(&self) {
+        let KeeperParts {
+            store, reports, clock, ..
+        } = self.parts.clone();
+        tokio::spawn(async move {
+            report_files::expire(&store, &reports, clock.now()).await;
+            report_files::sweep(&store, &reports).await;
         });
     }
 }
@@ -96,8 +133,10 @@ impl Actor for Keeper {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.clear();
+        self.clear_reports();
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
+        ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear_reports());
     }
 }
 

@@ -14,10 +14,11 @@ use super::{Perform, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempt, AttemptParts, Attempts, Registry, StopCause};
-use crate::store::{ClaimRequest, ClaimedJob, Store};
+use crate::jobs::{Attempt, AttemptParts, Attempts, PausedQueues, Registry, StopCause};
+use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
 use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// Jobs in one claim: beyond this a claim's transaction holds others up more than it saves.
 const CLAIM_MAX: usize = 256;
@@ -42,12 +43,14 @@ pub struct LaneParts {
     pub clock: Clock,
     /// Told when a slot becomes free while jobs may be waiting.
     pub wakes: Wakes,
+    /// Told by each claim whether the queue is paused.
+    pub paused: PausedQueues,
 }
 
 /// One queue on its way to its worker.
 pub struct Lane {
     parts: LaneParts,
-    kinds: Vec<&'static str>,
+    kinds: Vec<KnownKind>,
     slots: Arc<Semaphore>,
     /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
     hungry: Arc<AtomicBool>,
@@ -153,10 +156,16 @@ impl Lane {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     let error = telemetry::chain(&error);
-                    tracing::warn!(queue = %self.parts.queue, %error, "no jobs could be claimed; the next poll tries again");
+                    tracing::warn!(
+                        event = event::CLAIM_FAILED,
+                        queue = %self.parts.queue,
+                        error,
+                        "no jobs could be claimed; the next poll tries again"
+                    );
                     return next_due;
                 }
             };
+            self.parts.paused.set(self.parts.queue, claimed.is_paused);
             next_due = claimed.next_due;
             let has_more = claimed.jobs.len() >= limit;
             self.hungry.store(has_more, Ordering::SeqCst);

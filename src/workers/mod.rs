@@ -9,6 +9,7 @@
 mod dispatcher;
 mod keeper;
 mod lane;
+mod report_files;
 mod wakes;
 mod worker;
 

@@ -1,8 +1,12 @@
 //! The log alone tells what happened, and keeps to itself what it must.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::{Value, json};
 
 use super::first_steps::member;
+use crate::support::leaks::leaks;
+use crate::support::relay::{Relay, Step};
 use crate::support::service::{Home, PATIENCE};
 
 #[tokio::test]
@@ -90,4 +94,83 @@ async fn a_head_that_is_not_http_is_refused_and_is_no_error_of_ours() {
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     let log = service.log();
     assert!(!log.iter().any(|line| line.contains("\"level\":\"ERROR\"")), "{log:?}");
+}
+
+#[tokio::test]
+async fn at_trace_the_whole_way_of_a_user_through_a_relay_leaves_no_address_and_no_secret() {
+    let relay = Relay::start();
+    relay
+        .at(Step::Rcpt)
+        .recipient("gone@example.com")
+        .reply("550 5.1.1 <gone@example.com>: no such user");
+    let home = Home::new().with("LEGWORK_MAIL__URL", relay.url()).with(
+        "LEGWORK_LOG__FILTER",
+        "trace,lettre=trace,actix_http=trace,actix_web=trace",
+    );
+    let operator = home.operator();
+    let service = home.serve();
+    let person = json!({ "email": "ada@example.com", "password": "a good long password", "name": "Ada" });
+    assert_eq!(service.post_openly("/v1/accounts", &person).await.0, 202);
+    let mail = relay.wait_for(1).await[0].text();
+    let (_, rest) = mail.split_once("/verify?token=3D").unwrap();
+    let in_token = |char: &char| char.is_ascii_alphanumeric() || "-_".contains(*char);
+    let token: String = rest.replace("=\r\n", "").chars().take_while(in_token).collect();
+    let page = service.http.get(service.url(&format!("/verify?token={token}")));
+    assert_eq!(page.send().await.unwrap().status(), 200);
+    let verified = service
+        .post_openly("/v1/accounts/verify", &json!({ "token": token }))
+        .await;
+    assert_eq!(verified.0, 200, "{}", verified.1);
+    let login = service.post_openly("/v1/sessions", &person).await;
+    assert_eq!(login.0, 422, "a login has no name: {}", login.1);
+    let login = json!({ "email": "ada@example.com", "password": "a good long password" });
+    let (status, session) = service.post_openly("/v1/sessions", &login).await;
+    assert_eq!(status, 201, "{session}");
+    let session = session["token"].as_str().unwrap();
+    let by_cookie = service.http.get(service.url("/v1/sessions/current"));
+    let by_cookie = by_cookie.header("Cookie", format!("legwork_session={session}; legwork={session}"));
+    by_cookie.send().await.unwrap();
+    let basic = service.http.get(service.url("/v1/accounts/me"));
+    let basic = basic.basic_auth("ada@example.com", Some("a good long password"));
+    assert_eq!(basic.send().await.unwrap().status(), 401);
+    let (_, key) = service
+        .post(session, "/v1/api-keys", &json!({ "name": "ci", "scopes": ["*"] }))
+        .await;
+    let key = key["key"].as_str().unwrap();
+    for to in ["bob@example.com", "gone@example.com"] {
+        let mail = json!({ "to": to, "subject": "Hush", "text": "Hush" });
+        let (_, job) = service.post(key, "/v1/emails", &mail).await;
+        let id = job["id"].as_str().unwrap();
+        service.job_when(key, id, |job| job["finished_at"].is_string()).await;
+    }
+    service.probe(&operator, &json!({ "steps": 0, "panic": "actor" })).await;
+    service.log_line(|line| line["event"] == "panicked");
+
+    let log = service.log();
+    assert!(
+        log.iter()
+            .any(|line| line.contains("\"level\":\"INFO\"") && line.contains("mail_sent")),
+        "the relay was used"
+    );
+    for line in &log {
+        assert_eq!(leaks(line), Vec::<String>::new(), "{line}");
+        for secret in [&token, session, key, &operator, "Hush", "gone@", "bob@"] {
+            assert!(!line.contains(secret), "{secret} in {line}");
+        }
+    }
+}
+
+#[test]
+fn a_leak_or_an_event_outside_the_table_in_any_service_fails_its_test() {
+    let good = r#"{"timestamp":"t","level":"INFO","target":"legwork","message":"m","event":"cleared","registrations":1,"sessions":1}"#;
+    for (line, is_good) in [
+        (good.to_owned(), true),
+        (good.replace("\"m\"", "\"mail to ada@example.com\""), false),
+        (good.replace("\"m\"", "\"key lwk_AbC\""), false),
+        (good.replace("cleared", "cleaned"), false),
+        (good.replace("\"sessions\"", "\"rows\""), false),
+    ] {
+        let checked = catch_unwind(AssertUnwindSafe(|| Home::new().serve().plant(&line)));
+        assert_eq!(checked.is_ok(), is_good, "{line}");
+    }
 }

@@ -5,4 +5,5 @@ mod crash;
 mod first_steps;
 mod log;
 mod pages;
+mod reports;
 mod shutdown;

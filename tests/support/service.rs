@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::leaks::leaks;
+use super::log_table::LogTable;
+
 /// The longest that a test waits for anything: far beyond what is needed on a loaded machine with two cores.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -85,10 +88,12 @@ impl Home {
             .unwrap();
         std::io::Write::write_all(&mut process.stdin.take().unwrap(), stdin.as_bytes()).unwrap();
         let output = process.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(leaks(&stderr), Vec::<String>::new(), "{stderr}");
         Said {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stderr,
         }
     }
 
@@ -154,6 +159,28 @@ impl Log {
         log
     }
 
+    /// Waits for the end of the log of a process that has ended, and asserts that each line keeps to `docs/LOG.md` and holds
+    /// neither an address nor a secret.
+    fn check(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.lines.lock().unwrap();
+        while !lines.1 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the log of a process that ended does not end");
+            lines = self.grown.wait_timeout(lines, left).unwrap().0;
+        }
+        let table = LogTable::read();
+        for (at, line) in lines.0.iter().enumerate() {
+            let mut wrong: Vec<String> = leaks(line).iter().map(|leak| format!("it holds {leak}")).collect();
+            // The last line of a process that was killed may be cut off.
+            let is_whole = line.ends_with('}') || at + 1 < lines.0.len();
+            if is_whole {
+                wrong.extend(table.objections(line));
+            }
+            assert!(wrong.is_empty(), "{}: {line}", wrong.join("; "));
+        }
+    }
+
     fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = 0;
@@ -187,6 +214,11 @@ impl Service {
     /// The whole log so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lines.lock().unwrap().0.clone()
+    }
+
+    /// Adds a line to the log as if the service had written it, for the test of the check.
+    pub(crate) fn plant(&self, line: &str) {
+        self.log.lines.lock().unwrap().0.push(line.to_owned());
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -269,6 +301,10 @@ impl Drop for Service {
         if self.process.try_wait().is_ok_and(|status| status.is_none()) {
             self.process.kill().unwrap();
             self.process.wait().unwrap();
+        }
+        // So the log of the whole suite is looked through, whatever the tests are about.
+        if !std::thread::panicking() {
+            self.log.check();
         }
     }
 }

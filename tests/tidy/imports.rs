@@ -55,6 +55,7 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     // Randomness for keys.
     ("keyring", &["domain"]),
+    ("private", &[]),
 ];
 
 /// Pure rules may name a moment, and nothing else.

@@ -3,7 +3,7 @@
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
-mod cursor;
+pub(super) mod cursor;
 mod view;
 
 use actix_web::{HttpResponse, web};
@@ -92,7 +92,7 @@ pub(super) async fn list_jobs(
     let next_cursor = found.last().filter(|_| has_more).map(|(job, _)| cursor::write(job.id));
     let data: Result<Vec<_>, _> = found
         .into_iter()
-        .map(|(job, all)| JobView::of(job, all, &state.registry))
+        .map(|(job, all)| JobView::of(job, all, &state))
         .collect();
     Ok(HttpResponse::Ok().json(Page {
         data: data?,
@@ -116,7 +116,7 @@ pub(super) async fn show_job(
         job.map(|job| with_attempts(connection, job)).transpose()
     });
     let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(JobView::of(job, attempts, &state.registry)?))
+    Ok(HttpResponse::Ok().json(JobView::of(job, attempts, &state)?))
 }
 
 /// Cancels a job that waits or runs.
@@ -156,7 +156,7 @@ pub(super) async fn cancel_job(
     } else {
         HttpResponse::Ok()
     };
-    Ok(answer.json(JobView::of(job, attempts, &state.registry)?))
+    Ok(answer.json(JobView::of(job, attempts, &state)?))
 }
 
 /// Runs a finished job once more, its history kept.
@@ -189,7 +189,7 @@ pub(super) async fn retry_job(
         request_id = request.as_str(),
         "a job was ordered to run again"
     );
-    Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state.registry)?))
+    Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state)?))
 }
 
 fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {

@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::api::State;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptOutcome, JobState, Progress};
-use crate::jobs::Registry;
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
 
 /// A job.
@@ -65,18 +65,14 @@ impl JobView {
     ///
     /// # Errors
     /// When its result is not JSON.
-    pub(in crate::api) fn of(
-        job: JobRecord,
-        attempts: Vec<AttemptRecord>,
-        registry: &Registry,
-    ) -> Result<Self, StoreError> {
+    pub(in crate::api) fn of(job: JobRecord, attempts: Vec<AttemptRecord>, state: &State) -> Result<Self, StoreError> {
         let result = job.result.as_deref().map(serde_json::from_str).transpose();
         let corrupt = StoreError::Corrupt {
             table: "jobs",
             what: "result",
         };
         Ok(Self {
-            waiting_for: waiting_for(job.state, &job.kind, registry),
+            waiting_for: waiting_for(job.state, &job.queue, &job.kind, job.args_version, state),
             id: job.id,
             kind: job.kind,
             queue: job.queue,
@@ -97,7 +93,7 @@ impl JobView {
     }
 
     /// A job that was accepted this moment.
-    pub(in crate::api) fn of_new(job: &NewJob, registry: &Registry) -> Self {
+    pub(in crate::api) fn of_new(job: &NewJob, state: &State) -> Self {
         Self {
             id: job.id,
             kind: job.kind.to_owned(),
@@ -114,7 +110,13 @@ impl JobView {
             cause: None,
             progress: None,
             result: None,
-            waiting_for: waiting_for(job.state(), job.kind, registry),
+            waiting_for: waiting_for(
+                job.state(),
+                job.queue.as_str(),
+                job.kind,
+                job.args_version.into(),
+                state,
+            ),
             attempts: Vec::new(),
         }
     }
@@ -133,8 +135,17 @@ impl From<AttemptRecord> for AttemptView {
     }
 }
 
-/// What a job that could be claimed lacks, where nothing here can claim it.
-fn waiting_for(state: JobState, kind: &str, registry: &Registry) -> Option<String> {
-    let is_unknown = state == JobState::Available && registry.get(kind).is_none();
-    is_unknown.then(|| format!("a worker that knows the kind {kind}"))
+/// What a job that could be claimed waits for, where it is not just a free slot.
+fn waiting_for(standing: JobState, queue: &str, kind: &str, version: i64, state: &State) -> Option<String> {
+    if standing != JobState::Available {
+        return None;
+    }
+    let Some(known) = state.registry.get(kind) else {
+        return Some(format!("a worker that knows the kind {kind}"));
+    };
+    if version > known.version().into() {
+        return Some(format!("a worker that knows version {version} of the kind {kind}"));
+    }
+    let is_paused = queue.parse().is_ok_and(|queue| state.paused.contains(queue));
+    is_paused.then(|| format!("the paused queue {queue} to be resumed"))
 }

@@ -22,7 +22,7 @@ pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use types::{Recipients, Scope, TemplateName};
 
-use super::{accounts, api_keys, emails, health, jobs, probes, sessions, supervision, verification};
+use super::{accounts, api_keys, emails, health, jobs, probes, queues, reports, sessions, supervision, verification};
 
 /// The document.
 #[must_use]
@@ -55,10 +55,18 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::delete_api_key,
         emails::create_email,
         probes::create_probe,
+        reports::create_report,
+        reports::list_reports,
+        reports::show_report,
+        reports::show_report_file,
+        reports::delete_report,
         jobs::list_jobs,
         jobs::show_job,
         jobs::cancel_job,
         jobs::retry_job,
+        queues::list_queues,
+        queues::pause_queue,
+        queues::resume_queue,
         supervision::show_tree,
         supervision::stream_events,
         supervision::restart_child,
@@ -69,6 +77,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "api keys", description = "What programs come in with."),
         (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),
         (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
+        (name = "resources", description = "What work has made."),
         (name = "operators", description = "How the service itself is doing, and steering it."),
         (name = "open", description = "What anybody may ask."),
     ),

@@ -14,9 +14,10 @@ use crate::clock::Timestamp;
 use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
-use crate::domain::id::{AccountId, ApiKeyId, JobId, SessionId, WorkspaceId};
+use crate::domain::id::{AccountId, ApiKeyId, JobId, ReportId, SessionId, WorkspaceId};
 use crate::domain::job::{AttemptOutcome, JobState, Progress, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
+use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
 use crate::mail::{RECIPIENTS_MAX, Templates};
 
@@ -95,10 +96,13 @@ schemas! {
     AccountId => id(Self::PREFIX, "an account");
     ApiKeyId => id(Self::PREFIX, "an API key");
     JobId => id(Self::PREFIX, "a job");
+    ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
     WorkspaceId => id(Self::PREFIX, "a workspace");
     AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
     JobState => one_of("Where a job is.", Self::ALL.iter().map(|one| one.as_str()));
+    ReportFormat => one_of("How a report is written.", Self::ALL.iter().map(|one| one.as_str()));
+    ReportTable => one_of("What a report is of.", Self::ALL.iter().map(|one| one.as_str()));
     Queue => one_of("The lane in which jobs of one worker wait.", Self::ALL.iter().map(|one| one.as_str()));
     WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
     ProbeFailure => yes_no_or("Not at all, each time, the first time only, or for good.", ["once", "permanent"]);

@@ -15,6 +15,7 @@ use super::auth::Operator;
 use super::http::{PathParam, Problem, RequestId};
 use super::then::Then;
 use crate::supervision::NodeSnapshot;
+use crate::telemetry::names::event;
 
 /// When to try again after all places for streams were taken.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -93,7 +94,7 @@ pub(super) async fn restart_child(
         .map_err(|_no_such_child| Problem::not_found())?;
     tracing::warn!(
         target: "legwork::supervision",
-        event = "restart_ordered",
+        event = event::RESTART_ORDERED,
         actor = name,
         account = %member.account.id,
         request_id = request.as_str(),

@@ -49,7 +49,10 @@ impl World {
     async fn claim_mail(&self) -> crate::store::ClaimedJob {
         let request = crate::store::ClaimRequest {
             queue: crate::domain::job::Queue::Mail,
-            kinds: vec!["account.verify"],
+            kinds: vec![crate::store::KnownKind {
+                name: "account.verify",
+                version: 1,
+            }],
             limit: 100,
             node: crate::domain::id::NodeId::generate(),
             now: self.clock.now(),

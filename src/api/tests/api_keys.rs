@@ -1,8 +1,12 @@
 //! API keys.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::World;
+use crate::domain::id::{AccountId, ApiKeyId};
+use crate::store::{Abort, api_keys};
 
 #[actix_web::test]
 async fn a_key_is_shown_once_works_until_it_is_revoked_and_is_listed() {
@@ -82,4 +86,22 @@ async fn a_key_has_a_name_and_the_one_scope_there_is() {
     ] {
         world.post("/v1/api-keys", &token, &body).await.is(422, &pointers);
     }
+}
+
+#[actix_web::test]
+async fn a_key_that_another_process_revokes_stops_working_within_a_second() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let key = world.api_key(&token).await;
+    let list = world.get("/v1/api-keys", &token).await;
+    let id: ApiKeyId = list.body["data"][0]["id"].as_str().unwrap().parse().unwrap();
+    let me = world.get("/v1/accounts/me", &key).await;
+    me.is(200, &[]);
+    let account: AccountId = me.body["id"].as_str().unwrap().parse().unwrap();
+    let other = world.other_process();
+    let now = world.clock.now();
+    let revoked = other.write(move |tx| Ok::<_, Abort<()>>(api_keys::revoke(tx.connection(), id, account, now)?));
+    assert!(revoked.await.unwrap());
+    world.advance(Duration::from_secs(1));
+    world.get("/v1/accounts/me", &key).await.is(401, &[]);
 }

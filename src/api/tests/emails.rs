@@ -53,7 +53,10 @@ async fn an_address_that_is_given_twice_gets_one_mail() {
     world.post("/v1/emails", &token, &body).await.is(202, &[]);
     let claim = crate::store::ClaimRequest {
         queue: crate::domain::job::Queue::Mail,
-        kinds: vec!["email.send"],
+        kinds: vec![crate::store::KnownKind {
+            name: "email.send",
+            version: 1,
+        }],
         limit: 1,
         node: crate::domain::id::NodeId::generate(),
         now: world.clock.now(),

@@ -5,8 +5,9 @@ use serde_json::json;
 use super::World;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::{AttemptEnd, Retry};
-use crate::jobs::kinds::{AccountExists, AccountExistsArgs};
+use crate::jobs::kinds::{AccountExists, AccountExistsArgs, Probe, ProbeArgs};
 use crate::jobs::{Order, new_job};
+use crate::store::NewJob;
 
 #[actix_web::test]
 async fn a_job_is_shown_with_its_attempts_and_its_result() {
@@ -209,6 +210,24 @@ async fn a_job_that_nothing_here_can_do_says_what_it_waits_for() {
     assert_eq!(
         answer.body["waiting_for"],
         "a worker that knows the kind account.exists"
+    );
+    let args = ProbeArgs {
+        steps: 0,
+        step_ms: 0,
+        fail: None,
+        panic: None,
+    };
+    let newer = new_job::<Probe>(&args, WorkspaceId::SERVICE, world.clock.now(), Order::default()).unwrap();
+    let newer = NewJob {
+        args_version: 9,
+        ..newer
+    };
+    world.state.store.enqueue(vec![newer.clone()]).await.unwrap();
+    assert!(world.claim_up_to(10).await.is_empty());
+    let answer = world.get(&format!("/v1/jobs/{}", newer.id), &operator).await;
+    assert_eq!(
+        (answer.body["waiting_for"].as_str(), &answer.body["attempts"]),
+        (Some("a worker that knows version 9 of the kind probe.run"), &json!([]))
     );
     let ours = world.probe(&operator).await;
     assert!(

@@ -1,46 +1,14 @@
 //! What is in the log of the requests: enough to follow a job, and nobody's address.
 
-use std::sync::{Arc, Mutex};
-
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, World, request};
-use crate::telemetry::{LogFormat, subscriber};
-
-/// A log in memory.
-#[derive(Clone, Default)]
-pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink {
-    pub(super) fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
 
 #[actix_web::test]
 async fn a_job_is_found_by_its_request_and_no_address_or_secret_is_logged() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber = subscriber(LogFormat::Json, "debug", false, move || writer.clone()).unwrap();
-    // While a process has one subscriber only, a line that is first written on a thread without it is switched off for all
-    // threads. With a second one, which wants nothing, that does not happen to lines that other tests write meanwhile.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let _guard = tracing::subscriber::set_default(subscriber);
     let post = |uri: &str, body: Value| {
         request(Method::POST, uri, &token)
             .insert_header(("x-request-id", "follow-me"))
@@ -67,7 +35,7 @@ async fn a_job_is_found_by_its_request_and_no_address_or_secret_is_logged() {
         .send(post(&format!("/v1/jobs/{job}/retry"), json!({})))
         .await
         .is(202, &[]);
-    let lines = sink.lines();
+    let lines = world.log.lines();
     let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
     let accepted = of("job_enqueued");
     assert_eq!(accepted.len(), 3, "{lines:?}");
@@ -84,6 +52,7 @@ async fn a_job_is_found_by_its_request_and_no_address_or_secret_is_logged() {
         .map(|line| line["route"].as_str().unwrap().to_owned())
         .collect();
     let expected = [
+        "/v1/sessions",
         "/v1/emails",
         "/v1/accounts",
         "/v1/accounts",

@@ -10,6 +10,8 @@ mod log;
 mod openapi;
 mod operators;
 mod probes;
+mod queues;
+mod reports;
 mod sessions;
 
 use std::sync::{Arc, Mutex};
@@ -25,21 +27,24 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::{App, Error, HttpResponse, body, web};
 use serde_json::{Value, json};
 
+use super::credential_cache::CredentialCache;
 use super::http::{HashingPool, Limits, request_id, security};
-use super::{EventStreams, ShutdownFlag, State, routes};
+use super::{EventStreams, QueueWorker, Readiness, ShutdownFlag, State, routes};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
-use crate::jobs::Registry;
-use crate::jobs::kinds::{EmailSend, Postbox, Probe};
+use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
+use crate::jobs::{Order, PausedQueues, Registry, new_job};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
+use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
 use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
 use crate::supervision::Tree;
+use crate::telemetry::checked_log::CheckedLog;
 
 /// The password of every account that a test makes without saying otherwise.
 const PASSWORD: &str = "correct horse battery";
@@ -50,6 +55,8 @@ struct World {
     clock: Clock,
     /// The jobs whose attempts were told to end.
     hurried: Arc<Mutex<Vec<JobId>>>,
+    /// What this test's thread logs.
+    log: CheckedLog,
     _folder: tempfile::TempDir,
 }
 
@@ -104,15 +111,25 @@ impl World {
             store: store.unwrap(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
+            credentials: CredentialCache::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             postbox,
+            reports: ReportFolder::open(folder.path().join("reports")).unwrap(),
             cancel_attempt: Arc::new(move |job| {
                 cancels.lock().unwrap().push(job);
                 true
             }),
             tree: Tree::new("root", clock.clone()),
-            workers: vec![(Queue::Mail, "mailer"), (Queue::Probes, "prober")],
+            workers: [(Queue::Mail, "mailer"), (Queue::Probes, "prober")]
+                .map(|(queue, worker)| QueueWorker {
+                    queue,
+                    worker,
+                    slots: 16,
+                })
+                .to_vec(),
+            paused: PausedQueues::of(&[]),
+            readiness: Readiness::default(),
             shutdown: ShutdownFlag::default(),
             event_streams: EventStreams::default(),
         };
@@ -120,6 +137,7 @@ impl World {
             state: web::Data::new(state),
             clock,
             hurried,
+            log: CheckedLog::begin(),
             _folder: folder,
         }
     }
@@ -210,14 +228,36 @@ impl World {
 
     /// Claims the next probe, as a worker would.
     async fn claim(&self) -> ClaimedJob {
+        self.claim_up_to(1).await.remove(0)
+    }
+
+    /// Claims up to so many probes.
+    async fn claim_up_to(&self, limit: usize) -> Vec<ClaimedJob> {
         let claimed = self.state.store.claim(ClaimRequest {
             queue: Queue::Probes,
-            kinds: vec!["probe.run"],
-            limit: 1,
+            kinds: self.state.registry.of_queue(Queue::Probes),
+            limit,
             node: NodeId::generate(),
             now: self.clock.now(),
         });
-        claimed.await.unwrap().jobs.remove(0)
+        claimed.await.unwrap().jobs
+    }
+
+    /// Enqueues so many probes, past the limits.
+    async fn fill(&self, count: usize) {
+        let args = ProbeArgs {
+            steps: 0,
+            step_ms: 0,
+            fail: None,
+            panic: None,
+        };
+        let now = self.clock.now();
+        let job = || new_job::<Probe>(&args, WorkspaceId::SERVICE, now, Order::default()).unwrap();
+        self.state
+            .store
+            .enqueue((0..count).map(|_| job()).collect())
+            .await
+            .unwrap();
     }
 
     /// Ends an attempt, as a worker would.
@@ -232,6 +272,16 @@ impl World {
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();
+    }
+
+    /// The same database, opened as a command line beside the service opens it.
+    fn other_process(&self) -> Store {
+        let options = StoreOptions {
+            path: self.state.store.path().to_owned(),
+            readers: 1,
+            on_available: Arc::new(|_: &[Queue]| {}),
+        };
+        Store::open(&options).unwrap()
     }
 
     fn advance(&self, by: Duration) {
@@ -365,7 +415,14 @@ async fn what_is_nowhere_and_a_method_that_is_not_there_are_told_as_problems() {
 async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
-    for uri in ["/v1/emails", "/v1/probes", "/v1/accounts", "/v1/sessions", "/verify"] {
+    for uri in [
+        "/v1/emails",
+        "/v1/probes",
+        "/v1/reports",
+        "/v1/accounts",
+        "/v1/sessions",
+        "/verify",
+    ] {
         let post = request(Method::POST, uri, &token)
             .insert_header(("idempotency-key", "k1"))
             .set_json(json!({}));

@@ -62,8 +62,10 @@ async fn the_service_is_live_always_and_ready_until_it_shuts_down() {
     assert_eq!(
         ready.body,
         json!({ "status": "degraded", "queues": [
-            { "queue": "mail", "worker": "mailer", "state": "stopped", "waiting": 0 },
-            { "queue": "probes", "worker": "prober", "state": "stopped", "waiting": 1 },
+            { "queue": "mail", "worker": "mailer", "state": "stopped", "paused": false,
+              "waiting": 0, "capped": false },
+            { "queue": "probes", "worker": "prober", "state": "stopped", "paused": false,
+              "waiting": 1, "capped": false },
         ]})
     );
     world.start("mailer").await;
@@ -78,6 +80,20 @@ async fn the_service_is_live_always_and_ready_until_it_shuts_down() {
     ready.is(503, &[]);
     assert_eq!(ready.header("retry-after"), "5");
     world.get("/health/live", "").await.is(200, &[]);
+}
+
+#[actix_web::test]
+async fn readiness_is_looked_up_once_a_second_however_many_ask() {
+    let world = World::new();
+    let waiting = || async { world.get("/health/ready", "").await.body["queues"][1]["waiting"].clone() };
+    let asked = futures_util::future::join_all((0..50).map(|_| waiting())).await;
+    assert!(asked.iter().all(|count| count == 0), "{asked:?}");
+    world.fill(1).await;
+    assert_eq!(waiting().await, 0, "the database was asked again within a second");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::resume();
+    assert_eq!(waiting().await, 1);
 }
 
 #[actix_web::test]

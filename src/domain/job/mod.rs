@@ -12,7 +12,8 @@ pub use progress::Progress;
 pub use retry::Backoff;
 pub use state::{AttemptOutcome, Cause, JobState, Queue, UnknownName};
 pub use transition::{
-    AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, transition,
+    AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,
+    transition,
 };
 
 /// The lowest priority a job can have. Ten steps below the usual one.

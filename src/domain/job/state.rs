@@ -1,58 +1,8 @@
 //! The names of the states, outcomes, queues and causes, as they stand in code, SQL and JSON alike.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::domain::named::named;
 
-use serde::{Deserialize, Serialize};
-
-/// A text that is not one of the names it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is not one of {known}")]
-pub struct UnknownName {
-    name: String,
-    known: String,
-}
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name as it stands in SQL, JSON and logs.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownName;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    other => Err(UnknownName {
-                        name: other.chars().take(40).collect(),
-                        known: [$($text,)+].join(", "),
-                    }),
-                }
-            }
-        }
-    };
-}
+pub use crate::domain::named::UnknownName;
 
 named! {
     /// Where a job is.
@@ -122,6 +72,8 @@ named! {
         Mail = "mail",
         /// Probes, performed by the prober.
         Probes = "probes",
+        /// Reports, built by the reporter.
+        Reports = "reports",
     }
 }
 
@@ -136,6 +88,8 @@ named! {
         Requested = "requested",
         /// It killed its worker or its process too often.
         Quarantined = "quarantined",
+        /// Its row holds what cannot be read.
+        Corrupt = "corrupt",
     }
 }
 

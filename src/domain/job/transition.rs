@@ -182,6 +182,18 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
     }
 }
 
+/// Where a job goes whose row cannot be read, so that [`transition`] cannot be asked about it: it is given up, so that it
+/// does not hold up those behind it.
+///
+/// # Errors
+/// [`Refused`] for one that has ended, which stays as it is.
+pub fn set_aside(state: JobState) -> Result<(JobState, Cause), Refused> {
+    if state.is_final() {
+        return Err(Refused::Finished(state));
+    }
+    Ok((JobState::Discarded, Cause::Corrupt))
+}
+
 /// A person's retry: at once, with one attempt more if the job had ended.
 fn again(standing: &Standing, now: Timestamp) -> Next {
     let mut next = unchanged(standing).into_state(JobState::Available);

@@ -217,3 +217,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_read_is_given_up_and_what_has_ended_stays() {
+    for state in JobState::ALL {
+        let expected = if state.is_final() {
+            Err(Refused::Finished(*state))
+        } else {
+            Ok((JobState::Discarded, Cause::Corrupt))
+        };
+        assert_eq!(set_aside(*state), expected);
+    }
+}

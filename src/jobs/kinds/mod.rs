@@ -7,9 +7,11 @@ mod email_send;
 mod postbox;
 mod probe;
 mod registration_mail;
+mod report_build;
 
 pub use account_exists::{AccountExists, AccountExistsArgs};
 pub use email_send::{EmailBody, EmailSend, EmailSendArgs};
 pub use postbox::{Postbox, Sending};
 pub use probe::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
 pub use registration_mail::{RegistrationMail, RegistrationMailArgs, TOKEN_PURPOSE};
+pub use report_build::{ReportBuild, ReportBuildArgs, ReportLimits};

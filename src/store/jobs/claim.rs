@@ -1,7 +1,9 @@
 //! Handing waiting jobs to a node.
 //!
 //! Guarantees: a job is handed to one attempt at a time, under a fence that its job never had before; within a queue, jobs
-//! are handed out by rank and then by id; jobs of kinds that this node does not know stay where they are.
+//! are handed out by rank and then by id; jobs of kinds or versions that this node does not know, and all of a paused queue,
+//! stay where they are, and cost a claim nothing however many they are; a row that cannot be read is set aside, and the
+//! others go on.
 
 use std::time::Duration;
 
@@ -10,14 +12,15 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::STATEMENT_ROWS_MAX;
+use super::aside::set_aside;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
-use crate::domain::job::{Event, JobState, Queue, transition};
-use crate::store::dialect::{UpdateMany, Value};
+use crate::domain::job::{Event, JobState, Next, Queue, transition};
+use crate::store::dialect::{BoxedSelect, Merged, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed, unsigned};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, queues};
 
 /// Jobs whose time has come are made available at most this many at a time, so that a flood of them does not make one
 /// claim slow; the next claim follows at once.
@@ -29,13 +32,22 @@ pub struct ClaimRequest {
     /// The lane.
     pub queue: Queue,
     /// The kinds that this node can perform.
-    pub kinds: Vec<&'static str>,
+    pub kinds: Vec<KnownKind>,
     /// At most this many.
     pub limit: usize,
     /// The node that will run them.
     pub node: NodeId,
     /// The present.
     pub now: Timestamp,
+}
+
+/// A kind that a node can perform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownKind {
+    /// Its name.
+    pub name: &'static str,
+    /// The newest version of its arguments that can be read; older ones, from 1, can too.
+    pub version: u32,
 }
 
 /// What a claim got.
@@ -45,6 +57,8 @@ pub struct Claimed {
     pub jobs: Vec<ClaimedJob>,
     /// When the next waiting job of any queue is due, if one is.
     pub next_due: Option<Timestamp>,
+    /// Whether operators have paused the queue: then it got none.
+    pub is_paused: bool,
 }
 
 /// A job that an attempt of this node holds.
@@ -91,6 +105,11 @@ struct ClaimRow {
     timeout_ms: i64,
     created_at: i64,
     request_id: Option<String>,
+    #[expect(
+        dead_code,
+        reason = "only ordered by, which takes a column of the answer where ranges are merged"
+    )]
+    rank: i64,
 }
 
 /// Hands out jobs and answers, beside them, the queues in which jobs came due.
@@ -98,18 +117,11 @@ pub(in crate::store) fn claim(
     connection: &mut Connection,
     request: &ClaimRequest,
 ) -> Result<(Claimed, Vec<Queue>), StoreError> {
-    let queues = make_due_available(connection, request.now)?;
+    let came_due = make_due_available(connection, request.now)?;
+    let is_paused = queues::is_paused(connection, request.queue)?;
     let mut taken = Vec::new();
-    if request.limit > 0 {
-        let rows = jobs::table
-            .filter(jobs::queue.eq(request.queue.as_str()))
-            // A literal, since a partial index is not used for a state that is a bound value.
-            .filter(sql::<Bool>("jobs.state = 'available'"))
-            .filter(jobs::kind.eq_any(&request.kinds))
-            .order((jobs::rank.asc(), jobs::id.asc()))
-            .limit(number(request.limit.min(STATEMENT_ROWS_MAX)))
-            .select(ClaimRow::as_select())
-            .load(connection)?;
+    if request.limit > 0 && !is_paused && !request.kinds.is_empty() {
+        let rows = waiting(request).load(connection)?;
         taken = take(connection, rows, request)?;
     }
     let next_due: Option<i64> = jobs::table
@@ -120,9 +132,34 @@ pub(in crate::store) fn claim(
         Claimed {
             jobs: taken,
             next_due: next_due.map(Timestamp::from_micros),
+            is_paused,
         },
-        queues,
+        came_due,
     ))
+}
+
+/// What waits of the kinds that are known, the first in rank first. Each kind and version is a range of the index in that
+/// order, and the ranges are merged.
+fn waiting(request: &ClaimRequest) -> Merged<BoxedSelect<'_, ClaimRow>> {
+    let versions = request
+        .kinds
+        .iter()
+        .flat_map(|kind| (1..=kind.version).map(|version| (kind.name, version)));
+    let ranges = versions.map(|(name, version)| {
+        jobs::table
+            .filter(jobs::queue.eq(request.queue.as_str()))
+            // A literal, since a partial index is not used for a state that is a bound value.
+            .filter(sql::<Bool>("jobs.state = 'available'"))
+            .filter(jobs::kind.eq(name))
+            .filter(jobs::args_version.eq(i64::from(version)))
+            .select(ClaimRow::as_select())
+            .into_boxed()
+    });
+    Merged {
+        ranges: ranges.collect(),
+        order: "rank, id",
+        limit: number(request.limit.min(STATEMENT_ROWS_MAX)),
+    }
 }
 
 /// Makes available what was to wait until now.
@@ -140,9 +177,13 @@ fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec
     let mut ids = Vec::with_capacity(due.len());
     let mut queues = Vec::new();
     for row in &due {
-        if transition(&row.standing()?, Event::Due, now).is_ok() {
-            ids.push(row.id.as_str());
-            queues.extend(row.queue.parse::<Queue>());
+        match row.standing() {
+            Ok(standing) if transition(&standing, Event::Due, now).is_ok() => {
+                ids.push(row.id.as_str());
+                queues.extend(row.queue.parse::<Queue>());
+            }
+            Ok(_) => {}
+            Err(error) => set_aside(connection, row, &error, now)?,
         }
     }
     diesel::update(jobs::table.filter(jobs::id.eq_any(ids)))
@@ -161,11 +202,15 @@ fn take(
     let mut taken = Vec::with_capacity(rows.len());
     let mut changes = Vec::with_capacity(rows.len());
     for row in rows {
-        let Ok(next) = transition(&row.standing.standing()?, Event::Claimed, request.now) else {
-            continue;
-        };
         let before = row.standing.fence;
-        let job = claimed(row, next.attempt, request)?;
+        let (next, job) = match readable(&row, request) {
+            Ok(Some(readable)) => readable,
+            Ok(None) => continue,
+            Err(error) => {
+                set_aside(connection, &row.standing, &error, request.now)?;
+                continue;
+            }
+        };
         let values = vec![
             Value::Text(Some(next.state.to_string())),
             Value::Number(Some(job.fence)),
@@ -189,14 +234,23 @@ fn take(
     Ok(taken)
 }
 
-fn claimed(row: ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<ClaimedJob, StoreError> {
-    let standing = row.standing;
+/// The job, and what becomes of it by the claim; none if it may not be claimed.
+fn readable(row: &ClaimRow, request: &ClaimRequest) -> Result<Option<(Next, ClaimedJob)>, StoreError> {
+    let Ok(next) = transition(&row.standing.standing()?, Event::Claimed, request.now) else {
+        return Ok(None);
+    };
+    let job = claimed(row, next.attempt, request)?;
+    Ok(Some((next, job)))
+}
+
+fn claimed(row: &ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<ClaimedJob, StoreError> {
+    let standing = &row.standing;
     Ok(ClaimedJob {
         id: parsed(&standing.id, "jobs", "id")?,
         workspace: parsed(&standing.workspace_id, "jobs", "workspace_id")?,
-        kind: row.kind,
+        kind: row.kind.clone(),
         queue: request.queue,
-        args: row.args,
+        args: row.args.clone(),
         args_version: unsigned(row.args_version, "jobs", "args_version")?,
         attempt,
         max_attempts: unsigned(standing.max_attempts, "jobs", "max_attempts")?,
@@ -205,6 +259,6 @@ fn claimed(row: ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<Claime
         created_at: Timestamp::from_micros(row.created_at),
         run_at: Timestamp::from_micros(standing.run_at),
         started_at: request.now,
-        request_id: row.request_id,
+        request_id: row.request_id.clone(),
     })
 }

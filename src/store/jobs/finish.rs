@@ -12,8 +12,8 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptEnd, Event, JobState, Progress, Queue, rank, transition};
-use crate::store::dialect::{UpdateMany, Value};
-use crate::store::schema::{attempts, jobs};
+use crate::store::dialect::{InsertMany, UpdateMany, Value};
+use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
 
@@ -45,19 +45,6 @@ pub enum Finished {
     LeaseLost,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = attempts, treat_none_as_default_value = false)]
-struct AttemptRow {
-    job_id: String,
-    number: i64,
-    workspace_id: String,
-    started_at: i64,
-    finished_at: i64,
-    outcome: String,
-    error: Option<String>,
-    node: String,
-}
-
 const COLUMNS: &[&str] = &[
     "state",
     "attempt",
@@ -71,6 +58,17 @@ const COLUMNS: &[&str] = &[
     "progress_note",
     "worker_panics",
     "deaths",
+];
+
+const RECORD_COLUMNS: &[&str] = &[
+    "job_id",
+    "number",
+    "workspace_id",
+    "started_at",
+    "finished_at",
+    "outcome",
+    "error",
+    "node",
 ];
 
 /// Writes all ends and answers, for each in its place, what became of the job; beside them the queues in which jobs became
@@ -117,16 +115,16 @@ fn finish_chunk(
         }
         finished.push(Finished::Written(next.state));
         changes.push((id.clone(), end.fence, values(&row, &next, end)?));
-        records.push(AttemptRow {
-            job_id: id,
-            number: end.fence,
-            started_at: row.started_at.unwrap_or(end.at.as_micros()),
-            finished_at: end.at.as_micros(),
-            outcome: next.outcome.unwrap_or(end.end.outcome()).to_string(),
-            error: end.error.clone(),
-            node: row.node.unwrap_or_default(),
-            workspace_id: row.workspace_id,
-        });
+        records.push(vec![
+            Value::Text(Some(id)),
+            Value::Number(Some(end.fence)),
+            Value::Text(Some(row.workspace_id)),
+            Value::Number(Some(row.started_at.unwrap_or(end.at.as_micros()))),
+            Value::Number(Some(end.at.as_micros())),
+            Value::Text(Some(next.outcome.unwrap_or(end.end.outcome()).to_string())),
+            Value::Text(end.error.clone()),
+            Value::Text(Some(row.node.unwrap_or_default())),
+        ]);
     }
     if changes.is_empty() {
         return Ok(());
@@ -138,9 +136,12 @@ fn finish_chunk(
         rows: changes,
     }
     .execute(connection)?;
-    diesel::insert_into(attempts::table)
-        .values(&records)
-        .execute(connection)?;
+    InsertMany {
+        table: "attempts",
+        columns: RECORD_COLUMNS,
+        rows: records,
+    }
+    .execute(connection)?;
     Ok(())
 }
 

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::STATEMENT_ROWS_MAX;
-use super::row::JobRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{JobState, Queue, rank};
 use crate::store::Connection;
-use crate::store::schema::jobs;
+use crate::store::dialect::{InsertMany, Value};
 use crate::store::text::number;
 
 /// A job that is to be inserted. Made by `jobs::enqueue`, which knows the kinds.
@@ -54,46 +52,59 @@ impl NewJob {
     }
 }
 
-impl From<&NewJob> for JobRow {
-    fn from(job: &NewJob) -> Self {
-        Self {
-            id: job.id.to_string(),
-            workspace_id: job.workspace.to_string(),
-            kind: job.kind.to_owned(),
-            queue: job.queue.to_string(),
-            state: job.state().to_string(),
-            priority: i64::from(job.priority),
-            rank: rank(job.run_at, job.priority),
-            args: job.args.clone(),
-            args_version: i64::from(job.args_version),
-            attempt: 0,
-            max_attempts: i64::from(job.max_attempts),
-            timeout_ms: number(job.timeout.as_millis()),
-            run_at: job.run_at.as_micros(),
-            created_at: job.created_at.as_micros(),
-            started_at: None,
-            finished_at: None,
-            fence: 0,
-            node: None,
-            cancel_requested_at: None,
-            no_return_at: None,
-            cause: None,
-            result: None,
-            progress_done: None,
-            progress_total: None,
-            progress_note: None,
-            worker_panics: 0,
-            deaths: 0,
-            request_id: job.request_id.clone(),
-        }
-    }
+/// What a new job's row says; every other column is null until something happens to it.
+const COLUMNS: &[&str] = &[
+    "id",
+    "workspace_id",
+    "kind",
+    "queue",
+    "state",
+    "priority",
+    "rank",
+    "args",
+    "args_version",
+    "attempt",
+    "max_attempts",
+    "timeout_ms",
+    "run_at",
+    "created_at",
+    "fence",
+    "worker_panics",
+    "deaths",
+    "request_id",
+];
+
+fn values(job: &NewJob) -> Vec<Value> {
+    let text = |text: String| Value::Text(Some(text));
+    let count = |number: i64| Value::Number(Some(number));
+    vec![
+        text(job.id.to_string()),
+        text(job.workspace.to_string()),
+        text(job.kind.to_owned()),
+        text(job.queue.to_string()),
+        text(job.state().to_string()),
+        count(i64::from(job.priority)),
+        count(rank(job.run_at, job.priority)),
+        text(job.args.clone()),
+        count(i64::from(job.args_version)),
+        count(0),
+        count(i64::from(job.max_attempts)),
+        count(number(job.timeout.as_millis())),
+        count(job.run_at.as_micros()),
+        count(job.created_at.as_micros()),
+        count(0),
+        count(0),
+        count(0),
+        Value::Text(job.request_id.clone()),
+    ]
 }
 
 /// Inserts all jobs, many in one statement.
 pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob]) -> QueryResult<()> {
-    for chunk in new.chunks(STATEMENT_ROWS_MAX) {
-        let rows: Vec<JobRow> = chunk.iter().map(|job| JobRow::from(*job)).collect();
-        diesel::insert_into(jobs::table).values(&rows).execute(connection)?;
-    }
-    Ok(())
+    let many = InsertMany {
+        table: "jobs",
+        columns: COLUMNS,
+        rows: new.iter().map(|job| values(job)).collect(),
+    };
+    many.execute(connection)
 }

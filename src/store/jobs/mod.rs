@@ -3,6 +3,7 @@
 //! Guarantees: every state is decided by [`crate::domain::job::transition`] on what the row says inside the same
 //! transaction; every write about an attempt names its fence; a claim never hands one job to two attempts.
 
+mod aside;
 mod claim;
 mod finish;
 mod insert;
@@ -13,12 +14,12 @@ mod record;
 mod rescue;
 mod row;
 
-pub use claim::{ClaimRequest, Claimed, ClaimedJob};
+pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};
 pub use progress::{AttemptProgress, Held, no_return};
-pub use read::{JobFilter, JobScope, attempts_of, cancel_requested, list, one, unknown_kinds, waiting};
+pub use read::{JobFilter, JobScope, attempts_of, available, cancel_requested, list, one, running, unknown_kinds};
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::rescue;
 
@@ -27,7 +28,7 @@ pub(super) use finish::finish;
 pub(super) use insert::insert;
 pub(super) use progress::progress;
 
-/// Rows in one multi-row statement. SQLite takes 32,766 values in a statement; a job's row has 28.
+/// Rows that one statement finds by their ids. SQLite takes 32,766 values in a statement.
 const STATEMENT_ROWS_MAX: usize = 500;
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, Integer};
 
 use super::record::{AttemptRecord, AttemptRow, JobRecord, RecordRow};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{JobState, Queue};
+use crate::store::bounded::{Count, Counted};
 use crate::store::schema::{attempts, jobs};
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -122,16 +123,33 @@ pub fn cancel_requested(connection: &mut Connection, node: NodeId) -> Result<Vec
     ids.iter().map(|id| parsed(id, "jobs", "id")).collect()
 }
 
-/// How many jobs of a queue could be claimed now.
+/// How many jobs of a queue could be claimed now, counted up to `max`.
 ///
 /// # Errors
 /// When the statement fails.
-pub fn waiting(connection: &mut Connection, queue: Queue) -> Result<i64, StoreError> {
-    Ok(jobs::table
+pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Result<Count, StoreError> {
+    let rows = jobs::table
         .filter(jobs::queue.eq(queue.as_str()))
         .filter(sql::<Bool>("jobs.state = 'available'"))
-        .count()
-        .get_result(connection)?)
+        .select(sql::<Integer>("1"))
+        .limit(number(max).saturating_add(1));
+    Ok(Count::of(Counted(rows).get_result(connection)?, max))
+}
+
+/// How many attempts run in each queue, over all nodes; queues without any are left out. As many rows are read as run.
+///
+/// # Errors
+/// When the statement fails.
+pub fn running(connection: &mut Connection) -> Result<Vec<(Queue, i64)>, StoreError> {
+    let counts: Vec<(String, i64)> = jobs::table
+        .filter(sql::<Bool>("jobs.state = 'running'"))
+        .group_by(jobs::queue)
+        .select((jobs::queue, diesel::dsl::count_star()))
+        .load(connection)?;
+    let known = counts
+        .into_iter()
+        .filter_map(|(queue, count)| Some((queue.parse().ok()?, count)));
+    Ok(known.collect())
 }
 
 /// The kinds that wait although no worker of this node knows them.

@@ -20,6 +20,8 @@ pub struct JobRecord {
     pub kind: String,
     /// Its lane; possibly one that this version does not know.
     pub queue: String,
+    /// The version of its arguments; possibly one that this version does not know.
+    pub args_version: i64,
     /// Where it is.
     pub state: JobState,
     /// Its priority; higher goes first.
@@ -74,6 +76,7 @@ pub(super) struct RecordRow {
     workspace_id: String,
     kind: String,
     queue: String,
+    args_version: i64,
     state: String,
     priority: i64,
     attempt: i64,
@@ -112,6 +115,7 @@ impl TryFrom<RecordRow> for JobRecord {
             workspace: parsed(&row.workspace_id, "jobs", "workspace_id")?,
             kind: row.kind,
             queue: row.queue,
+            args_version: row.args_version,
             state: parsed(&row.state, "jobs", "state")?,
             priority: row.priority,
             attempt: unsigned(row.attempt, "jobs", "attempt")?,

@@ -5,13 +5,15 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::STATEMENT_ROWS_MAX;
+use super::aside::set_aside;
 use super::finish::{AttemptFinish, Finished, finish};
+use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::NodeId;
-use crate::domain::job::AttemptEnd;
+use crate::domain::job::{AttemptEnd, JobState, Queue};
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
-use crate::store::{StoreError, Tx};
+use crate::store::{Connection, StoreError, Tx};
 
 /// Ends, as lost, up to one statement's worth of attempts that run under another node than `me`, and answers what became
 /// of them; none are left when it answers fewer than asked. On SQLite every other node is dead: the lock beside the
@@ -40,10 +42,39 @@ pub fn rescue(tx: &mut Tx<'_>, me: NodeId, now: Timestamp) -> Result<Vec<Finishe
             at: now,
         });
     }
-    let ends: Vec<&AttemptFinish> = ends.iter().collect();
-    let (finished, queues) = finish(connection, &ends)?;
+    let together: Vec<&AttemptFinish> = ends.iter().collect();
+    let (finished, queues) = match finish(connection, &together) {
+        // Nothing is written of a statement's worth in which one row cannot be read.
+        Err(StoreError::Corrupt { .. }) => one_by_one(connection, &ends, now)?,
+        other => other?,
+    };
     for queue in queues {
         tx.became_available(queue);
     }
     Ok(finished)
+}
+
+/// Ends each attempt for itself, and sets those aside whose row cannot be read: a start must not fail by them.
+fn one_by_one(
+    connection: &mut Connection,
+    ends: &[AttemptFinish],
+    now: Timestamp,
+) -> Result<(Vec<Finished>, Vec<Queue>), StoreError> {
+    let (mut all, mut queues) = (Vec::with_capacity(ends.len()), Vec::new());
+    for end in ends {
+        match finish(connection, &[end]) {
+            Ok((finished, available)) => {
+                all.extend(finished);
+                queues.extend(available);
+            }
+            Err(error @ StoreError::Corrupt { .. }) => {
+                let row = jobs::table.filter(jobs::id.eq(end.job.to_string()));
+                let row: StandingRow = row.select(StandingRow::as_select()).first(connection)?;
+                set_aside(connection, &row, &error, now)?;
+                all.push(Finished::Written(JobState::Discarded));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((all, queues))
 }

@@ -7,42 +7,6 @@ use crate::store::StoreError;
 use crate::store::schema::jobs;
 use crate::store::text::{parsed, time, unsigned};
 
-/// All columns of a job, for inserting it.
-#[derive(Insertable, Debug)]
-#[diesel(table_name = jobs)]
-// Every column is given, so that diesel makes one statement of many rows instead of one a row.
-#[diesel(treat_none_as_default_value = false)]
-pub(super) struct JobRow {
-    pub(super) id: String,
-    pub(super) workspace_id: String,
-    pub(super) kind: String,
-    pub(super) queue: String,
-    pub(super) state: String,
-    pub(super) priority: i64,
-    pub(super) rank: i64,
-    pub(super) args: String,
-    pub(super) args_version: i64,
-    pub(super) attempt: i64,
-    pub(super) max_attempts: i64,
-    pub(super) timeout_ms: i64,
-    pub(super) run_at: i64,
-    pub(super) created_at: i64,
-    pub(super) started_at: Option<i64>,
-    pub(super) finished_at: Option<i64>,
-    pub(super) fence: i64,
-    pub(super) node: Option<String>,
-    pub(super) cancel_requested_at: Option<i64>,
-    pub(super) no_return_at: Option<i64>,
-    pub(super) cause: Option<String>,
-    pub(super) result: Option<String>,
-    pub(super) progress_done: Option<i64>,
-    pub(super) progress_total: Option<i64>,
-    pub(super) progress_note: Option<String>,
-    pub(super) worker_panics: i64,
-    pub(super) deaths: i64,
-    pub(super) request_id: Option<String>,
-}
-
 /// The columns that decide what becomes of a job, without its arguments.
 #[derive(Queryable, Selectable, Debug)]
 #[diesel(table_name = jobs)]

@@ -9,6 +9,7 @@ mod member;
 mod thread;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -19,6 +20,7 @@ use member::{Closure, Member, Pending};
 
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use super::{Abort, OnAvailable, StoreError, dialect};
+use crate::telemetry::names::event;
 
 /// Writes that may wait for the writer before further callers wait to hand theirs over: several full batches, so that the
 /// writer never runs dry, and few enough that their memory does not matter.
@@ -33,6 +35,7 @@ pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
 #[derive(Clone)]
 pub(super) struct Writer {
     sender: mpsc::Sender<Member>,
+    closures: Arc<AtomicU64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -41,15 +44,21 @@ impl Writer {
         let connection = dialect::connect(path)?;
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let path = path.to_owned();
+        let closures = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&closures);
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || thread::run(&path, connection, receiver, &on_available))
+            .spawn(move || {
+                let mut thread = thread::Thread::new(&path, connection, &on_available, &counted);
+                thread.run(receiver);
+            })
             .map_err(|source| StoreError::Io {
                 what: "starting the writer's thread",
                 source,
             })?;
         Ok(Self {
             sender,
+            closures,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
@@ -82,6 +91,11 @@ impl Writer {
         self.data(progress, Member::Progress).await
     }
 
+    /// How many transactions with a closure were committed; counted before any of its callers is answered.
+    pub(super) fn closures_committed(&self) -> u64 {
+        self.closures.load(Ordering::SeqCst)
+    }
+
     async fn data<I, O>(&self, input: I, member: fn(Pending<I, O>) -> Member) -> Result<O, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.sender
@@ -101,7 +115,7 @@ impl Writer {
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!(event = "writer_died", "the writer's thread ended with a panic");
+                tracing::error!(event = event::WRITER_DIED, "the writer's thread ended with a panic");
             }
         }
     }

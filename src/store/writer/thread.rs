@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::result::Error as DieselError;
 use tokio::sync::mpsc;
@@ -13,6 +14,8 @@ use super::member::Member;
 use super::{batch, panic_text};
 use crate::domain::job::Queue;
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
+use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// Rows in one transaction. At 256 rows SQLite commits 232,000 rows a second and at 1,024 only a quarter more, while each
 /// caller waits for all of them: beyond this, waiting grows faster than what is saved.
@@ -21,18 +24,123 @@ const BATCH_ROWS_MAX: usize = 512;
 /// Why a write is refused while another process holds the database for longer than a statement waits.
 const LOCKED: &str = "another process holds it";
 
-pub(super) fn run(
-    path: &Path,
-    connection: Connection,
-    mut receiver: mpsc::Receiver<Member>,
-    on_available: &OnAvailable,
-) {
-    let mut connection = Some(connection);
-    while let Some(first) = receiver.blocking_recv() {
-        let (members, closing) = take_waiting(first, &mut receiver);
-        commit(path, &mut connection, members, on_available);
-        if closing {
-            break;
+/// What the thread works with.
+pub(super) struct Thread<'a> {
+    path: &'a Path,
+    /// None after it was given up; the next transaction opens another.
+    connection: Option<Connection>,
+    on_available: &'a OnAvailable,
+    /// Counts the transactions with a closure in them, before their callers are answered.
+    closures: &'a AtomicU64,
+}
+
+impl<'a> Thread<'a> {
+    pub(super) fn new(
+        path: &'a Path,
+        connection: Connection,
+        on_available: &'a OnAvailable,
+        closures: &'a AtomicU64,
+    ) -> Self {
+        Self {
+            path,
+            connection: Some(connection),
+            on_available,
+            closures,
+        }
+    }
+
+    /// Works until the order to close, or until nobody is left who could send.
+    pub(super) fn run(&mut self, mut receiver: mpsc::Receiver<Member>) {
+        while let Some(first) = receiver.blocking_recv() {
+            let (members, closing) = take_waiting(first, &mut receiver);
+            self.commit(members);
+            if closing {
+                break;
+            }
+        }
+    }
+
+    fn commit(&mut self, mut members: Vec<Member>) {
+        if members.is_empty() {
+            return;
+        }
+        match self.transact(&mut members) {
+            Ok(queues) => {
+                if members.iter().any(|member| matches!(member, Member::Closure(_))) {
+                    self.closures.fetch_add(1, Ordering::SeqCst);
+                }
+                for member in members {
+                    member.answer(Ok(()));
+                }
+                if !queues.is_empty() {
+                    self.tell(&queues);
+                }
+            }
+            Err(StoreError::Busy(error)) if dialect::is_locked(&error) => {
+                // None of them is guilty, and each alone would wait as long again: the last would be answered hours later.
+                tracing::warn!(
+                    event = event::DATABASE_LOCKED,
+                    members = members.len(),
+                    "another process holds the database; the writes that waited are refused"
+                );
+                for member in members {
+                    member.answer(Err(StoreError::Unavailable { what: LOCKED }));
+                }
+            }
+            Err(error) => {
+                if members.len() == 1 {
+                    // There is one, and so nobody else to run again.
+                    if let Some(member) = members.pop() {
+                        member.answer(Err(error));
+                    }
+                    return;
+                }
+                tracing::warn!(
+                    event = event::TRANSACTION_LOST,
+                    members = members.len(),
+                    error = telemetry::chain(&error),
+                    "a shared transaction was lost; its members are run again one by one"
+                );
+                for member in members {
+                    self.commit(vec![member]);
+                }
+            }
+        }
+    }
+
+    /// Tells of jobs that became available. A panic there costs the wake, which a poll makes good, and not the writer.
+    fn tell(&self, queues: &[Queue]) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.on_available)(queues))) {
+            let error = panic_text(payload.as_ref());
+            tracing::error!(
+                event = event::WAKE_FAILED,
+                error,
+                "whoever is told of available jobs panicked"
+            );
+        }
+    }
+
+    /// Runs the batch on a sound connection, opening a new one if the last was given up.
+    fn transact(&mut self, members: &mut [Member]) -> Result<Vec<Queue>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => reconnect(self.path)?,
+        };
+        // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
+        match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
+            Ok(Ok(queues)) => {
+                self.connection = Some(connection);
+                Ok(queues)
+            }
+            Ok(Err(error)) => {
+                if is_sound_after(&error) {
+                    self.connection = Some(connection);
+                }
+                Err(error.into())
+            }
+            Err(payload) => Err(StoreError::Panicked {
+                text: panic_text(payload.as_ref()),
+            }),
         }
     }
 }
@@ -57,88 +165,15 @@ fn take_waiting(first: Member, receiver: &mut mpsc::Receiver<Member>) -> (Vec<Me
     (members, false)
 }
 
-fn commit(path: &Path, connection: &mut Option<Connection>, mut members: Vec<Member>, on_available: &OnAvailable) {
-    if members.is_empty() {
-        return;
-    }
-    match transact(path, connection, &mut members) {
-        Ok(queues) => {
-            for member in members {
-                member.answer(Ok(()));
-            }
-            if !queues.is_empty() {
-                tell(on_available, &queues);
-            }
-        }
-        Err(StoreError::Busy(error)) if dialect::is_locked(&error) => {
-            // None of them is guilty, and each alone would wait as long again: the last would be answered hours later.
-            tracing::warn!(
-                event = "database_locked",
-                members = members.len(),
-                "another process holds the database; the writes that waited are refused"
-            );
-            for member in members {
-                member.answer(Err(StoreError::Unavailable { what: LOCKED }));
-            }
-        }
-        Err(error) => {
-            if members.len() == 1 {
-                // There is one, and so nobody else to run again.
-                if let Some(member) = members.pop() {
-                    member.answer(Err(error));
-                }
-                return;
-            }
-            tracing::warn!(
-                event = "transaction_lost",
-                members = members.len(),
-                error = %crate::telemetry::chain(&error),
-                "a shared transaction was lost; its members are run again one by one"
-            );
-            for member in members {
-                commit(path, connection, vec![member], on_available);
-            }
-        }
-    }
-}
-
-/// Tells of jobs that became available. A panic there costs the wake, which a poll makes good, and not the writer.
-fn tell(on_available: &OnAvailable, queues: &[Queue]) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_available(queues))) {
-        let error = panic_text(payload.as_ref());
-        tracing::error!(error, "whoever is told of available jobs panicked");
-    }
-}
-
-/// Runs the batch on a sound connection, opening a new one if the last was given up.
-fn transact(path: &Path, slot: &mut Option<Connection>, members: &mut [Member]) -> Result<Vec<Queue>, StoreError> {
-    let mut connection = match slot.take() {
-        Some(connection) => connection,
-        None => reconnect(path)?,
-    };
-    // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
-    match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
-        Ok(Ok(queues)) => {
-            *slot = Some(connection);
-            Ok(queues)
-        }
-        Ok(Err(error)) => {
-            if is_sound_after(&error) {
-                *slot = Some(connection);
-            }
-            Err(error.into())
-        }
-        Err(payload) => Err(StoreError::Panicked {
-            text: panic_text(payload.as_ref()),
-        }),
-    }
-}
-
 /// A new connection in place of one that was given up, which a full disk or too many open files may prevent for a while.
 fn reconnect(path: &Path) -> Result<Connection, StoreError> {
     match dialect::connect(path) {
         Err(StoreError::Open { text }) => {
-            tracing::warn!(error = text, "the database could not be opened again");
+            tracing::warn!(
+                event = event::REOPEN_FAILED,
+                error = text,
+                "the database could not be opened again"
+            );
             Err(StoreError::Unavailable {
                 what: "it could not be opened again",
             })

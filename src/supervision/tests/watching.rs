@@ -1,6 +1,7 @@
 //! What the outside sees: the snapshot, the events, the log.
 
 use super::*;
+use crate::telemetry::checked_log::CheckedLog;
 
 use futures_util::StreamExt;
 
@@ -154,4 +155,27 @@ async fn each_event_is_a_log_line_with_stable_fields() {
         ]
         .map(|(level, fields)| (serde_json::Value::from(level), fields))
     );
+}
+
+#[test]
+fn every_kind_of_event_is_logged_as_the_table_of_the_log_says() {
+    let failure = [EventKind::Panicked, EventKind::Ended, EventKind::Degraded];
+    let log = CheckedLog::begin();
+    for kind in EventKind::ALL {
+        Event {
+            number: 1,
+            at: Timestamp::from_micros(0),
+            child: "scribe".into(),
+            kind,
+            restarts: 1,
+            error: failure.contains(&kind).then(|| "boom".into()),
+            backoff_ms: failure.contains(&kind).then_some(50),
+            refused: (kind == EventKind::MailboxFull).then_some(3),
+            undelivered: (kind == EventKind::Stopped).then_some(0),
+        }
+        .log();
+    }
+    let lines = log.lines();
+    let kinds: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, EventKind::ALL.map(EventKind::as_str));
 }

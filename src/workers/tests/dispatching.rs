@@ -171,3 +171,39 @@ async fn failed_attempts_are_tried_again_until_they_are_spent() {
     );
     assert_eq!(job.cause.as_deref(), Some("attempts_spent"));
 }
+
+#[actix::test]
+async fn a_pause_leaves_what_runs_alone_and_a_resume_claims_what_waits() {
+    use crate::domain::id::AccountId;
+    use crate::store::{Abort, queues};
+    let (world, go) = (World::default(), Arc::new(Semaphore::new(0)));
+    let service = Service::new(
+        4,
+        Recorded {
+            world: world.clone(),
+            go: Some(Arc::clone(&go)),
+        },
+    );
+    service.dispatch(true);
+    let now = Clock::System.now();
+    service.store.enqueue(vec![recorded(now)]).await.unwrap();
+    world.began(1).await;
+    let pause = service.store.write(move |tx| {
+        Ok::<_, Abort<()>>(queues::pause(
+            tx.connection(),
+            Queue::Probes,
+            AccountId::generate(),
+            now,
+        )?)
+    });
+    assert!(pause.await.unwrap());
+    service.store.enqueue(vec![recorded(now)]).await.unwrap();
+    service.lane.serve().await;
+    go.add_permits(2);
+    service.settled(&["available 1", "completed 1"]).await;
+    let resume = service
+        .store
+        .write(|tx| Ok::<_, Abort<()>>(queues::resume(tx, Queue::Probes)?));
+    assert!(resume.await.unwrap());
+    service.settled(&["completed 2"]).await;
+}

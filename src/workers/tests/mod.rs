@@ -5,6 +5,7 @@
 mod alone;
 mod dispatching;
 mod lanes;
+mod report_files;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Backoff, JobState, Queue};
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbePanic};
-use crate::jobs::{Attempts, JobContext, Kind, Order, Outcome, Registry, StopCause, new_job};
+use crate::jobs::{Attempts, JobContext, Kind, Order, Outcome, PausedQueues, Registry, StopCause, new_job};
 use crate::store::testing::{NODE, TestStore};
 use crate::store::{JobRecord, JobScope, NewJob, jobs};
 use crate::supervision::{Address, ChildSpec, RestartPolicy, Tree};
@@ -137,6 +138,7 @@ impl Service {
             node: NODE,
             clock: Clock::System,
             wakes: wakes.clone(),
+            paused: PausedQueues::of(&[]),
         }));
         Self {
             store,

@@ -52,10 +52,14 @@ slugs! {
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request did not arrive in time";
     /// 409: the thing is in a state that does not allow this.
     Conflict = "conflict", CONFLICT, "Conflict";
+    /// 410: there was something here, and it was kept long enough.
+    Gone = "gone", GONE, "No longer kept";
     /// 413: the body is larger than the limit, which `detail` names.
     PayloadTooLarge = "payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// 415: the body is of another type than the route takes.
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
+    /// 416: the thing is shorter than the range that is asked for.
+    RangeNotSatisfiable = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "No such range";
     /// 422: fields of the body or the query are not what they must be; `errors` names each.
     InvalidInput = "invalid-input", UNPROCESSABLE_ENTITY, "Some fields are not valid";
     /// 429: a limit on how much may be asked; `Retry-After` says when to try again.

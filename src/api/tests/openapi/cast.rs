@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use super::spec::{Operation, name_of};
+use super::spec::{Operation, name_of, resolved};
 use crate::api::tests::{World, request};
 
 /// Who asks.
@@ -104,7 +104,7 @@ impl Cast {
         let takes_ids = operation
             .parameters("path")
             .iter()
-            .any(|one| name_of(&one["schema"]).is_some());
+            .any(|one| name_of(&one["schema"]).is_some_and(|name| name.ends_with("Id")));
         if !takes_ids {
             return None;
         }
@@ -125,6 +125,14 @@ impl Cast {
                     let body = json!({ "name": "x", "scopes": ["*"] });
                     let made = self.world.post("/v1/api-keys", token, &body).await;
                     made.body["id"].as_str().unwrap().to_owned()
+                }
+                Some("ReportId") => {
+                    let id = self.world.report(token).await;
+                    self.world.build(id).await;
+                    id.to_string()
+                }
+                Some(other) if !other.ends_with("Id") => {
+                    resolved(&parameter["schema"])["enum"][0].as_str().unwrap().to_owned()
                 }
                 Some(other) => panic!("teach this test how to make what has a {other}"),
                 None => parameter["example"]

@@ -5,6 +5,7 @@ mod ending;
 mod lives;
 mod ordering;
 mod plans;
+mod ranges;
 mod reading;
 mod rescuing;
 

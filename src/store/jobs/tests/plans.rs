@@ -1,50 +1,11 @@
 //! The frequent statements use the indexes that were made for them: the very statements that the code sends are explained
 //! by SQLite, so that a changed query cannot keep a stale promise.
 
-use std::sync::{Arc, Mutex};
-
-use diesel::connection::{Connection as _, InstrumentationEvent};
-use diesel::prelude::*;
-use diesel::sql_types::Text;
-
 use super::*;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
-use crate::store::testing::{NODE, NOW};
-use crate::store::{Connection, JobFilter};
-
-#[derive(QueryableByName)]
-struct Step {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
-
-/// The statements that `act` sends about jobs, and the plan of each.
-fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let mut connection = store.other();
-    connection.set_instrumentation({
-        let sent = Arc::clone(&sent);
-        move |event: InstrumentationEvent<'_>| {
-            if let InstrumentationEvent::StartQuery { query, .. } = event {
-                sent.lock().unwrap().push(query.to_string());
-            }
-        }
-    });
-    act(&mut connection);
-    let sent = std::mem::take(&mut *sent.lock().unwrap());
-    let statements = sent.into_iter().filter(|statement| statement.contains("jobs"));
-    statements
-        .map(|statement| {
-            let statement = statement.split(" -- binds").next().unwrap().to_owned();
-            let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
-                .load(&mut store.other())
-                .unwrap();
-            let plan: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
-            (statement, plan.join("; "))
-        })
-        .collect()
-}
+use crate::store::JobFilter;
+use crate::store::testing::{NODE, NOW, plans};
 
 /// The plan of the only such statement.
 fn plan_of<'a>(plans: &'a [(String, String)], part: &str) -> &'a str {
@@ -79,9 +40,30 @@ async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_
     );
     uses(due, "jobs_to_come (run_at<?)");
     assert!(made_available.contains("(id=?)"), "{made_available}");
-    uses(plan_of(&plans, "`jobs`.`rank` ASC"), "jobs_to_claim (queue=?)");
+    uses(
+        plan_of(&plans, "ORDER BY rank, id"),
+        "jobs_to_claim (queue=? AND kind=? AND args_version=?)",
+    );
     uses(plan_of(&plans, "min(`jobs`.`run_at`)"), "jobs_to_come");
     uses(plan_of(&plans, "UPDATE jobs SET"), "(id=?)");
+}
+
+#[tokio::test]
+async fn a_claim_of_several_kinds_merges_ranges_of_the_index_and_reads_nothing_between_them() {
+    let store = TestStore::new();
+    let kinds = ["test.work", "test.other", "test.third"].map(|name| crate::store::KnownKind { name, version: 2 });
+    let request = crate::store::ClaimRequest {
+        kinds: kinds.to_vec(),
+        ..request(10, NOW)
+    };
+    let plans = plans(&store, |connection| {
+        super::super::claim(connection, &request).unwrap();
+    });
+    let plan = plan_of(&plans, "ORDER BY rank, id");
+    let range = "SEARCH jobs USING INDEX jobs_to_claim (queue=? AND kind=? AND args_version=?)";
+    assert_eq!(plan.matches(range).count(), 6, "{plan}");
+    assert!(plan.contains("MERGE (UNION ALL)") && !plan.contains("SCAN"), "{plan}");
+    uses(plan, "jobs_to_claim");
 }
 
 #[tokio::test]
@@ -151,7 +133,7 @@ async fn lists_walk_an_index_in_their_order() {
         uses(plan_of(&plans, "SELECT"), index);
     }
     let counted = plans(&store, |connection| {
-        jobs::waiting(connection, Queue::Mail).unwrap();
+        jobs::available(connection, Queue::Mail, 5).unwrap();
     });
     uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
 }

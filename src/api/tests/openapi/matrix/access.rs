@@ -4,7 +4,7 @@ use super::{Asked, Case, Wanted};
 use crate::api::credentials::COOKIE;
 use crate::api::endpoints;
 use crate::api::tests::openapi::cast::{Cast, Who};
-use crate::api::tests::openapi::spec::{Operation, name_of, resolved};
+use crate::api::tests::openapi::spec::{Operation, resolved};
 
 /// What is no good as a header `Authorization`.
 const NOT_GOOD: &[&str] = &[
@@ -17,6 +17,22 @@ const NOT_GOOD: &[&str] = &[
     "Basic bWVtYmVyOmNvcnJlY3QgaG9yc2U=",
     "lwk_x",
     "Bearer \u{e9}",
+];
+
+/// What says nothing as a header, or little.
+const ODD_HEADERS: &[&str] = &[
+    "",
+    "x",
+    "-1",
+    "99999999999999999999999",
+    "\u{e9}",
+    "\"",
+    "*, *",
+    "bytes=0-0,2-3",
+    "bytes=99999999999999999999-",
+    "bytes=-0",
+    "bytes=5-1",
+    "W/\"\"",
 ];
 
 /// What is no id.
@@ -38,14 +54,11 @@ pub(super) async fn cases(operation: &Operation, good: &Asked, cast: &Cast) -> V
         let hole = format!("{{{}}}", parameter["name"].as_str().unwrap());
         let mut wrong: Vec<_> = NO_IDS.iter().map(|id| (*id).to_owned()).collect();
         wrong.push("a".repeat(5_000));
-        if name_of(&parameter["schema"]).is_some() {
-            wrong.push(
-                resolved(&parameter["schema"])["examples"][0]
-                    .as_str()
-                    .unwrap()
-                    .to_owned(),
-            );
-        }
+        wrong.extend(
+            resolved(&parameter["schema"])["examples"][0]
+                .as_str()
+                .map(str::to_owned),
+        );
         for id in wrong {
             let name = format!("an id that is none: {id:.40}");
             cases.push(
@@ -75,17 +88,10 @@ pub(super) async fn cases(operation: &Operation, good: &Asked, cast: &Cast) -> V
     let key = good.clone().with("idempotency-key", "k");
     cases.push(key.case("a promise that is not kept", Wanted::Refused(400)));
     for parameter in operation.parameters("header") {
-        let name = if parameter["name"] == "Last-Event-ID" {
-            "last-event-id"
-        } else {
-            "if-none-match"
-        };
-        for value in ["", "x", "-1", "99999999999999999999999", "\u{e9}", "\"", "*, *"] {
-            cases.push(
-                good.clone()
-                    .with(name, value)
-                    .case("a header that says nothing", Wanted::Described),
-            );
+        let name = parameter["name"].as_str().unwrap();
+        for value in ODD_HEADERS {
+            let odd = good.clone().with(name, *value);
+            cases.push(odd.case(format!("an odd header: {name}: {value}"), Wanted::Described));
         }
     }
     cases

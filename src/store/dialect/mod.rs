@@ -3,21 +3,29 @@
 //!
 //! Everything else in `store` is written once, for every database.
 
+mod many;
+
 use std::path::Path;
 use std::time::Duration;
 
 use diesel::backend::Backend;
 use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
+use diesel::sql_types::{BigInt, HasSqlType};
+
+pub(super) use many::{InsertMany, UpdateMany, Value};
 
 use super::StoreError;
 
 /// A connection to the database.
 pub type Connection = SqliteConnection;
+
+/// The database's own kind of SQL.
+type Backing = diesel::sqlite::Sqlite;
 
 /// How long a statement waits for another process that writes (a command line beside the service), before it is `Busy`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,73 +109,57 @@ pub(super) fn is_locked(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, details) if details.message() == LOCKED)
 }
 
-/// One value of a row in [`UpdateMany`].
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    /// Text or null.
-    Text(Option<String>),
-    /// A number or null.
-    Number(Option<i64>),
+/// The text at `path` in a column of JSON; null where there is none, or the column holds something else.
+pub(super) fn json_text(column: &str, path: &[&str]) -> String {
+    // SQLite parses a text once for both.
+    format!(
+        "CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{}') END",
+        path.join(".")
+    )
 }
 
-/// `UPDATE jobs SET … FROM (VALUES …)`: many rows, each with its own values, in one statement. A row is changed only if
-/// its id and fence are those given and its state is the one given. Written for `jobs`, the only table whose rows change in bulk.
-///
-/// SQLite and PostgreSQL both name the columns of `VALUES` `column1`, `column2`, ….
-#[derive(Debug)]
-pub(super) struct UpdateMany {
-    /// The state that a row must be in, literally.
-    pub(super) when_state: &'static str,
-    /// What every row is set to besides, literally; empty or starting with a comma.
-    pub(super) constants: &'static str,
-    /// The columns to set, in the order of the values of each row; at least one.
-    pub(super) columns: &'static [&'static str],
-    /// For each row its id, its fence and its values.
-    pub(super) rows: Vec<(String, i64, Vec<Value>)>,
+/// A query of any shape that answers `Row`s of jobs.
+pub(super) type BoxedSelect<'a, Row> = super::schema::jobs::BoxedQuery<'a, Backing, SqlTypeOf<AsSelect<Row, Backing>>>;
+
+/// The rows of several ranges, merged in one order: each range is to come in that order by an index, so that no more is read
+/// than is answered and one row a range. diesel's own unions are of a number that is fixed in the code.
+pub(super) struct Merged<Q> {
+    /// The ranges, at least one, with the same columns.
+    pub(super) ranges: Vec<Q>,
+    /// Columns of the answer to order by, literally.
+    pub(super) order: &'static str,
+    /// The most rows in all.
+    pub(super) limit: i64,
 }
 
-impl<DB> QueryFragment<DB> for UpdateMany
+impl<Q, DB> QueryFragment<DB> for Merged<Q>
 where
-    DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
-    String: ToSql<Text, DB>,
+    DB: Backend + HasSqlType<BigInt>,
+    Q: QueryFragment<DB>,
     i64: ToSql<BigInt, DB>,
-    Option<String>: ToSql<Nullable<Text>, DB>,
-    Option<i64>: ToSql<Nullable<BigInt>, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
-        out.push_sql("UPDATE jobs SET ");
-        for (index, column) in self.columns.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            out.push_sql(&format!("{comma}{column} = changed.column{}", index + 3));
-        }
-        out.push_sql(self.constants);
-        out.push_sql(" FROM (VALUES ");
-        for (index, (id, fence, values)) in self.rows.iter().enumerate() {
-            out.push_sql(if index == 0 { "(" } else { ", (" });
-            out.push_bind_param::<Text, _>(id)?;
-            out.push_sql(", ");
-            out.push_bind_param::<BigInt, _>(fence)?;
-            for value in values {
-                out.push_sql(", ");
-                match value {
-                    Value::Text(text) => out.push_bind_param::<Nullable<Text>, _>(text)?,
-                    Value::Number(number) => out.push_bind_param::<Nullable<BigInt>, _>(number)?,
-                }
+        for (index, range) in self.ranges.iter().enumerate() {
+            if index > 0 {
+                out.push_sql(" UNION ALL ");
             }
-            out.push_sql(")");
+            range.walk_ast(out.reborrow())?;
         }
-        out.push_sql(&format!(
-            ") AS changed WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND jobs.state = '{}'",
-            self.when_state
-        ));
-        Ok(())
+        out.push_sql(" ORDER BY ");
+        out.push_sql(self.order);
+        out.push_sql(" LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)
     }
 }
 
-impl QueryId for UpdateMany {
+impl<Q: Query> Query for Merged<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q> QueryId for Merged<Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Conn> RunQueryDsl<Conn> for UpdateMany {}
+impl<Q, Conn> RunQueryDsl<Conn> for Merged<Q> {}

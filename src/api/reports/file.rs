@@ -1,0 +1,192 @@
+//! `GET /v1/reports/{id}/file`: the file itself, whole or in part.
+//!
+//! Guarantees: a file is read on blocking threads, a chunk at a time and only as fast as the client takes it, so that
+//! neither its length nor a slow client costs memory; its `ETag` is strong, since it is the checksum of its bytes; a
+//! download goes on to its end although the file expires or is deleted meanwhile.
+//!
+//! Left out: several ranges in one answer, `If-Match` and dates. A request with several ranges gets the whole file.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream::{self, Stream};
+
+use super::range::{Asked, asked};
+use super::view::{gone, ready_file};
+use crate::api::State;
+use crate::api::auth::Member;
+use crate::api::http::{PathParam, Problem, Slug};
+use crate::api::then::Then;
+use crate::domain::id::ReportId;
+use crate::domain::report::ReportFormat;
+use crate::reports::FileName;
+use crate::store::reports::{self, ReportRecord};
+use crate::telemetry::names::event;
+
+/// Bytes that are read at once: what a download holds in memory beside the connection's own buffer.
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// Its owner's browser may keep it, and asks each time whether it may still be shown.
+const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// Fetches a report's file, whole or a range of it.
+///
+/// `ETag` is strong; `If-None-Match`, `Range` (one range) and `If-Range` are obeyed.
+#[utoipa::path(
+    get, path = "/v1/reports/{id}/file", tag = "resources", security(("member" = [])),
+    params(
+        ("id" = ReportId, Path, description = "Which report."),
+        ("Range" = Option<String>, Header, description = "The part that is wanted, such as `bytes=0-1023`."),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` of the file that the range is for."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the file that is there already."),
+    ),
+    responses(
+        (status = 200, description = "The file.", content(
+            (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        )),
+        (status = 206, description = "The part that was asked for.", content(
+            (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        )),
+        (status = 304, description = "It is the file that is there already."),
+        (status = 409, description = "It is not built, or was not; the job says why."),
+        (status = 410, description = "It was kept long enough, and is gone."),
+        (status = 416, description = "The range begins behind the file's end."),
+    ),
+)]
+pub(in crate::api) async fn show_report_file(
+    Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let scope = member.job_scope();
+    let read = state.store.read(move |connection| reports::one(connection, id, scope));
+    let report = read.await?.ok_or_else(Problem::not_found)?;
+    let (name, known) = ready_file(&report, state.clock.now())?;
+    let (etag, len) = (format!("\"{}\"", known.sha256), known.bytes);
+    if names(&request, header::IF_NONE_MATCH, &etag) {
+        let mut unchanged = HttpResponse::NotModified();
+        return Ok(unchanged
+            .insert_header((header::ETAG, etag))
+            .insert_header((header::CACHE_CONTROL, CACHE))
+            .finish());
+    }
+    let (status, first, last) = match part_of(&request, &etag, len) {
+        Asked::Whole => (StatusCode::OK, 0, len),
+        Asked::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last + 1),
+        Asked::Nothing => return Err(not_a_part(len)),
+    };
+    let mut answer = HttpResponse::build(status);
+    if status == StatusCode::PARTIAL_CONTENT {
+        answer.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{}/{len}", last - 1)));
+    }
+    answer
+        .insert_header((header::CONTENT_TYPE, content_type(report.format)))
+        .insert_header((header::CONTENT_DISPOSITION, disposition(&report)))
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .insert_header((header::CACHE_CONTROL, CACHE));
+    let size = last - first;
+    if request.method() == Method::HEAD {
+        // The length of what `GET` would answer, without reading it.
+        return Ok(answer.body(SizedStream::new(size, stream::empty::<io::Result<Bytes>>())));
+    }
+    let file = open(&state, name, first).await?;
+    Ok(answer.body(SizedStream::new(size, chunks(file, size))))
+}
+
+/// The part that the request asks for, unless it is for another file than this one. `Range` is for `GET` alone.
+fn part_of(request: &HttpRequest, etag: &str, len: u64) -> Asked {
+    let headers = request.headers();
+    let is_for_this = match headers.get(header::IF_RANGE) {
+        // Compared strongly: a weak tag or a date proves nothing about single bytes.
+        Some(tag) => tag.as_bytes() == etag.as_bytes(),
+        None => true,
+    };
+    match headers.get(header::RANGE).and_then(|value| value.to_str().ok()) {
+        Some(value) if is_for_this && request.method() == Method::GET => asked(value, len),
+        _ => Asked::Whole,
+    }
+}
+
+/// Whether one of the tags in a header is `etag`, weak or not, or all are meant.
+fn names(request: &HttpRequest, header: HeaderName, etag: &str) -> bool {
+    let values = request
+        .headers()
+        .get_all(header)
+        .filter_map(|value| value.to_str().ok());
+    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn not_a_part(len: u64) -> Problem {
+    let problem = Problem::new(
+        Slug::RangeNotSatisfiable,
+        format!("the file has {len} bytes, and the range begins behind them"),
+    );
+    match HeaderValue::from_str(&format!("bytes */{len}")) {
+        Ok(value) => problem.with_header(header::CONTENT_RANGE, value),
+        // Not reached: digits may stand in a header.
+        Err(_) => problem,
+    }
+}
+
+fn content_type(format: ReportFormat) -> &'static str {
+    match format {
+        ReportFormat::Csv => "text/csv; charset=utf-8; header=present",
+        ReportFormat::Jsonl => "application/jsonl",
+    }
+}
+
+/// A name for the file at the client's: letters, digits and underscores, which need no escaping.
+fn disposition(report: &ReportRecord) -> String {
+    let (table, id, format) = (report.table, report.id, report.format);
+    format!("attachment; filename=\"{table}-{id}.{format}\"")
+}
+
+async fn open(state: &State, name: FileName, first: u64) -> Result<File, Problem> {
+    let folder = state.reports.clone();
+    let opened = web::block(move || {
+        let mut file = folder.read(name)?;
+        file.seek(SeekFrom::Start(first))?;
+        Ok::<_, io::Error>(file)
+    });
+    match opened.await.map_err(Problem::internal)? {
+        Ok(file) => Ok(file),
+        // It expired, or was deleted or built anew, since its row was read.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(gone()),
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
+
+/// The next `left` bytes of a file. An error, or a file that is shorter than it was, breaks the connection off: the client
+/// sees that the answer is not whole.
+fn chunks(file: File, left: u64) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold(Some((file, left)), |standing| async {
+        let (file, left) = standing.filter(|(_, left)| *left > 0)?;
+        let read = web::block(move || next_chunk(file, left.min(CHUNK_BYTES)));
+        match read.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok((file, bytes)) => {
+                let left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(left));
+                Some((Ok(bytes), Some((file, left))))
+            }
+            Err(error) => {
+                tracing::warn!(event = event::REPORT_CUT, %error, "a report's file could not be read to its end");
+                Some((Err(error), None))
+            }
+        }
+    })
+}
+
+fn next_chunk(mut file: File, bytes: u64) -> io::Result<(File, Bytes)> {
+    let mut chunk = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+    (&mut file).take(bytes).read_to_end(&mut chunk)?;
+    if chunk.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok((file, Bytes::from(chunk)))
+}

@@ -1,0 +1,254 @@
+//! Reports: files of a workspace's own rows, ordered here and fetched here.
+//!
+//! Guarantees: the report and the job that builds it are one transaction; a report of another workspace is not found, and
+//! operators find all; deleting one also ends its job, so that no file comes after it.
+//!
+//! Left out: quotas. What bounds the disk is the most bytes of a report and how long each is kept.
+
+mod file;
+mod range;
+mod view;
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+pub(super) use file::{__path_show_report_file, show_report_file};
+use view::ReportView;
+
+use super::State;
+use super::auth::Member;
+use super::failure::or_refused;
+use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
+use super::jobs::cursor;
+use super::openapi::Accepted;
+use super::order::{Wishes, ranged};
+use super::page::Page;
+use super::then::Then;
+use super::work::accepted;
+use crate::clock::Timestamp;
+use crate::domain::id::ReportId;
+use crate::domain::report::{ReportFormat, ReportTable};
+use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
+use crate::jobs::{Order, new_job};
+use crate::reports::{FileName, Found};
+use crate::store::Abort;
+use crate::store::reports::{self, NewReport};
+use crate::telemetry;
+use crate::telemetry::names::event;
+
+/// Reports on a page unless told otherwise.
+const PAGE: i64 = 50;
+/// The most reports on a page.
+const PAGE_MAX: i64 = 100;
+
+/// What to report, and how.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewReport)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewReportBody {
+    /// Of which rows.
+    table: ReportTable,
+    /// How it is written.
+    format: ReportFormat,
+    /// Rows made at this time or later; all unless given.
+    from: Option<Timestamp>,
+    /// Rows made before this time; all that are there when the report may be built, unless given.
+    to: Option<Timestamp>,
+    /// Whether cells of CSV that a spreadsheet would take for a formula begin with an apostrophe; true unless given.
+    csv_formula_guard: Option<bool>,
+    /// How long one attempt may take, in milliseconds.
+    #[schema(minimum = 1, maximum = 86_400_000)]
+    timeout_ms: Option<i64>,
+    /// From when it may run; a time that has passed means at once.
+    run_at: Option<Timestamp>,
+    /// Higher goes first.
+    #[schema(minimum = -10, maximum = 10)]
+    priority: Option<i64>,
+    /// How often it is tried at most.
+    #[schema(minimum = 1, maximum = 100)]
+    max_attempts: Option<i64>,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// The `next_cursor` of the page before.
+    #[param(nullable = false, min_length = 1)]
+    cursor: Option<String>,
+    /// How many reports on the page; 50 unless given.
+    #[param(nullable = false, minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+}
+
+/// Orders a report over the workspace's own jobs or mails.
+///
+/// The job's result names the report and where its file is fetched.
+#[utoipa::path(
+    post, path = "/v1/reports", tag = "work", security(("member" = [])),
+    request_body(content = NewReportBody, examples(
+        ("jobs" = (summary = "All jobs", value = json!({ "table": "jobs", "format": "csv" }))),
+        ("mail" = (summary = "A month's mails, with every wish", value = json!({
+            "table": "mail", "format": "jsonl", "from": "2023-10-01T00:00:00Z", "to": "2023-11-01T00:00:00Z",
+            "csv_formula_guard": false, "timeout_ms": 60000, "run_at": "2030-01-31T08:30:00Z", "priority": -1,
+            "max_attempts": 2
+        }))),
+    )),
+    responses(Accepted),
+)]
+pub(super) async fn create_report(
+    Then(member, StrictJson(body)): Then<Member, StrictJson<NewReportBody>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let wishes = Wishes {
+        run_at: body.run_at,
+        priority: body.priority,
+        max_attempts: body.max_attempts,
+        timeout_ms: body.timeout_ms,
+    };
+    let order = wishes.checked(&mut fields, &request);
+    let now = state.clock.now();
+    let to = until(&body, &order, now, &mut fields);
+    fields.finish()?;
+    let args = ReportBuildArgs {
+        report: ReportId::generate(),
+        table: body.table,
+        format: body.format,
+        from: body.from,
+        to,
+        csv_formula_guard: body.csv_formula_guard.unwrap_or(true),
+    };
+    let workspace = member.account.workspace;
+    let job = new_job::<ReportBuild>(&args, workspace, now, order).map_err(Problem::internal)?;
+    let report = NewReport {
+        id: args.report,
+        workspace,
+        job: job.id,
+        table: args.table,
+        format: args.format,
+        from: args.from,
+        to,
+        created_at: now,
+    };
+    let entered = job.clone();
+    let write = state.store.write(move |tx| {
+        reports::insert(tx.connection(), &report)?;
+        Ok::<_, Abort<()>>(tx.enqueue(&entered)?)
+    });
+    write.await.map_err(or_refused(|()| Problem::not_found()))?;
+    Ok(accepted(&job, &state))
+}
+
+/// Up to when rows are taken: what was asked for, but never beyond the time from which the report may be built, so that the
+/// rows do not depend on how long it waits.
+fn until(body: &NewReportBody, order: &Order, now: Timestamp, fields: &mut Fields) -> Timestamp {
+    let may_run_at = order.run_at.map_or(now, |at| at.max(now));
+    let to = body.to.map_or(may_run_at, |to| to.min(may_run_at));
+    match (body.from, body.to) {
+        (Some(from), Some(asked)) if from >= asked => fields.refuse("/to", "must be after from"),
+        (Some(from), _) if from >= to => {
+            fields.refuse(
+                "/from",
+                format!("must be before the report is built, which may be at {may_run_at}"),
+            );
+        }
+        _ => {}
+    }
+    to
+}
+
+/// Lists the workspace's reports, the newest first; for operators, everybody's.
+#[utoipa::path(
+    get, path = "/v1/reports", tag = "resources", security(("member" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of reports.", body = Page<ReportView>)),
+)]
+pub(super) async fn list_reports(
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let before = query
+        .cursor
+        .as_deref()
+        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
+    let limit = Some(query.limit.unwrap_or(PAGE));
+    let limit = ranged(&mut fields, "/query/limit", limit, 1, PAGE_MAX);
+    let limit: usize = fields.finish_with(limit)?;
+    let scope = member.job_scope();
+    let read = state.store.read(move |connection| {
+        // One more than is shown tells whether there are more.
+        reports::list(connection, scope, before, limit.saturating_add(1))
+    });
+    let mut found = read.await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| has_more).map(|report| cursor::write(report.id));
+    Ok(HttpResponse::Ok().json(Page {
+        data: found.into_iter().map(|report| ReportView::of(report, &state)).collect(),
+        next_cursor,
+    }))
+}
+
+/// Shows a report and where its job is.
+#[utoipa::path(
+    get, path = "/v1/reports/{id}", tag = "resources", security(("member" = [])),
+    params(("id" = ReportId, Path, description = "Which report.")),
+    responses((status = 200, description = "The report.", body = ReportView)),
+)]
+pub(super) async fn show_report(
+    Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let scope = member.job_scope();
+    let read = state.store.read(move |connection| reports::one(connection, id, scope));
+    let report = read.await?.ok_or_else(Problem::not_found)?;
+    Ok(HttpResponse::Ok().json(ReportView::of(report, &state)))
+}
+
+/// Deletes a report and its file; a job that was to build it is cancelled.
+#[utoipa::path(
+    delete, path = "/v1/reports/{id}", tag = "resources", security(("member" = [])),
+    params(("id" = ReportId, Path, description = "Which report.")),
+    responses((status = 204, description = "It is gone.")),
+)]
+pub(super) async fn delete_report(
+    Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let (scope, now) = (member.job_scope(), state.clock.now());
+    let write = state
+        .store
+        .write(move |tx| reports::delete(tx, id, scope, now)?.ok_or(Abort::Refused(())));
+    let deleted = write.await.map_err(or_refused(|()| Problem::not_found()))?;
+    if let Some(job) = deleted.cancelled {
+        (state.cancel_attempt)(job);
+    }
+    tracing::info!(
+        event = event::REPORT_DELETED,
+        report = %id,
+        account = %member.account.id,
+        request_id = request.as_str(),
+        job = deleted.cancelled.map(tracing::field::display),
+        "a report was deleted, and the job that was to build it cancelled"
+    );
+    if let Some(fence) = deleted.fence {
+        let format = deleted.format;
+        let folder = state.reports.clone();
+        let file = Found::from(FileName {
+            report: id,
+            fence,
+            format,
+        });
+        let removed = web::block(move || folder.remove(&file)).await;
+        // The row is gone, and so is the file for every client: the keeper clears away what is left.
+        if let Ok(Err(error)) = removed {
+            let error = telemetry::chain(&error);
+            tracing::warn!(event = event::REPORTS_UNCLEAN, report = %id, %error, "a deleted report's file could not be removed; the keeper will try again");
+        }
+    }
+    Ok(HttpResponse::NoContent().finish())
+}

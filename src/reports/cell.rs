@@ -1,0 +1,52 @@
+//! One value of a row, and the guard against values that a spreadsheet would take for a formula.
+
+use crate::clock::Timestamp;
+
+/// One value of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing: an empty field, or `null`.
+    Empty,
+    /// A word of ours, such as an id or the name of a state; never guarded.
+    Ours(&'a str),
+    /// What a client or another service wrote; guarded in CSV.
+    Text(&'a str),
+    /// Several of those: one field joined by `; `, or an array.
+    List(&'a [String]),
+    /// A number; never guarded.
+    Number(i64),
+    /// A time as RFC 3339 in UTC with six digits; never guarded.
+    Time(Timestamp),
+}
+
+impl<'a> Cell<'a> {
+    /// A word of ours, if there is one.
+    #[must_use]
+    pub fn ours(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Empty, Self::Ours)
+    }
+
+    /// What others wrote, if there is any.
+    #[must_use]
+    pub fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Empty, Self::Text)
+    }
+
+    /// A time, if there is one.
+    #[must_use]
+    pub fn time(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::Empty, Self::Time)
+    }
+}
+
+/// Whether a spreadsheet may take a cell of this text for a formula: the first characters that OWASP names under "CSV
+/// Injection", their full-width forms included.
+pub(super) fn is_formula(text: &str) -> bool {
+    matches!(
+        text.chars().next(),
+        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
+    )
+}
+
+/// What keeps a spreadsheet from it: the cell is then text.
+pub(super) const GUARD: char = '\'';

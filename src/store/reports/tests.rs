@@ -1,0 +1,301 @@
+//! Pages miss nothing and double nothing; a file is a report's under its fence alone; what expired is found.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::job::AttemptEnd;
+use crate::store::testing::{NOW, TestStore, end, job, request};
+use crate::store::{Held, NewJob, jobs as job_rows};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A job whose id and time are those of `at`.
+fn job_at(at: Timestamp, number: u128) -> NewJob {
+    let millis = u128::try_from(at.as_micros() / 1000).unwrap();
+    NewJob {
+        id: JobId::from_bits((millis << 80) | (7 << 76) | (2 << 62) | number),
+        created_at: at,
+        run_at: at,
+        ..job()
+    }
+}
+
+async fn walk(store: &TestStore, mut span: Span, limit: usize, mut between: impl AsyncFnMut(usize)) -> Vec<String> {
+    let mut ids = Vec::new();
+    for turn in 0.. {
+        let current = span.clone();
+        let page = store
+            .read(move |connection| job_page(connection, &current, limit))
+            .await
+            .unwrap();
+        assert!(page.rows.len() <= limit);
+        ids.extend(page.rows.into_iter().map(|row| row.id));
+        match page.next {
+            Some(next) => span = span.behind(next),
+            None => break,
+        }
+        between(turn).await;
+    }
+    ids
+}
+
+#[tokio::test]
+async fn pages_miss_nothing_and_double_nothing_while_rows_are_inserted() {
+    let store = TestStore::new();
+    let there: Vec<NewJob> = (0..57).map(|number| job_at(NOW, number)).collect();
+    store.enqueue(there.clone()).await.unwrap();
+    let until = NOW.plus(SECOND);
+    let span = Span::new(WorkspaceId::SERVICE, None, until);
+    let ids = walk(&store, span, 10, async |turn| {
+        let late = job_at(until, 1_000 + u128::try_from(turn).unwrap());
+        store.enqueue(vec![late]).await.unwrap();
+    })
+    .await;
+    let expected: Vec<String> = there.iter().map(|job| job.id.to_string()).collect();
+    assert_eq!(ids, expected);
+}
+
+#[tokio::test]
+async fn a_span_holds_the_rows_from_its_start_to_before_its_end_of_its_workspace_alone() {
+    let store = TestStore::new();
+    let other = store.workspace().await;
+    let all: Vec<NewJob> = (0..10_u32).map(|n| job_at(NOW.plus(SECOND * n), n.into())).collect();
+    store.enqueue(all.clone()).await.unwrap();
+    let theirs = NewJob {
+        workspace: other,
+        ..job_at(NOW.plus(SECOND * 4), 77)
+    };
+    store.enqueue(vec![theirs]).await.unwrap();
+    let span = Span::new(WorkspaceId::SERVICE, Some(NOW.plus(SECOND * 3)), NOW.plus(SECOND * 6));
+    for limit in [1, 2, 3, 4, 100] {
+        let ids = walk(&store, span.clone(), limit, async |_| {}).await;
+        let expected: Vec<String> = all[3..6].iter().map(|job| job.id.to_string()).collect();
+        assert_eq!(ids, expected, "{limit} a page");
+    }
+}
+
+#[tokio::test]
+async fn a_row_whose_id_ran_ahead_of_its_time_is_not_missed() {
+    let store = TestStore::new();
+    let ahead = NewJob {
+        id: job_at(NOW.plus(Duration::from_secs(23 * 3600)), 1).id,
+        ..job_at(NOW, 1)
+    };
+    store.enqueue(vec![ahead.clone()]).await.unwrap();
+    let span = Span::new(WorkspaceId::SERVICE, Some(NOW), NOW.plus(SECOND));
+    assert_eq!(walk(&store, span, 10, async |_| {}).await, [ahead.id.to_string()]);
+}
+
+#[tokio::test]
+async fn a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_mails() {
+    let store = TestStore::new();
+    let mut all: Vec<NewJob> = (0..30).map(|number| job_at(NOW, number)).collect();
+    all[29].kind = "email.send";
+    all[29].args = r#"{"to":["a@b.c","d@e.f"],"body":{"template":{"name":"welcome","data":{}}}}"#.to_owned();
+    all[28].kind = "email.send";
+    all[28].args = "redacted".to_owned();
+    store.enqueue(all).await.unwrap();
+    let span = Span::new(WorkspaceId::SERVICE, None, NOW.plus(SECOND));
+    let first = {
+        let span = span.clone();
+        store
+            .read(move |connection| mail_page(connection, &span, 10))
+            .await
+            .unwrap()
+    };
+    assert_eq!((first.rows.len(), first.next.is_some()), (0, true));
+    let rest = store
+        .read(move |connection| mail_page(connection, &span, 40))
+        .await
+        .unwrap();
+    assert_eq!(rest.next, None);
+    let [redacted, mail] = &rest.rows[..] else {
+        panic!("{rest:?}")
+    };
+    assert_eq!((redacted.to.len(), &redacted.subject), (0, &None));
+    assert_eq!(mail.to, ["a@b.c", "d@e.f"]);
+    assert_eq!((mail.template.as_deref(), &mail.message_id), (Some("welcome"), &None));
+}
+
+#[tokio::test]
+async fn pages_go_by_the_index_of_the_workspace_and_sort_nothing() {
+    let store = TestStore::new();
+    let plans = crate::store::testing::plans(&store, |connection| {
+        let span = Span::new(WorkspaceId::SERVICE, Some(NOW), NOW.plus(SECOND));
+        job_page(connection, &span, 10).unwrap();
+        mail_page(connection, &span, 10).unwrap();
+    });
+    assert_eq!(plans.len(), 4, "{plans:#?}");
+    for (statement, plan) in &plans {
+        assert!(
+            plan.contains("jobs_by_workspace (workspace_id=? AND id>? AND id<?)"),
+            "{statement}: {plan}"
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{statement}: {plan}");
+        let is_key_alone = statement.starts_with("SELECT `jobs`.`id` FROM");
+        assert_eq!(plan.contains("COVERING"), is_key_alone, "{statement}: {plan}");
+    }
+}
+
+/// A report whose job is running under the fence that is answered.
+async fn running(store: &TestStore) -> (NewReport, i64) {
+    let job = job();
+    let report = NewReport {
+        id: ReportId::generate(),
+        workspace: job.workspace,
+        job: job.id,
+        table: ReportTable::Jobs,
+        format: ReportFormat::Csv,
+        from: None,
+        to: NOW,
+        created_at: NOW,
+    };
+    let new = report.clone();
+    let write = store.write(move |tx| {
+        insert(tx.connection(), &new)?;
+        Ok::<_, Abort<()>>(tx.enqueue(&job)?)
+    });
+    write.await.unwrap();
+    let claimed = store.claim(request(1, NOW)).await.unwrap();
+    (report, claimed.jobs[0].fence)
+}
+
+async fn entered(store: &TestStore, report: &NewReport, fence: i64) -> FileEntered {
+    let new = NewFile {
+        report: report.id,
+        job: report.job,
+        fence,
+        rows: 3,
+        bytes: 100,
+        sha256: "ab".to_owned(),
+        built_at: NOW,
+        expires_at: NOW.plus(SECOND),
+    };
+    let write = store.write(move |tx| Ok::<_, Abort<()>>(enter_file(tx.connection(), &new)?));
+    write.await.unwrap()
+}
+
+async fn record(store: &TestStore, id: ReportId) -> Option<ReportRecord> {
+    store
+        .read(move |connection| one(connection, id, JobScope::All))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_file_is_entered_under_the_fence_of_the_running_attempt_alone() {
+    let store = TestStore::new();
+    let (report, fence) = running(&store).await;
+    assert_eq!(entered(&store, &report, fence + 1).await, FileEntered::NotHeld);
+    assert!(record(&store, report.id).await.unwrap().file.is_none());
+    assert_eq!(
+        entered(&store, &report, fence).await,
+        FileEntered::Yes { replaced: None }
+    );
+    let lost = end(report.job, fence, AttemptEnd::Lost, NOW);
+    store.finish(lost).await.unwrap();
+    assert_eq!(entered(&store, &report, fence).await, FileEntered::NotHeld);
+    let again = store.claim(request(1, NOW)).await.unwrap().jobs[0].fence;
+    assert_eq!(
+        entered(&store, &report, again).await,
+        FileEntered::Yes { replaced: Some(fence) }
+    );
+    let file = record(&store, report.id).await.unwrap().file.unwrap();
+    assert_eq!((file.fence, file.rows, file.bytes), (Some(again), 3, 100));
+}
+
+#[tokio::test]
+async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted() {
+    let store = TestStore::new();
+    let (report, fence) = running(&store).await;
+    let job = report.job;
+    let cancel = store.write(move |tx| job_rows::cancel(tx.connection(), job, JobScope::All, NOW));
+    cancel.await.unwrap();
+    assert_eq!(entered(&store, &report, fence).await, FileEntered::NotHeld);
+
+    let (report, fence) = running(&store).await;
+    let id = report.id;
+    let deleted = store.write(move |tx| Ok::<_, Abort<()>>(delete(tx, id, JobScope::All, NOW)?));
+    let deleted = deleted.await.unwrap().unwrap();
+    assert_eq!((deleted.cancelled, deleted.fence), (Some(report.job), None));
+    assert_eq!(entered(&store, &report, fence).await, FileEntered::NoReport);
+    let progress = crate::store::AttemptProgress {
+        job: report.job,
+        fence,
+        progress: crate::domain::job::Progress::default(),
+    };
+    let held = store.progress(progress).await.unwrap();
+    assert_eq!(held, Held::Yes { cancel_requested: true }, "the attempt is told");
+    let gone = store.write(move |tx| Ok::<_, Abort<()>>(delete(tx, id, JobScope::All, NOW)?));
+    assert!(gone.await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_report_is_found_and_deleted_in_its_own_workspace_alone() {
+    let store = TestStore::new();
+    let other = JobScope::Workspace(store.workspace().await);
+    let (report, _) = running(&store).await;
+    let id = report.id;
+    let found = store.read(move |connection| one(connection, id, other)).await.unwrap();
+    assert!(found.is_none());
+    let deleted = store.write(move |tx| Ok::<_, Abort<()>>(delete(tx, id, other, NOW)?));
+    assert!(deleted.await.unwrap().is_none());
+    let listed = store
+        .read(move |connection| list(connection, other, None, 10))
+        .await
+        .unwrap();
+    assert!(listed.is_empty());
+    let own = JobScope::Workspace(WorkspaceId::SERVICE);
+    let listed = store
+        .read(move |connection| list(connection, own, None, 10))
+        .await
+        .unwrap();
+    assert_eq!(listed[0].id, id);
+}
+
+#[tokio::test]
+async fn expired_files_are_taken_from_their_reports_and_old_rows_forgotten() {
+    let store = TestStore::new();
+    let (report, fence) = running(&store).await;
+    entered(&store, &report, fence).await;
+    let ids = [report.id];
+    let owned_now = || async { store.read(move |connection| owned(connection, &ids)).await.unwrap() };
+    let one_of = owned_now().await[&report.id];
+    assert_eq!((one_of.fence, one_of.running), (Some(fence), Some(fence)));
+    let at = |now| {
+        let write = store.write(move |tx| {
+            let expired = expire(tx.connection(), now, 10)?;
+            let forgotten = forget(tx.connection(), now, 10)?;
+            Ok::<_, Abort<()>>((expired, forgotten))
+        });
+        async { write.await.unwrap() }
+    };
+    assert_eq!(at(NOW).await, (vec![], 0));
+    let (expired, forgotten) = at(NOW.plus(SECOND)).await;
+    let expected = Expired {
+        report: report.id,
+        format: ReportFormat::Csv,
+        fence,
+    };
+    assert_eq!((expired, forgotten), (vec![expected], 0));
+    assert_eq!(owned_now().await[&report.id].fence, None);
+    assert_eq!(at(NOW.plus(SECOND * 2)).await, (vec![], 1));
+    assert!(record(&store, report.id).await.is_none());
+}
+
+#[tokio::test]
+async fn a_report_that_was_never_built_is_forgotten_only_once_its_job_has_ended() {
+    let store = TestStore::new();
+    let (report, fence) = running(&store).await;
+    let later = NOW.plus(SECOND);
+    let forgotten = || {
+        let write = store.write(move |tx| Ok::<_, Abort<()>>(forget(tx.connection(), later, 10)?));
+        async { write.await.unwrap() }
+    };
+    assert_eq!(forgotten().await, 0);
+    store
+        .finish(end(report.job, fence, AttemptEnd::Cancelled, NOW))
+        .await
+        .unwrap();
+    assert_eq!(forgotten().await, 1);
+}
