@@ -17,6 +17,7 @@ use super::credentials::not_logged_in;
 use super::failure::or_refused;
 use super::http::{Fields, Problem, RequestId, StrictJson};
 use super::then::Then;
+use super::throttle::NetworkTurn;
 use super::work::log_enqueued;
 use crate::clock::Timestamp;
 use crate::domain::email::{DisplayName, EmailAddress};
@@ -102,7 +103,7 @@ const REGISTERED: Told = Told {
     responses((status = 202, description = "A mail with a link is on its way.", body = Told)),
 )]
 pub(super) async fn create_account(
-    StrictJson(body): StrictJson<NewAccountBody>,
+    Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<NewAccountBody>>,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {

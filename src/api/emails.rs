@@ -1,9 +1,8 @@
 //! `POST /v1/emails`: a mail, in the client's words or by a template.
 //!
 //! Guarantees: whatever can be known to be wrong is refused now, each field by its pointer, so that an accepted mail fails
-//! only by what the relay says. The sender is the service's, never the client's.
-//!
-//! Left out: quotas. Until they come, an account sends as much as the relay takes.
+//! only by what the relay says. The sender is the service's, never the client's. Each recipient counts as one mail of what
+//! the workspace may send.
 
 use std::collections::HashSet;
 
@@ -18,7 +17,7 @@ use super::http::{Fields, Problem, RequestId, StrictJson};
 use super::openapi::{Accepted, Recipients, TemplateName};
 use super::order::Wishes;
 use super::then::Then;
-use super::work::accept;
+use super::work::accept_mail;
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::job::WhenUncertain;
@@ -103,7 +102,7 @@ pub(super) async fn create_email(
         when_uncertain,
     });
     let args = fields.finish_with(args)?;
-    accept::<EmailSend>(&args, order, &member, &state).await
+    accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state).await
 }
 
 /// The addresses in `given`, each once.

@@ -5,7 +5,7 @@
 //! anything about what they sent. All routes stand in [`routes`].
 //!
 //! Left out: `Idempotency-Key`, which is refused rather than ignored, since a client that sends it counts on it; `Prefer:
-//! wait`; quotas and rate limits.
+//! wait`.
 
 mod accounts;
 mod api_keys;
@@ -31,6 +31,7 @@ mod supervision;
 #[cfg(test)]
 mod tests;
 mod then;
+mod throttle;
 mod verification;
 mod work;
 
@@ -39,6 +40,7 @@ pub use health::Readiness;
 pub use http::HashingPool;
 pub use openapi::document as openapi_document;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
+pub use throttle::Throttle;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;

@@ -3,6 +3,8 @@
 //! Guarantees: an unknown address, a wrong password and an address that is not verified yet get the same answer after the
 //! same work. An account has at most [`sessions::KEPT_MAX`] logins; a new one beyond that ends the oldest.
 
+use std::net::IpAddr;
+
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,6 +19,7 @@ use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, StrictJson};
 use super::page::Page;
 use super::then::Then;
+use super::throttle::NetworkTurn;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
@@ -100,11 +103,12 @@ impl SessionView {
     ),
 )]
 pub(super) async fn create_session(
-    StrictJson(body): StrictJson<NewSessionBody>,
+    Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<NewSessionBody>>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let account = authenticate(body, &state).await?;
+    let peer = request.peer_addr().map(|address| address.ip());
+    let account = authenticate(body, peer, &state).await?;
     let token = Token::generate(TokenKind::Session)?;
     let now = state.clock.now();
     let session = Session {
@@ -206,10 +210,11 @@ async fn end_session(id: SessionId, member: &SessionMember, state: &State) -> Re
 }
 
 /// The account with this address and password.
-async fn authenticate(body: NewSessionBody, state: &State) -> Result<Account, Problem> {
+async fn authenticate(body: NewSessionBody, peer: Option<IpAddr>, state: &State) -> Result<Account, Problem> {
     let mut fields = Fields::new();
     let email = fields.check("/email", EmailAddress::parse(&body.email));
     let email = fields.finish_with(email)?;
+    state.throttle.take_login(&email, peer)?;
     let found = state
         .store
         .read(move |connection| accounts::with_password(connection, &email))

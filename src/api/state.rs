@@ -19,6 +19,7 @@ use crate::supervision::Tree;
 use super::credential_cache::CredentialCache;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
+use super::throttle::Throttle;
 
 /// Tells the running attempt of a job to end; answers whether it runs in this process.
 pub type CancelAttempt = Arc<dyn Fn(JobId) -> bool + Send + Sync>;
@@ -51,6 +52,8 @@ pub struct State {
     pub tree: Tree,
     /// The queues of this process and their workers.
     pub workers: Vec<QueueWorker>,
+    /// How much may be asked for.
+    pub throttle: Arc<Throttle>,
     /// The queues that are paused.
     pub paused: PausedQueues,
     /// Whether the database can do its work, as it was last found.

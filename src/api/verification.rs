@@ -13,6 +13,8 @@ use super::accounts::AccountView;
 use super::failure::or_refused;
 use super::http::{FieldError, Problem, StrictForm, StrictJson};
 use super::pages;
+use super::then::Then;
+use super::throttle::NetworkTurn;
 use crate::domain::id::{AccountId, WorkspaceId};
 use crate::domain::token::TokenHash;
 use crate::store::accounts::{self, Account, AddressTaken, NewAccount};
@@ -39,7 +41,7 @@ struct BadToken;
     responses((status = 200, description = "The account, which can log in now.", body = AccountView)),
 )]
 pub(super) async fn verify_account(
-    StrictJson(body): StrictJson<TokenBody>,
+    Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<TokenBody>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let account = verify(&body, &state).await.map_err(or_refused(|BadToken| {
@@ -64,7 +66,7 @@ pub(super) async fn show_verify(request: HttpRequest) -> Result<HttpResponse, Pr
 
 /// `POST /verify`: the click on that page.
 pub(super) async fn post_verify(
-    StrictForm(body): StrictForm<TokenBody>,
+    Then(_turn, StrictForm(body)): Then<NetworkTurn, StrictForm<TokenBody>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     match verify(&body, &state).await {

@@ -17,13 +17,28 @@ use crate::telemetry::names::event;
 /// Enqueues a job for the member's workspace and answers with it.
 ///
 /// # Errors
-/// 503 or 500 when it could not be committed.
+/// 429 when it is more than the workspace may have; 503 or 500 when it could not be committed.
 pub(super) async fn accept<K: Kind>(
     args: &K::Args,
     order: Order,
     member: &Member,
     state: &State,
 ) -> Result<HttpResponse, Problem> {
+    accept_mail::<K>(args, 0, order, member, state).await
+}
+
+/// The same, for a job that sends this many mails.
+///
+/// # Errors
+/// As [`accept`]; 422 when it is more mails than the workspace may ever send at once.
+pub(super) async fn accept_mail<K: Kind>(
+    args: &K::Args,
+    mails: usize,
+    order: Order,
+    member: &Member,
+    state: &State,
+) -> Result<HttpResponse, Problem> {
+    state.throttle.take_work(&member.account, mails, &state.store).await?;
     let job = new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal)?;
     state.store.enqueue(vec![job.clone()]).await?;
     Ok(accepted(&job, state))

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State};
+use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -33,7 +33,7 @@ use crate::private;
 use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::telemetry::names::event;
-use crate::workers::Wakes;
+use crate::workers::{Lease, Wakes};
 
 pub use outgoing::OutgoingError;
 
@@ -148,6 +148,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let wakes = Wakes::new();
     let store = open_store(&config, &wakes)?;
     let node = NodeId::generate();
+    // From before it is entered, so that it never lasts longer here than in the database.
+    let lease = Lease::renewed_at(clock.now());
     recovery::enter_and_rescue(&store, node, &clock).await?;
 
     let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
@@ -176,7 +178,10 @@ async fn start(config: Config) -> Result<Running, AppError> {
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    let throttle = Arc::new(Throttle::new(&config.limits, &clock));
     let shared = tree::Shared {
+        throttle: Arc::clone(&throttle),
+        lease,
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
     };
@@ -197,6 +202,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),
         workers: grown.workers.clone(),
+        throttle,
         paused: shared.paused.clone(),
         readiness: Readiness::default(),
         shutdown: shutdown.clone(),

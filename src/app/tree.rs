@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 
-use crate::api::QueueWorker;
+use crate::api::{QueueWorker, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
@@ -25,7 +25,9 @@ use crate::jobs::{Attempts, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Tree};
-use crate::workers::{Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Perform, Wake, Wakes, Worker};
+use crate::workers::{
+    Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Worker,
+};
 
 /// Messages that may wait for a worker. Few, since a job that waits in the database can still be cancelled, while one that
 /// waits in a mailbox is held already.
@@ -42,6 +44,10 @@ pub(super) struct Grown {
 
 /// What the tree shares with those who answer requests.
 pub(super) struct Shared {
+    /// How much may be asked for.
+    pub(super) throttle: Arc<Throttle>,
+    /// This node's right to be alive.
+    pub(super) lease: Lease,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
     /// Where reports are kept.
@@ -63,7 +69,11 @@ pub(super) fn grow(
     let control = Arbiter::new();
     let mut arbiters = Vec::new();
 
+    let throttle = Arc::clone(&shared.throttle);
     let keeper = KeeperParts {
+        lease: shared.lease.clone(),
+        retention: config.retention,
+        sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),
         node,
@@ -101,6 +111,7 @@ pub(super) fn grow(
             node,
             clock: clock.clone(),
             wakes: wakes.clone(),
+            lease: shared.lease.clone(),
             paused: shared.paused.clone(),
         })));
     }
@@ -111,6 +122,7 @@ pub(super) fn grow(
         node,
         clock: clock.clone(),
         wakes: wakes.clone(),
+        lease: shared.lease.clone(),
     });
     let spec = ChildSpec::new("dispatcher")
         .mailbox(64)

@@ -65,6 +65,10 @@ pub struct Config {
     pub registration: Registration,
     /// Logins.
     pub session: Session,
+    /// How much may be asked for.
+    pub limits: Limits,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// The phases of a shutdown.
     pub shutdown: Shutdown,
     /// The log.
@@ -149,6 +153,32 @@ pub struct Registration {
 pub struct Session {
     /// How long a login lasts; 1 hour to 1 year.
     pub ttl: Duration,
+}
+
+/// How long finished jobs are kept, with their arguments, attempts and results.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Those that completed; 1 day to 100 years.
+    pub completed: Duration,
+    /// Those that were discarded or cancelled, or whose effect is uncertain; 1 day to 100 years.
+    pub discarded: Duration,
+}
+
+/// How much may be asked for, where the asker is no operator; 0 is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Mails that a workspace may send in an hour, one a recipient; 0 to 10,000,000.
+    pub mails_per_hour: u32,
+    /// Mails that it may send at once; 1 to 10,000,000.
+    pub mails_burst: u32,
+    /// Jobs that it may ask for in a minute, and at once; 0 to 10,000,000.
+    pub jobs_per_minute: u32,
+    /// Jobs that it may have waiting; 0 to 10,000,000.
+    pub jobs_waiting: usize,
+    /// Registrations, logins and verifications from one network in a minute, and at once; 0 to 10,000,000.
+    pub entries_per_minute: u32,
+    /// Logins with one address from one network in a minute, and at once; 0 to 10,000,000.
+    pub logins_per_minute: u32,
 }
 
 /// How long each phase of a shutdown may take; 0 to 1 hour each.
@@ -241,6 +271,11 @@ impl Config {
             session: Session {
                 ttl: HOUR * settings.ranged("session.ttl_hours", 1, 24 * 366)?,
             },
+            limits: Limits::read(settings)?,
+            retention: Retention {
+                completed: 24 * HOUR * settings.ranged("retention.completed_days", 1, 36_500)?,
+                discarded: 24 * HOUR * settings.ranged("retention.discarded_days", 1, 36_500)?,
+            },
             shutdown: Shutdown {
                 http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,
                 grace: settings.millis("shutdown.grace_ms", 0, 3_600_000)?,
@@ -280,6 +315,21 @@ impl Http {
     pub fn connections_per_worker(&self) -> usize {
         let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
         (self.max_connections / workers).max(1)
+    }
+}
+
+impl Limits {
+    fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        // Beyond any real use, and small enough to be multiplied.
+        const MOST: u32 = 10_000_000;
+        Ok(Self {
+            mails_per_hour: settings.ranged("limits.mails_per_hour", 0, MOST)?,
+            mails_burst: settings.ranged("limits.mails_burst", 1, MOST)?,
+            jobs_per_minute: settings.ranged("limits.jobs_per_minute", 0, MOST)?,
+            jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
+            entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
+            logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
+        })
     }
 }
 

@@ -24,6 +24,11 @@ fn the_defaults_need_nothing_but_the_binary() {
     assert_eq!(config.mail.url.to_string(), "file:data/outbox");
     assert_eq!(config.passwords.cost, PasswordCost::OWASP);
     assert_eq!(config.passwords.waiting, 64);
+    assert_eq!(config.reports.ttl, Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(
+        (config.reports.max_rows, config.reports.max_bytes),
+        (5_000_000, 2 << 30)
+    );
     assert_eq!(config.session.ttl, Duration::from_secs(14 * 24 * 3600));
     assert_eq!(config.shutdown.grace, Duration::from_secs(10));
     assert!(config.secret_keys.is_none());

@@ -105,7 +105,11 @@ impl<P: Page> Build<P> {
             if unheard.is_ok()
                 && let Err(error) = plan.folder.remove(&plan.name.into())
             {
-                tracing::warn!(event = event::REPORTS_UNCLEAN, %error, "a report's file that was given up could not be removed; the keeper will try again");
+                tracing::warn!(
+                    event = event::REPORTS_UNCLEAN,
+                    %error,
+                    "a report's file that was given up could not be removed; the keeper will try again"
+                );
             }
         });
         Self { orders, result, thread }

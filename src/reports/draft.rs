@@ -89,7 +89,11 @@ impl Drop for Draft {
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(event = event::REPORTS_UNCLEAN, %error, "an unfinished report's file could not be removed; the keeper will try again");
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                %error,
+                "an unfinished report's file could not be removed; the keeper will try again"
+            );
         }
     }
 }

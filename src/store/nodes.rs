@@ -5,6 +5,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::schema::nodes;
+use super::text::number;
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::NodeId;
@@ -51,10 +52,15 @@ pub fn leave(connection: &mut Connection, node: NodeId) -> Result<(), StoreError
     Ok(())
 }
 
-/// Removes nodes whose lease ended before `before`: they say nothing any more.
+/// Removes up to `limit` nodes whose lease ended before `before`: they say nothing any more. Answers how many.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn forget(connection: &mut Connection, before: Timestamp) -> Result<usize, StoreError> {
-    Ok(diesel::delete(nodes::table.filter(nodes::lease_until.lt(before.as_micros()))).execute(connection)?)
+/// When a statement fails.
+pub fn forget(connection: &mut Connection, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    let gone: Vec<String> = nodes::table
+        .filter(nodes::lease_until.lt(before.as_micros()))
+        .limit(number(limit))
+        .select(nodes::id)
+        .load(connection)?;
+    Ok(diesel::delete(nodes::table.filter(nodes::id.eq_any(gone))).execute(connection)?)
 }

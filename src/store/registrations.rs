@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 
 use super::schema::registrations;
-use super::text::{parsed, time};
+use super::text::{number, parsed, time};
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
@@ -142,13 +142,15 @@ pub fn take(
     Ok(Some(registration))
 }
 
-/// Removes what was not verified in time.
+/// Removes up to `limit` registrations that were not verified in time; answers how many.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn forget_expired(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(
-        diesel::delete(registrations::table.filter(registrations::expires_at.le(now.as_micros())))
-            .execute(connection)?,
-    )
+/// When a statement fails.
+pub fn forget_expired(connection: &mut Connection, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    let expired: Vec<String> = registrations::table
+        .filter(registrations::expires_at.le(now.as_micros()))
+        .limit(number(limit))
+        .select(registrations::id)
+        .load(connection)?;
+    Ok(diesel::delete(registrations::table.filter(registrations::id.eq_any(expired))).execute(connection)?)
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::accounts::{Account, AccountRow};
 use super::schema::{accounts, sessions};
-use super::text::{parsed, time};
+use super::text::{number, parsed, time};
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, SessionId, WorkspaceId};
@@ -147,10 +147,15 @@ pub fn keep_newest(connection: &mut Connection, account: AccountId) -> Result<us
     .execute(connection)?)
 }
 
-/// Removes sessions that are no longer good.
+/// Removes up to `limit` sessions that are no longer good; answers how many.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn forget_expired(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now.as_micros()))).execute(connection)?)
+/// When a statement fails.
+pub fn forget_expired(connection: &mut Connection, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    let expired: Vec<String> = sessions::table
+        .filter(sessions::expires_at.le(now.as_micros()))
+        .limit(number(limit))
+        .select(sessions::id)
+        .load(connection)?;
+    Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(expired))).execute(connection)?)
 }

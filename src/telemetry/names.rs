@@ -103,6 +103,10 @@ pub mod event {
     pub const WAKE_FAILED: &str = "wake_failed";
     /// The lease could not be renewed; the next beat tries again.
     pub const BEAT_FAILED: &str = "beat_failed";
+    /// This node could not renew its lease in time; its own work is told to stop.
+    pub const LEASE_LAPSED: &str = "lease_lapsed";
+    /// This node renewed its lease after that, and claims again.
+    pub const LEASE_REGAINED: &str = "lease_regained";
     /// This node's lease is gone from the database.
     pub const NODE_LOST: &str = "node_lost";
     /// Expired rows were cleared away.

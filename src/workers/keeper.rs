@@ -1,30 +1,30 @@
 //! The keeper: renews this node's lease and clears away what has expired.
 //!
+//! Guarantees: one beat and one clearing at a time, so that a database that stands still is not buried under them.
+//!
 //! Left out: taking over the work of other nodes. On SQLite there are none; what a dead process left running is taken back
 //! at the next start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
+use tokio::task::JoinHandle;
 
+use super::clearing::clear;
+use super::lease::{LEASE, LEASE_BEAT, Lease};
+use super::report_files;
 use crate::clock::Clock;
+use crate::config::Retention;
 use crate::domain::id::NodeId;
 use crate::reports::ReportFolder;
-use crate::store::{Abort, Store, StoreError, nodes, registrations, sessions};
+use crate::store::{Abort, Store, StoreError, nodes};
 use crate::supervision;
 use crate::telemetry;
 use crate::telemetry::names::event;
 
-use super::report_files;
-
-/// How long a lease lasts without being renewed.
-pub const LEASE: Duration = Duration::from_secs(15);
-/// How often it is renewed: three times, before it would end.
-pub const LEASE_BEAT: Duration = Duration::from_secs(5);
 /// How often what has expired is cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
-/// How long rows of nodes that are gone are kept, for people who ask what ran a job.
-const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What a keeper is made of.
 #[derive(Clone)]
@@ -37,94 +37,83 @@ pub struct KeeperParts {
     pub node: NodeId,
     /// The time.
     pub clock: Clock,
+    /// Told of each renewal.
+    pub lease: Lease,
+    /// How long finished jobs are kept.
+    pub retention: Retention,
+    /// Lets go of what is kept in memory and no longer of use.
+    pub sweep: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Renews and clears; see the module.
 pub struct Keeper {
     parts: KeeperParts,
+    beating: Option<JoinHandle<()>>,
+    clearing: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
     /// A keeper of these parts.
     #[must_use]
     pub fn new(parts: KeeperParts) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            beating: None,
+            clearing: None,
+        }
     }
 
-    fn beat(&self) {
-        let KeeperParts { store, node, clock, .. } = self.parts.clone();
-        tokio::spawn(async move {
-            let beaten = store
-                .write(move |tx| Ok::<_, Abort<()>>(nodes::beat(tx.connection(), node, clock.now(), LEASE)?))
-                .await;
-            match beaten {
-                Ok(true) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
-                Ok(false) => {
-                    tracing::error!(
-                        event = event::NODE_LOST,
-                        %node,
-                        "this node's lease is gone; was the database replaced while serving?"
-                    );
-                }
-                Err(Abort::Store(error)) => {
-                    let error = telemetry::chain(&error);
-                    tracing::warn!(
-                        event = event::BEAT_FAILED,
-                        %node,
-                        error,
-                        "the lease could not be renewed; the next beat tries again"
-                    );
-                }
-            }
-        });
+    fn beat(&mut self) {
+        if is_under_way(self.beating.as_ref()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.beating = Some(tokio::spawn(async move { beat(&parts).await }));
     }
 
-    fn clear(&self) {
-        let KeeperParts { store, clock, .. } = self.parts.clone();
-        tokio::spawn(async move {
-            let now = clock.now();
-            let cleared = store
-                .write(move |tx| {
-                    let connection = tx.connection();
-                    let registrations = registrations::forget_expired(connection, now)?;
-                    let sessions = sessions::forget_expired(connection, now)?;
-                    nodes::forget(connection, now.minus(NODES_KEPT))?;
-                    Ok::<_, Abort<()>>((registrations, sessions))
-                })
-                .await;
-            match cleared {
-                Ok((0, 0)) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
-                Ok((registrations, sessions)) => {
-                    tracing::info!(
-                        event = event::CLEARED,
-                        registrations,
-                        sessions,
-                        "expired rows were cleared away"
-                    );
-                }
-                Err(Abort::Store(error)) => {
-                    let error = telemetry::chain(&error);
-                    tracing::warn!(
-                        event = event::CLEAR_FAILED,
-                        error,
-                        "expired rows could not be cleared away; the next minute tries again"
-                    );
-                }
-            }
-        });
+    fn clear(&mut self) {
+        (self.parts.sweep)();
+        if is_under_way(self.clearing.as_ref()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.clearing = Some(tokio::spawn(async move {
+            clear(&parts).await;
+            report_files::expire(&parts.store, &parts.reports, parts.clock.now()).await;
+            report_files::sweep(&parts.store, &parts.reports).await;
+        }));
     }
 }
 
-impl Keeper {
-    /// Removes the files of expired reports, and what a crash or a lost write has left in their folder.
-    fn clear_reports(&self) {
-        let KeeperParts {
-            store, reports, clock, ..
-        } = self.parts.clone();
-        tokio::spawn(async move {
-            report_files::expire(&store, &reports, clock.now()).await;
-            report_files::sweep(&store, &reports).await;
-        });
+fn is_under_way(task: Option<&JoinHandle<()>>) -> bool {
+    task.is_some_and(|task| !task.is_finished())
+}
+
+async fn beat(parts: &KeeperParts) {
+    let (node, clock) = (parts.node, parts.clock.clone());
+    let beaten = parts.store.write(move |tx| {
+        let now = clock.now();
+        Ok::<_, Abort<()>>((nodes::beat(tx.connection(), node, now, LEASE)?, now))
+    });
+    match beaten.await {
+        Ok((true, at)) => parts.lease.renew(at),
+        Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
+        Ok((false, _)) => {
+            tracing::error!(
+                event = event::NODE_LOST,
+                %node,
+                "this node's lease is gone; was the database replaced while serving?"
+            );
+        }
+        Err(Abort::Store(error)) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(
+                event = event::BEAT_FAILED,
+                %node,
+                error,
+                "the lease could not be renewed; the next beat tries again"
+            );
+        }
     }
 }
 
@@ -132,11 +121,11 @@ impl Actor for Keeper {
     type Context = supervision::Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        // At once, since the start, or a restart, may have used much of the lease up.
+        self.beat();
         self.clear();
-        self.clear_reports();
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
-        ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear_reports());
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Perform, Wakes};
+use super::{Lease, Perform, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
@@ -43,6 +43,8 @@ pub struct LaneParts {
     pub clock: Clock,
     /// Told when a slot becomes free while jobs may be waiting.
     pub wakes: Wakes,
+    /// This node's lease, without which nothing is claimed.
+    pub lease: Lease,
     /// Told by each claim whether the queue is paused.
     pub paused: PausedQueues,
 }
@@ -179,7 +181,8 @@ impl Lane {
 
     /// As many free slots as one claim may fill; none if there are none, or nothing is to be claimed.
     fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
-        if self.closed.is_cancelled() || !self.worker_is_running() {
+        let is_held = self.parts.lease.is_held(self.parts.clock.now());
+        if self.closed.is_cancelled() || !is_held || !self.worker_is_running() {
             return None;
         }
         // Said before the look, so that a slot that becomes free between the two gives a wake.

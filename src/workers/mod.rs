@@ -6,16 +6,19 @@
 //!
 //! Left out: what the work is (`jobs::kinds`), and how a failing actor is restarted (`supervision`).
 
+mod clearing;
 mod dispatcher;
 mod keeper;
 mod lane;
+mod lease;
 mod report_files;
 mod wakes;
 mod worker;
 
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
-pub use keeper::{Keeper, KeeperParts, LEASE, LEASE_BEAT};
+pub use keeper::{Keeper, KeeperParts};
 pub use lane::{Lane, LaneParts};
+pub use lease::{LEASE, LEASE_BEAT, Lease, LeaseChange};
 pub use wakes::{Wake, Wakes};
 pub use worker::{Perform, Worker};
 

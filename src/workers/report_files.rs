@@ -117,5 +117,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 fn log_failure(error: &(dyn std::error::Error + 'static)) {
     let error = telemetry::chain(error);
-    tracing::warn!(event = event::REPORTS_UNCLEAN, %error, "files of reports could not be cleared away; the next minute tries again");
+    tracing::warn!(
+        event = event::REPORTS_UNCLEAN,
+        %error,
+        "files of reports could not be cleared away; the next minute tries again"
+    );
 }

@@ -18,8 +18,10 @@ use super::page::Page;
 use super::then::Then;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue};
+use crate::jobs::Kind as _;
+use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::store::jobs::{self, OrderRefused};
-use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, StoreError};
+use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
 pub(super) use view::JobView;
@@ -51,6 +53,8 @@ pub(super) struct ListQuery {
 }
 
 /// Lists the workspace's jobs, the newest first; for operators, everybody's.
+///
+/// A page that looks for something rare may be short, or empty, and still have a next one.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", security(("member" = [])), params(ListQuery),
     responses((status = 200, description = "A page of jobs.", body = Page<JobView>)),
@@ -78,18 +82,19 @@ pub(super) async fn list_jobs(
         kind: query.kind,
         queue: query.queue,
         before,
-        // One more than is shown tells whether there are more.
-        limit: limit.saturating_add(1),
+        limit,
     };
     let read = state.store.read(move |connection| {
-        let mut found = jobs::list(connection, &filter)?;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let found: Result<Vec<_>, _> = found.into_iter().map(|job| with_attempts(connection, job)).collect();
-        Ok((found?, has_more))
+        let page = jobs::list(connection, &filter)?;
+        let found: Result<Vec<_>, _> = page
+            .jobs
+            .into_iter()
+            .map(|job| with_attempts(connection, job))
+            .collect();
+        Ok((found?, page.next))
     });
-    let (found, has_more) = read.await?;
-    let next_cursor = found.last().filter(|_| has_more).map(|(job, _)| cursor::write(job.id));
+    let (found, next) = read.await?;
+    let next_cursor = next.map(cursor::write);
     let data: Result<Vec<_>, _> = found
         .into_iter()
         .map(|(job, all)| JobView::of(job, all, &state))
@@ -166,6 +171,7 @@ pub(super) async fn cancel_job(
     responses(
         (status = 202, description = "The job waits again.", body = JobView),
         (status = 409, description = "The job has not ended."),
+        (status = 429, description = "It would be more than the workspace may have."),
     ),
 )]
 pub(super) async fn retry_job(
@@ -174,6 +180,9 @@ pub(super) async fn retry_job(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
+    // Run again, it does again whatever it did: it counts like a new one.
+    let mails = mails_of(id, scope, &state).await?;
+    state.throttle.take_work(&member.account, mails, &state.store).await?;
     let write = state.store.write(move |tx| {
         let job = jobs::retry(tx, id, scope, now)?;
         Ok(with_attempts(tx.connection(), job)?)
@@ -190,6 +199,23 @@ pub(super) async fn retry_job(
         "a job was ordered to run again"
     );
     Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state)?))
+}
+
+/// How many mails a job sends.
+async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Problem> {
+    // Operators' work has no limit, and so needs no count.
+    if scope == JobScope::All {
+        return Ok(0);
+    }
+    let read = state
+        .store
+        .read(move |connection| jobs::arguments(connection, id, scope));
+    let (kind, args) = read.await?.ok_or_else(Problem::not_found)?;
+    let is_mail = kind == EmailSend::NAME;
+    let args = is_mail
+        .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
+        .flatten();
+    Ok(args.map_or(usize::from(is_mail), |args| args.to.len()))
 }
 
 fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {

@@ -42,6 +42,10 @@ pub(in crate::api) struct JobView {
     #[schema(nullable = false)]
     waiting_for: Option<String>,
     attempts: Vec<AttemptView>,
+    /// How many older attempts are not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    attempts_omitted: Option<i64>,
 }
 
 /// One attempt.
@@ -88,6 +92,10 @@ impl JobView {
             cause: job.cause,
             progress: job.progress,
             result: result.or(Err(corrupt))?,
+            attempts_omitted: attempts
+                .first()
+                .map(|first| first.number - 1)
+                .filter(|omitted| *omitted > 0),
             attempts: attempts.into_iter().map(AttemptView::from).collect(),
         })
     }
@@ -118,6 +126,7 @@ impl JobView {
                 state,
             ),
             attempts: Vec::new(),
+            attempts_omitted: None,
         }
     }
 }

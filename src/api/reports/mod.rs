@@ -247,7 +247,12 @@ pub(super) async fn delete_report(
         // The row is gone, and so is the file for every client: the keeper clears away what is left.
         if let Ok(Err(error)) = removed {
             let error = telemetry::chain(&error);
-            tracing::warn!(event = event::REPORTS_UNCLEAN, report = %id, %error, "a deleted report's file could not be removed; the keeper will try again");
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                report = %id,
+                %error,
+                "a deleted report's file could not be removed; the keeper will try again"
+            );
         }
     }
     Ok(HttpResponse::NoContent().finish())

@@ -35,6 +35,7 @@ impl World {
             .read(move |connection| jobs::list(connection, &filter))
             .await
             .unwrap()
+            .jobs
     }
 
     /// The token that the newest welcome mail will hold, derived as the mail's job derives it.

@@ -239,3 +239,26 @@ async fn a_job_that_nothing_here_can_do_says_what_it_waits_for() {
             .is_none()
     );
 }
+
+#[actix_web::test]
+async fn a_page_of_something_rare_may_be_empty_and_still_have_a_next_one() {
+    let world = World::new();
+    let operator = world.operator().await;
+    let rare = world.probe(&operator).await;
+    world
+        .post(&format!("/v1/jobs/{rare}/cancel"), &operator, &json!({}))
+        .await
+        .is(200, &[]);
+    world.fill(10_500).await;
+    let first = world.get("/v1/jobs?state=cancelled", &operator).await;
+    first.is(200, &[]);
+    assert_eq!(first.body["data"], json!([]));
+    let cursor = first.body["next_cursor"].as_str().unwrap();
+    let second = world
+        .get(&format!("/v1/jobs?state=cancelled&cursor={cursor}"), &operator)
+        .await;
+    assert_eq!(
+        (&second.body["data"][0]["id"], &second.body["next_cursor"]),
+        (&json!(rare.to_string()), &json!(null))
+    );
+}

@@ -6,6 +6,7 @@ mod api_keys;
 mod emails;
 mod hostile;
 mod jobs;
+mod limits;
 mod log;
 mod openapi;
 mod operators;
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 
 use super::credential_cache::CredentialCache;
 use super::http::{HashingPool, Limits, request_id, security};
-use super::{EventStreams, QueueWorker, Readiness, ShutdownFlag, State, routes};
+use super::{EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle, routes};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::email::EmailAddress;
@@ -91,6 +92,11 @@ impl Answer {
 
 impl World {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A world with these settings, as variables.
+    fn with(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
         let store = Store::open(&StoreOptions {
@@ -105,8 +111,16 @@ impl World {
         let postbox = Postbox::new(Arc::new(MemoryTransport::new()), from).unwrap();
         let hurried = Arc::new(Mutex::new(Vec::new()));
         let cancels = Arc::clone(&hurried);
+        let config = Config::from_parts(
+            None,
+            variables
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string())),
+        );
+        let config = config.unwrap();
         let state = State {
-            config: Arc::new(Config::from_parts(None, Vec::<(String, String)>::new()).unwrap()),
+            throttle: Arc::new(Throttle::new(&config.limits, &clock)),
+            config: Arc::new(config),
             clock: clock.clone(),
             store: store.unwrap(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
@@ -241,6 +255,15 @@ impl World {
             now: self.clock.now(),
         });
         claimed.await.unwrap().jobs
+    }
+
+    /// How many mails wait.
+    async fn mails_waiting(&self) -> i64 {
+        let read = self
+            .state
+            .store
+            .read(|connection| crate::store::jobs::available(connection, Queue::Mail, 100));
+        read.await.unwrap().count
     }
 
     /// Enqueues so many probes, past the limits.

@@ -4,20 +4,17 @@
 //! Everything else in `store` is written once, for every database.
 
 mod many;
+mod merged;
 
 use std::path::Path;
 use std::time::Duration;
 
-use diesel::backend::Backend;
 use diesel::connection::{Connection as _, SimpleConnection};
-use diesel::dsl::{AsSelect, SqlTypeOf};
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, HasSqlType};
 
 pub(super) use many::{InsertMany, UpdateMany, Value};
+pub(super) use merged::{BoxedSelect, Merged};
 
 use super::StoreError;
 
@@ -25,7 +22,7 @@ use super::StoreError;
 pub type Connection = SqliteConnection;
 
 /// The database's own kind of SQL.
-type Backing = diesel::sqlite::Sqlite;
+pub(super) type Backing = diesel::sqlite::Sqlite;
 
 /// How long a statement waits for another process that writes (a command line beside the service), before it is `Busy`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,49 +114,3 @@ pub(super) fn json_text(column: &str, path: &[&str]) -> String {
         path.join(".")
     )
 }
-
-/// A query of any shape that answers `Row`s of jobs.
-pub(super) type BoxedSelect<'a, Row> = super::schema::jobs::BoxedQuery<'a, Backing, SqlTypeOf<AsSelect<Row, Backing>>>;
-
-/// The rows of several ranges, merged in one order: each range is to come in that order by an index, so that no more is read
-/// than is answered and one row a range. diesel's own unions are of a number that is fixed in the code.
-pub(super) struct Merged<Q> {
-    /// The ranges, at least one, with the same columns.
-    pub(super) ranges: Vec<Q>,
-    /// Columns of the answer to order by, literally.
-    pub(super) order: &'static str,
-    /// The most rows in all.
-    pub(super) limit: i64,
-}
-
-impl<Q, DB> QueryFragment<DB> for Merged<Q>
-where
-    DB: Backend + HasSqlType<BigInt>,
-    Q: QueryFragment<DB>,
-    i64: ToSql<BigInt, DB>,
-{
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.unsafe_to_cache_prepared();
-        for (index, range) in self.ranges.iter().enumerate() {
-            if index > 0 {
-                out.push_sql(" UNION ALL ");
-            }
-            range.walk_ast(out.reborrow())?;
-        }
-        out.push_sql(" ORDER BY ");
-        out.push_sql(self.order);
-        out.push_sql(" LIMIT ");
-        out.push_bind_param::<BigInt, _>(&self.limit)
-    }
-}
-
-impl<Q: Query> Query for Merged<Q> {
-    type SqlType = Q::SqlType;
-}
-
-impl<Q> QueryId for Merged<Q> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q, Conn> RunQueryDsl<Conn> for Merged<Q> {}

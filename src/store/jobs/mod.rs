@@ -8,20 +8,27 @@ mod claim;
 mod finish;
 mod insert;
 mod order;
+mod page;
 mod progress;
 mod read;
 mod record;
 mod rescue;
+mod retention;
 mod row;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};
+pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, no_return};
-pub use read::{JobFilter, JobScope, attempts_of, available, cancel_requested, list, one, running, unknown_kinds};
+pub use read::{
+    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, unknown_kinds,
+    waiting_of,
+};
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::rescue;
+pub use retention::forget_finished;
 
 pub(super) use claim::claim;
 pub(super) use finish::finish;

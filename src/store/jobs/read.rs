@@ -12,6 +12,10 @@ use crate::store::schema::{attempts, jobs};
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
 
+/// Ended attempts that are shown of a job: as many as a client may ask for, so that only a job that snoozes for ever, or whose
+/// process dies again and again, has more.
+pub const ATTEMPTS_SHOWN_MAX: usize = 100;
+
 /// Whose jobs are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobScope {
@@ -19,23 +23,6 @@ pub enum JobScope {
     Workspace(WorkspaceId),
     /// Everybody's, for operators.
     All,
-}
-
-/// Which jobs a page shows.
-#[derive(Clone, Debug)]
-pub struct JobFilter {
-    /// Whose.
-    pub scope: JobScope,
-    /// In this state.
-    pub state: Option<JobState>,
-    /// Of this kind.
-    pub kind: Option<String>,
-    /// Of this queue.
-    pub queue: Option<Queue>,
-    /// Accepted before this one.
-    pub before: Option<JobId>,
-    /// At most this many.
-    pub limit: usize,
 }
 
 /// One job.
@@ -53,18 +40,21 @@ pub fn one(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Op
     query.first(connection).optional()?.map(JobRecord::try_from).transpose()
 }
 
-/// The attempts of a job, oldest first, the running one last.
+/// The newest attempts of a job, oldest first, the running one last: at most [`ATTEMPTS_SHOWN_MAX`] and that one. Their numbers
+/// have no gaps, so the first one's number tells how many are left out.
 ///
 /// # Errors
 /// When the statement fails.
 pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<AttemptRecord>, StoreError> {
     let rows: Vec<AttemptRow> = attempts::table
         .filter(attempts::job_id.eq(job.id.to_string()))
-        .order(attempts::number.asc())
+        .order(attempts::number.desc())
+        .limit(number(ATTEMPTS_SHOWN_MAX))
         .select(AttemptRow::as_select())
         .load(connection)?;
     let mut all = rows
         .into_iter()
+        .rev()
         .map(AttemptRecord::try_from)
         .collect::<Result<Vec<_>, _>>()?;
     // The running attempt has no row of its own yet.
@@ -79,34 +69,6 @@ pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<A
         });
     }
     Ok(all)
-}
-
-/// A page of jobs, the newest first.
-///
-/// # Errors
-/// When the statement fails.
-pub fn list(connection: &mut Connection, filter: &JobFilter) -> Result<Vec<JobRecord>, StoreError> {
-    let mut query = jobs::table.select(RecordRow::as_select()).into_boxed();
-    if let JobScope::Workspace(workspace) = filter.scope {
-        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
-    }
-    if let Some(state) = filter.state {
-        query = query.filter(jobs::state.eq(state.as_str()));
-    }
-    if let Some(kind) = &filter.kind {
-        query = query.filter(jobs::kind.eq(kind.clone()));
-    }
-    if let Some(queue) = filter.queue {
-        query = query.filter(jobs::queue.eq(queue.as_str()));
-    }
-    if let Some(before) = filter.before {
-        query = query.filter(jobs::id.lt(before.to_string()));
-    }
-    let rows: Vec<RecordRow> = query
-        .order(jobs::id.desc())
-        .limit(number(filter.limit))
-        .load(connection)?;
-    rows.into_iter().map(JobRecord::try_from).collect()
 }
 
 /// The jobs that `node` runs and whose cancel was asked for.
@@ -134,6 +96,38 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
         .select(sql::<Integer>("1"))
         .limit(number(max).saturating_add(1));
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
+}
+
+/// How many jobs of a workspace wait, for their time or for a slot, counted up to `max`.
+///
+/// # Errors
+/// When the statement fails.
+pub fn waiting_of(connection: &mut Connection, workspace: WorkspaceId, max: usize) -> Result<Count, StoreError> {
+    let rows = jobs::table
+        .filter(jobs::workspace_id.eq(workspace.to_string()))
+        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'available', 'retryable')"))
+        .select(sql::<Integer>("1"))
+        .limit(number(max).saturating_add(1));
+    Ok(Count::of(Counted(rows).get_result(connection)?, max))
+}
+
+/// The kind and the arguments of a job.
+///
+/// # Errors
+/// When the statement fails.
+pub fn arguments(
+    connection: &mut Connection,
+    id: JobId,
+    scope: JobScope,
+) -> Result<Option<(String, String)>, StoreError> {
+    let mut query = jobs::table
+        .filter(jobs::id.eq(id.to_string()))
+        .select((jobs::kind, jobs::args))
+        .into_boxed();
+    if let JobScope::Workspace(workspace) = scope {
+        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
+    }
+    Ok(query.first(connection).optional()?)
 }
 
 /// How many attempts run in each queue, over all nodes; queues without any are left out. As many rows are read as run.

@@ -4,6 +4,7 @@
 
 mod alone;
 mod dispatching;
+mod keeping;
 mod lanes;
 mod report_files;
 
@@ -108,6 +109,8 @@ fn probe(panic: Option<ProbePanic>, now: Timestamp) -> NewJob {
 
 /// A store, a worker with a mailbox of four, its lane, and a dispatcher once it is started.
 struct Service {
+    lease: Lease,
+    clock: Clock,
     store: TestStore,
     tree: Tree,
     lane: Arc<Lane>,
@@ -121,6 +124,12 @@ impl Service {
     }
 
     fn with_policy(slots: usize, recorded: Recorded, policy: RestartPolicy) -> Self {
+        // Nobody beats here, and nothing lapses.
+        let lease = Lease::renewed_at(Timestamp::from_micros(i64::MAX / 2));
+        Self::with_parts(slots, recorded, policy, Clock::System, lease)
+    }
+
+    fn with_parts(slots: usize, recorded: Recorded, policy: RestartPolicy, clock: Clock, lease: Lease) -> Self {
         let wakes = Wakes::new();
         let store = TestStore::telling({
             let wakes = wakes.clone();
@@ -136,11 +145,14 @@ impl Service {
             registry: Registry::new().with(recorded).with(Probe),
             store: (*store).clone(),
             node: NODE,
-            clock: Clock::System,
+            clock: clock.clone(),
             wakes: wakes.clone(),
+            lease: lease.clone(),
             paused: PausedQueues::of(&[]),
         }));
         Self {
+            lease,
+            clock,
             store,
             tree,
             lane,
@@ -155,8 +167,9 @@ impl Service {
             lanes: vec![Arc::clone(&self.lane)],
             store: (*self.store).clone(),
             node: NODE,
-            clock: Clock::System,
+            clock: self.clock.clone(),
             wakes: self.wakes.clone(),
+            lease: self.lease.clone(),
         });
         let dispatcher = self.tree.start(ChildSpec::new("dispatcher"), move || {
             Dispatcher::new(Arc::clone(&parts))
@@ -190,7 +203,7 @@ impl Service {
                 before: None,
                 limit: 100_000,
             };
-            for job in jobs::list(connection, &filter)? {
+            for job in jobs::list(connection, &filter)?.jobs {
                 *counts.entry(job.state.as_str()).or_insert(0_u32) += 1;
             }
             Ok(counts

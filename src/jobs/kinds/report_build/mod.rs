@@ -143,6 +143,7 @@ impl ReportBuild {
 
     /// Makes the file the report's.
     async fn enter(&self, name: FileName, built: Built, ctx: &JobContext) -> Outcome {
+        let built_at = ctx.now();
         let new = NewFile {
             report: name.report,
             job: ctx.job(),
@@ -150,8 +151,8 @@ impl ReportBuild {
             rows: built.rows,
             bytes: built.bytes,
             sha256: built.sha256.clone(),
-            built_at: ctx.now(),
-            expires_at: ctx.now().plus(self.limits.ttl),
+            built_at,
+            expires_at: built_at.plus(self.limits.ttl),
         };
         let written = self
             .store
@@ -207,7 +208,12 @@ impl ReportBuild {
             Err(error) => Some(telemetry::chain(&error)),
         };
         if let Some(error) = failure {
-            tracing::warn!(event = event::REPORTS_UNCLEAN, error, report = %name.report, "a report's file could not be removed; the keeper will try again");
+            tracing::warn!(
+                event = event::REPORTS_UNCLEAN,
+                error,
+                report = %name.report,
+                "a report's file could not be removed; the keeper will try again"
+            );
         }
     }
 }

@@ -199,7 +199,7 @@ async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry() {
                 limit: 10,
             };
             let rows = store.read(move |c| jobs::list(c, &filter)).await.unwrap();
-            rows.into_iter().map(|job| job.id).collect::<Vec<_>>()
+            rows.jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
         }
     };
     assert_eq!(listed(scope).await, [own.id]);

@@ -117,23 +117,63 @@ async fn lists_walk_an_index_in_their_order() {
         before,
         limit: 10,
     };
-    let workspace = JobScope::Workspace(WorkspaceId::SERVICE);
-    for (scope, before, index) in [
-        (workspace, None, "jobs_by_workspace (workspace_id=?)"),
+    store.enqueue(vec![job(), job()]).await.unwrap();
+    let (workspace, before) = (JobScope::Workspace(WorkspaceId::SERVICE), Some(JobId::generate()));
+    for (scope, before, scanned, shown) in [
         (
             workspace,
-            Some(JobId::generate()),
-            "jobs_by_workspace (workspace_id=? AND id<?)",
+            None,
+            "jobs_by_workspace (workspace_id=?)",
+            "jobs_by_workspace (workspace_id=? AND id>?)",
         ),
-        (JobScope::All, Some(JobId::generate()), "sqlite_autoindex_jobs_1 (id<?)"),
+        (
+            workspace,
+            before,
+            "jobs_by_workspace (workspace_id=? AND id<?)",
+            "jobs_by_workspace (workspace_id=? AND id>? AND id<?)",
+        ),
+        (
+            JobScope::All,
+            before,
+            "sqlite_autoindex_jobs_1 (id<?)",
+            "sqlite_autoindex_jobs_1 (id>? AND id<?)",
+        ),
     ] {
         let plans = plans(&store, |connection| {
-            jobs::list(connection, &filter(scope, before)).unwrap();
+            // So few are looked at that there is a last one, which bounds the page.
+            super::super::page::list_scanning(connection, &filter(scope, before), 1).unwrap();
         });
-        uses(plan_of(&plans, "SELECT"), index);
+        assert_eq!(plans.len(), 2, "{plans:?}");
+        uses(&plans[0].1, scanned);
+        uses(&plans[1].1, shown);
     }
     let counted = plans(&store, |connection| {
         jobs::available(connection, Queue::Mail, 5).unwrap();
     });
     uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
+    let counted = plans(&store, |connection| {
+        jobs::waiting_of(connection, WorkspaceId::SERVICE, 5).unwrap();
+    });
+    uses(plan_of(&counted, "COUNT"), "jobs_waiting (workspace_id=?)");
+    let counted = plans(&store, |connection| {
+        jobs::running(connection).unwrap();
+    });
+    assert!(plan_of(&counted, "COUNT").contains("jobs_running"), "{counted:?}");
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_found_by_its_end_and_attempts_go_by_their_job() {
+    let store = TestStore::new();
+    let held = running(&store, NOW).await;
+    finish(&store, &held, AttemptEnd::Completed, NOW).await;
+    let plans = plans(&store, |connection| {
+        assert_eq!(
+            jobs::forget_finished(connection, JobState::Completed, NOW, 10).unwrap(),
+            1
+        );
+    });
+    uses(plan_of(&plans, "SELECT"), "jobs_finished (state=? AND finished_at<?)");
+    let delete = plan_of(&plans, "DELETE");
+    assert!(delete.contains("(id=?)"), "{delete}");
+    assert_eq!(store.number("SELECT count(*) AS value FROM attempts"), Some(0));
 }

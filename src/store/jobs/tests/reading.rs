@@ -7,17 +7,26 @@ use crate::domain::job::Queue;
 use crate::store::testing::{KIND, NOW};
 use crate::store::{JobFilter, NewJob, Store};
 
-async fn pages(store: &Store, filter: &JobFilter) -> Vec<JobId> {
+/// All pages, each of which looks at so many rows at most; and how many there were.
+async fn pages(store: &Store, filter: &JobFilter, scanned_max: usize) -> (Vec<JobId>, usize) {
     let mut filter = filter.clone();
-    let mut all = Vec::new();
+    let (mut all, mut count) = (Vec::new(), 0);
     loop {
         let asked = filter.clone();
-        let page = store.read(move |c| jobs::list(c, &asked)).await.unwrap();
-        assert!(page.len() <= filter.limit);
-        all.extend(page.iter().map(|job| job.id));
-        match page.last() {
-            Some(last) => filter.before = Some(last.id),
-            None => return all,
+        let read = store.read(move |c| super::super::page::list_scanning(c, &asked, scanned_max));
+        let page = read.await.unwrap();
+        assert!(page.jobs.len() <= filter.limit);
+        all.extend(page.jobs.iter().map(|job| job.id));
+        count += 1;
+        match page.next {
+            Some(next) => {
+                assert!(
+                    filter.before.is_none_or(|before| next.to_string() < before.to_string()),
+                    "it stands still"
+                );
+                filter.before = Some(next);
+            }
+            None => return (all, count),
         }
     }
 }
@@ -28,6 +37,7 @@ proptest! {
     #[test]
     fn pages_show_every_job_of_the_filter_once_and_the_newest_first(
         rows in proptest::collection::vec((0_usize..2, 0_usize..2, 0_usize..2, any::<bool>()), 0..40), limit in 1_usize..9,
+        scanned_max in 1_usize..20,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -58,7 +68,7 @@ proptest! {
                         && (!pick(2) || job.kind == KIND) && (!pick(3) || job.queue == Queue::Mail)
                 }).map(|(job, _)| job.id).collect();
                 expected.reverse();
-                assert_eq!(pages(&store, &filter).await, expected, "{filter:?}");
+                assert_eq!(pages(&store, &filter, scanned_max).await.0, expected, "{filter:?}");
             }
         });
     }
@@ -82,7 +92,7 @@ async fn jobs_that_are_accepted_while_a_list_is_paged_do_not_shift_its_pages() {
         let (store, filter) = ((*store).clone(), filter(before));
         async move {
             let page = store.read(move |c| jobs::list(c, &filter)).await.unwrap();
-            page.into_iter().map(|job| job.id).collect::<Vec<_>>()
+            page.jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
         }
     };
     assert_eq!(page(None).await, ids[..3]);
@@ -103,4 +113,69 @@ async fn the_running_attempt_is_shown_last_and_has_no_end_yet() {
         .collect();
     assert_eq!(numbers, [(1, true), (2, false)]);
     assert_eq!(shown[1].outcome, None);
+}
+
+#[tokio::test]
+async fn a_rare_job_among_a_hundred_thousand_is_found_by_pages_that_each_look_at_ten_thousand() {
+    use diesel::connection::SimpleConnection;
+    let store = TestStore::new();
+    let rare = job();
+    let id = rare.id;
+    store.enqueue(vec![rare]).await.unwrap();
+    cancel(&store, id, NOW).await.unwrap();
+    store
+        .enqueue(vec![NewJob {
+            kind: "test.other",
+            ..job()
+        }])
+        .await
+        .unwrap();
+    let columns = store
+        .words("SELECT name AS value FROM pragma_table_info('jobs') WHERE name <> 'id'")
+        .join(", ");
+    let copy = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
+         INSERT INTO jobs (id, {columns}) SELECT 'job_ffffffffffff7fff8fff' || printf('%012x', n.i), {columns} \
+         FROM jobs, n WHERE kind = 'test.other'"
+    );
+    store.other().batch_execute(&copy).unwrap();
+    for (scope, state, kind) in [
+        (JobScope::All, Some(JobState::Cancelled), None),
+        (
+            JobScope::Workspace(crate::domain::id::WorkspaceId::SERVICE),
+            None,
+            Some(KIND.to_owned()),
+        ),
+    ] {
+        let filter = JobFilter {
+            scope,
+            state,
+            kind,
+            queue: None,
+            before: None,
+            limit: 50,
+        };
+        assert_eq!(pages(&store, &filter, jobs::SCANNED_MAX).await, (vec![id], 11));
+    }
+}
+
+#[tokio::test]
+async fn of_many_attempts_the_newest_hundred_are_shown() {
+    use diesel::connection::SimpleConnection;
+    let store = TestStore::new();
+    let held = running(&store, NOW).await;
+    finish(&store, &held, AttemptEnd::Drained, NOW).await;
+    let copy = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 250) \
+                INSERT INTO attempts (job_id, number, workspace_id, started_at, finished_at, outcome, node) \
+                SELECT job_id, n.i, workspace_id, started_at, finished_at, outcome, node FROM attempts, n; \
+                UPDATE jobs SET fence = 250";
+    store.other().batch_execute(copy).unwrap();
+    let held = claim_one(&store, NOW).await;
+    assert_eq!(held.fence, 251);
+    let numbers: Vec<i64> = attempts(&store, held.id)
+        .await
+        .iter()
+        .map(|attempt| attempt.number)
+        .collect();
+    assert_eq!(numbers, (151..=251).collect::<Vec<_>>());
 }

@@ -1,0 +1,157 @@
+//! How much one workspace, one network and one login may ask for, so that nobody can use the service up, or send the world
+//! mail by it.
+//!
+//! Guarantees: what is over a limit is refused with 429, `Retry-After`, `RateLimit` and `RateLimit-Policy` before anything
+//! is done; operators' work has no limit; what a limit costs a request is a look into memory, and what it keeps is bounded.
+//!
+//! Left out: sharing the limits between processes. Buckets are memory: each process has its own, and they start full.
+
+mod buckets;
+mod network;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+
+use super::http::Problem;
+use crate::clock::Clock;
+use crate::config;
+use crate::domain::email::EmailAddress;
+use crate::domain::id::WorkspaceId;
+use crate::store::Store;
+use crate::store::accounts::Account;
+use buckets::{Buckets, Policy, Refusal};
+use network::Network;
+pub(super) use network::NetworkTurn;
+use waiting::Waiting;
+
+/// One minute, in which jobs, entries and logins are counted.
+const MINUTE: Duration = Duration::from_secs(60);
+/// One hour, in which mails are counted.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The limits of this process.
+#[derive(Debug)]
+pub struct Throttle {
+    /// Mails of a workspace, one a recipient.
+    mails: Buckets<WorkspaceId>,
+    /// Jobs of a workspace.
+    jobs: Buckets<WorkspaceId>,
+    /// Jobs that a workspace has waiting.
+    waiting: Waiting,
+    /// Registrations, logins and verifications from one network.
+    entries: Buckets<Network>,
+    /// Logins with one address from one network.
+    logins: Buckets<(u64, Network)>,
+    /// Makes a number of an address, so that no address is kept.
+    addresses: std::hash::RandomState,
+    clock: Clock,
+}
+
+impl Throttle {
+    /// The limits that the settings say, all buckets full.
+    #[must_use]
+    pub fn new(limits: &config::Limits, clock: &Clock) -> Self {
+        let policy = |name, amount, window, burst| Policy {
+            name,
+            amount,
+            window,
+            burst,
+        };
+        let (jobs, entries) = (limits.jobs_per_minute, limits.entries_per_minute);
+        let logins = limits.logins_per_minute;
+        Self {
+            mails: Buckets::new(policy("mails", limits.mails_per_hour, HOUR, limits.mails_burst), clock),
+            jobs: Buckets::new(policy("jobs", jobs, MINUTE, jobs), clock),
+            waiting: Waiting::new(limits.jobs_waiting),
+            entries: Buckets::new(policy("entries", entries, MINUTE, entries), clock),
+            logins: Buckets::new(policy("logins", logins, MINUTE, logins), clock),
+            addresses: std::hash::RandomState::new(),
+            clock: clock.clone(),
+        }
+    }
+
+    /// Lets go of whoever has used nothing for so long that their buckets are full again; to be called now and then.
+    pub fn sweep(&self) {
+        self.mails.sweep();
+        self.jobs.sweep();
+        self.entries.sweep();
+        self.logins.sweep();
+        self.waiting.sweep(self.clock.now());
+    }
+
+    /// Takes one job of the account's workspace, which sends this many mails.
+    ///
+    /// # Errors
+    /// 429 if that is more than it may; 422 if it is more mails than any wait will allow; 503 if the jobs that wait cannot
+    /// be counted.
+    pub(super) async fn take_work(&self, account: &Account, mails: usize, store: &Store) -> Result<(), Problem> {
+        if account.is_operator {
+            return Ok(());
+        }
+        let workspace = account.workspace;
+        let told = self.jobs.take(&workspace, 1);
+        told.map_err(|refusal| refused(&refusal, "this workspace has asked for as many jobs as it may for now"))?;
+        let told = self.mails.take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX));
+        told.map_err(|refusal| refused(&refusal, "this workspace has sent as many mails as it may for now"))?;
+        self.waiting.take(workspace, store, &self.clock).await
+    }
+
+    /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
+    fn take_entry(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
+        let Some(peer) = peer else { return Ok(()) };
+        let told = self.entries.take(&Network::of(peer), 1);
+        told.map_err(|refusal| refused(&refusal, "too many registrations and logins come from this network"))
+    }
+
+    /// Takes one login with this address. It is counted by network too, so that a stranger elsewhere cannot lock its owner
+    /// out, and alike for addresses without an account, so that nobody learns which have one.
+    ///
+    /// # Errors
+    /// 429 if there were too many.
+    pub(super) fn take_login(&self, address: &EmailAddress, peer: Option<IpAddr>) -> Result<(), Problem> {
+        let Some(peer) = peer else { return Ok(()) };
+        let key = (self.addresses.hash_one(address.canonical()), Network::of(peer));
+        let told = self.logins.take(&key, 1);
+        told.map_err(|refusal| refused(&refusal, "too many logins with this address were tried"))
+    }
+}
+
+/// The answer to what is over a limit. The headers are those of the IETF's draft "RateLimit header fields for HTTP".
+fn refused(refusal: &Refusal, detail: &'static str) -> Problem {
+    let Policy {
+        name, amount, window, ..
+    } = refusal.policy;
+    let Some(wait) = refusal.wait else {
+        let most = refusal.policy.burst;
+        return Problem::invalid_input(vec![super::http::FieldError {
+            pointer: "/to".into(),
+            detail: format!("names more addresses than your workspace may send to at once, which is {most}"),
+        }]);
+    };
+    let seconds = whole_seconds(wait);
+    let problem = Problem::too_many_requests(detail, wait);
+    let problem = with_text(
+        problem,
+        "ratelimit-policy",
+        &format!("\"{name}\";q={amount};w={}", window.as_secs()),
+    );
+    with_text(problem, "ratelimit", &format!("\"{name}\";r=0;t={seconds}"))
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+fn with_text(problem: Problem, name: &'static str, text: &str) -> Problem {
+    match HeaderValue::from_str(text) {
+        Ok(value) => problem.with_header(HeaderName::from_static(name), value),
+        // Not reached: names and numbers are what a header may hold.
+        Err(_) => problem,
+    }
+}

@@ -1,0 +1,47 @@
+//! Where a request comes from: the address of its connection, or the part of it that one person commonly has.
+//!
+//! Left out: addresses that a proxy reports. Behind one, all clients are one network.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use std::future::{Ready, ready};
+
+use super::super::State;
+use super::super::http::Problem;
+
+/// An IPv4 address, or the first 64 bits of an IPv6 address: those that follow are the client's own to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Network(IpAddr);
+
+impl Network {
+    /// The network of an address.
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
+            }
+            v4 @ IpAddr::V4(_) => Self(v4),
+        }
+    }
+}
+
+/// A request that its network may make now; others are refused with 429 before their body is read.
+pub(in crate::api) struct NetworkTurn;
+
+impl FromRequest for NetworkTurn {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let peer = request.peer_addr().map(|address| address.ip());
+        let taken = match request.app_data::<web::Data<State>>() {
+            Some(state) => state.throttle.take_entry(peer),
+            // The handler's own state is missing then too, which is told as what it is.
+            None => Ok(()),
+        };
+        ready(taken.map(|()| Self))
+    }
+}
