@@ -62,11 +62,10 @@ impl From<Account> for AccountView {
 pub(super) struct NewAccountBody {
     #[schema(value_type = EmailAddress)]
     email: String,
-    /// Not the address itself, nor one of the most used passwords.
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
+    #[schema(value_type = Password)]
     password: SecretString,
-    /// What the person is called, in one line.
-    #[schema(min_length = 1, max_length = 100)]
+    /// What the person is called.
+    #[schema(value_type = DisplayName)]
     name: String,
 }
 
@@ -74,8 +73,8 @@ pub(super) struct NewAccountBody {
 #[schema(as = AccountChange)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountChangeBody {
-    /// What the person is called, in one line.
-    #[schema(min_length = 1, max_length = 100)]
+    /// What the person is called.
+    #[schema(value_type = DisplayName)]
     name: String,
 }
 

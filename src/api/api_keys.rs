@@ -33,8 +33,8 @@ pub(super) const EVERYTHING: &str = "*";
 #[schema(as = NewApiKey)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewApiKeyBody {
-    /// What the key is for, in one line.
-    #[schema(min_length = 1, max_length = 100)]
+    /// What the key is for.
+    #[schema(value_type = DisplayName)]
     name: String,
     /// What it may do; the only scope is `*`, everything.
     #[schema(min_items = 1, max_items = 1, value_type = Vec<Scope>)]

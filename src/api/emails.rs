@@ -36,8 +36,7 @@ const HTML_BYTES_MAX: usize = 512 * 1024;
 pub(super) struct NewEmailBody {
     #[schema(value_type = Recipients)]
     to: Value,
-    /// In one line.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Option<Subject>)]
     subject: Option<String>,
     /// The plain text; its limit is in bytes.
     #[schema(min_length = 1, max_length = 262_144)]
@@ -70,7 +69,8 @@ pub(super) struct NewEmailBody {
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(
         ("written" = (summary = "In one's own words", value = json!({
-            "to": "bob@example.com", "subject": "Hello", "text": "Are you well?"
+            "to": "bob@example.com", "subject": "Hello", "text": "Are you well?",
+            "html": "<p>Are you <b>well</b>?</p>", "max_attempts": 3
         }))),
         ("template" = (summary = "By a template", value = json!({
             "to": ["bob@example.com"], "template": "welcome",

@@ -208,7 +208,7 @@ fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
     };
     let (url, workers) = (file("url", "smtp://relay:2525\n"), file("workers", "many\r\n"));
     let config = by_files(&[("LEGWORK_MAIL__URL_FILE", &url), ("LEGWORK_MAIL__URL", "")]).unwrap();
-    assert_eq!(config.mail.url.to_string(), "smtp://relay:2525");
+    assert_eq!(config.mail.url.to_string(), "smtp://relay:2525?tls=opportunistic");
     assert_eq!(
         by_files(&[("LEGWORK_HTTP__WORKERS_FILE", &workers)])
             .unwrap_err()
@@ -217,7 +217,7 @@ fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
             "http.workers must be a whole number from 1 to 256; LEGWORK_HTTP__WORKERS_FILE, the file {workers}, sets it to \"many\""
         )
     );
-    let secret = file("secret", "smtp://legwork:hush@mail");
+    let secret = file("secret", "smtp://legwork:hush@mail:port");
     let message = by_files(&[("LEGWORK_MAIL__URL_FILE", &secret)])
         .unwrap_err()
         .to_string();

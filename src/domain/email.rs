@@ -244,12 +244,12 @@ fn one_line(text: &str, chars_max: usize) -> Result<String, HeaderTextError> {
     Ok(text.to_owned())
 }
 
-/// Whether a character has no place in one line of text: control characters, the line and paragraph separators, and those
-/// that turn the direction of writing (they make a text show as another one).
+/// Whether a character has no place in one line of text: control characters, the line and paragraph separators, those that
+/// turn the direction of writing (they make a text show as another one), and the byte order mark, which shows as nothing.
 #[must_use]
 pub fn breaks_a_line(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

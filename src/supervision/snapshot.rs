@@ -42,6 +42,7 @@ pub struct NodeSnapshot {
     pub state: NodeState,
     /// How a supervisor treats its children; absent for an actor.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub strategy: Option<&'static str>,
     /// How often it was restarted, after failures and by order; 0 for the root, which is not.
     pub restarts: u64,
@@ -51,12 +52,15 @@ pub struct NodeSnapshot {
     pub started_at: Option<Timestamp>,
     /// When it is tried again, while it waits for that.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub retry_at: Option<Timestamp>,
     /// Its mailbox; absent for a supervisor.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub mailbox: Option<MailboxGauge>,
     /// The work it has in flight, if its spec gave a gauge.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub in_flight: Option<usize>,
     /// Accepted messages that were dropped unhandled, when it stopped; for the root, of all its children.
     pub undelivered: u64,

@@ -27,6 +27,10 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
 pub use format::{LogFormat, ParseLogFormatError};
 
+/// The HTTP library calls a client's malformed request an error, with a line for each: not what an operator must act on.
+/// A filter that names this target goes before it.
+const NOT_OURS: &str = "actix_http::h1=off";
+
 /// What the targets of our own lines are, or start with.
 const OURS: &str = "legwork";
 
@@ -69,6 +73,7 @@ pub fn subscriber<W>(
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
+    let filter = format!("{NOT_OURS},{filter}");
     let filter = EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match format {

@@ -103,3 +103,13 @@ async fn a_start_that_cannot_listen_touches_no_job() {
         "the kill is one, the start that failed none: {again}"
     );
 }
+
+#[tokio::test]
+async fn the_description_of_the_api_is_printed_as_the_service_shows_it() {
+    let home = Home::new();
+    let said = home.run(&["openapi"], "");
+    assert!(said.status.success(), "{}", said.stderr);
+    let printed: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let (status, served) = home.serve().get("", "/openapi.json").await;
+    assert_eq!((status, served), (200, printed));
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::first_steps::member;
 use crate::support::leaks::leaks;
 use crate::support::relay::{Relay, Step};
-use crate::support::service::Home;
+use crate::support::service::{Home, PATIENCE};
 
 #[tokio::test]
 async fn a_job_can_be_followed_from_its_request_to_its_outcome() {
@@ -75,6 +75,25 @@ async fn no_address_no_password_and_no_token_is_in_the_log_and_bad_input_is_no_e
         }
         assert!(!line.contains("\"level\":\"ERROR\""), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_head_that_is_not_http_is_refused_and_is_no_error_of_ours() {
+    use std::io::{Read as _, Write as _};
+    let home = Home::new();
+    let service = home.serve();
+    let address = service.base.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"GET /health/live HTTP/1.1\r\nno header\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    // Its end comes after whatever is logged of it.
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let log = service.log();
+    assert!(!log.iter().any(|line| line.contains("\"level\":\"ERROR\"")), "{log:?}");
 }
 
 #[tokio::test]

@@ -50,7 +50,10 @@ impl Browser {
             "--disable-sync",
             &format!("--user-data-dir={}", profile.path().display()),
         ];
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } } });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
         let base = format!("http://127.0.0.1:{port}/session");
         let answer: Value = http
             .post(&base)
@@ -85,12 +88,8 @@ impl Browser {
 
     /// The text that a person sees.
     async fn text(&self) -> String {
-        let script = json!({ "script": "return document.body.innerText", "args": [] });
-        self.post("execute/sync", &script)
-            .await
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let text = self.run("return document.body.innerText").await;
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until a person sees this, whatever the case.
@@ -110,19 +109,33 @@ impl Browser {
     }
 
     async fn click(&self, css: &str) {
+        let element = self.element(css).await;
+        self.post(&format!("element/{element}/click"), &json!({})).await;
+    }
+
+    async fn write(&self, css: &str, text: &str) {
+        let element = self.element(css).await;
+        self.post(&format!("element/{element}/value"), &json!({ "text": text }))
+            .await;
+    }
+
+    async fn element(&self, css: &str) -> String {
         let found = self
             .post("element", &json!({ "using": "css selector", "value": css }))
             .await;
-        let element = found
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned();
-        self.post(&format!("element/{element}/click"), &json!({})).await;
+        let element = found.as_object().unwrap().values().next().unwrap();
+        element.as_str().unwrap().to_owned()
+    }
+
+    /// What a script answers.
+    async fn run(&self, script: &str) -> Value {
+        self.post("execute/sync", &json!({ "script": script, "args": [] }))
+            .await
+    }
+
+    /// What the browser complained of since it was asked last, such as a script that the page's policy forbids.
+    async fn complaints(&self) -> Value {
+        self.post("se/log", &json!({ "type": "browser" })).await
     }
 }
 
@@ -178,4 +191,46 @@ async fn the_link_in_the_mail_verifies_on_a_click_and_not_before() {
         .await;
     browser.click("button").await;
     browser.wait_for("not valid").await;
+}
+
+#[tokio::test]
+async fn the_page_of_the_api_shows_every_operation_tries_one_with_a_key_and_asks_nobody_else() {
+    let Some(browser) = Browser::start().await else { return };
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    browser.go(&service.url("/docs")).await;
+    browser.wait_for("create_email").await;
+    let (_, document) = service.get("", "/openapi.json").await;
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    let text = browser.text().await;
+    for operation in operations {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(text.contains(id), "{id}: {text}");
+    }
+
+    browser.click(".btn.authorize").await;
+    browser.write("#auth-bearer-value", &key).await;
+    browser.click(".auth-btn-wrapper .authorize").await;
+    browser.click(".btn-done").await;
+    browser
+        .click("#operations-accounts-show_account .opblock-summary-control")
+        .await;
+    browser.wait_for("try it out").await;
+    browser.click(".try-out__btn").await;
+    browser.wait_for("execute").await;
+    browser.click(".execute").await;
+    browser.wait_for("op@example.com").await;
+
+    let asked = browser
+        .run("return performance.getEntriesByType('resource').map(entry => entry.name)")
+        .await;
+    let asked = asked.as_array().unwrap();
+    assert!(asked.len() >= 5, "{asked:?}");
+    for url in asked {
+        let url = url.as_str().unwrap();
+        assert!(url.starts_with(&service.base) || url.starts_with("data:"), "{url}");
+    }
+    assert_eq!(browser.complaints().await, json!([]));
 }

@@ -45,7 +45,7 @@ pub(super) struct ListQuery {
     #[param(nullable = false)]
     queue: Option<Queue>,
     /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
+    #[param(nullable = false, min_length = 1)]
     cursor: Option<String>,
     /// How many jobs on the page; 50 unless given.
     #[param(nullable = false, minimum = 1, maximum = 100)]
@@ -171,6 +171,7 @@ pub(super) async fn cancel_job(
     responses(
         (status = 202, description = "The job waits again.", body = JobView),
         (status = 409, description = "The job has not ended."),
+        (status = 429, description = "It would be more than the workspace may have."),
     ),
 )]
 pub(super) async fn retry_job(

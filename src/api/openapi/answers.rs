@@ -115,6 +115,11 @@ fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
     if has(&ParameterIn::Query) {
         slugs.push(Slug::InvalidInput);
     }
+    let is_work = operation.tags.iter().flatten().any(|tag| tag == "work");
+    // What strangers send is counted by their network, and work by its workspace.
+    if is_work || role == Role::Open && operation.request_body.is_some() {
+        slugs.push(Slug::TooManyRequests);
+    }
     if operation.request_body.is_some() {
         slugs.extend([
             Slug::RequestTimeout,
@@ -144,7 +149,15 @@ fn complete(status: &str, response: &mut Response) {
     );
     match status {
         "401" => add("WWW-Authenticate", described(text(), "The challenge: `Bearer`.")),
-        "429" | "503" => add("Retry-After", described(number(), "When to try again, in seconds.")),
+        "429" => {
+            add(
+                "RateLimit",
+                described(text(), "What is left of the limit, and when there is more."),
+            );
+            add("RateLimit-Policy", described(text(), "Which limit it is."));
+            add("Retry-After", described(number(), "When to try again, in seconds."));
+        }
+        "503" => add("Retry-After", described(number(), "When to try again, in seconds.")),
         _ => {}
     }
     if matches!(status.as_bytes(), [b'4' | b'5', ..]) && response.content.is_empty() {

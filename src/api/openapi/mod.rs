@@ -7,6 +7,7 @@
 //! Left out: the pages for people (`/`, `/verify`, `/docs`), which are no part of the API.
 
 mod answers;
+mod presence;
 mod publish;
 mod roles;
 mod types;
@@ -14,6 +15,7 @@ mod types;
 use utoipa::OpenApi as _;
 
 use answers::Answers;
+use presence::Presence;
 use roles::Roles;
 
 pub(super) use answers::Accepted;
@@ -79,6 +81,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "operators", description = "How the service itself is doing, and steering it."),
         (name = "open", description = "What anybody may ask."),
     ),
-    modifiers(&Roles, &Answers),
+    modifiers(&Roles, &Answers, &Presence),
 )]
 struct Document;

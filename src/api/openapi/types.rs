@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -12,9 +11,12 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::api::api_keys::EVERYTHING;
 
 use crate::clock::Timestamp;
-use crate::domain::email::{ADDRESS_BYTES_MAX, EmailAddress};
+use crate::domain::email::{
+    ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
+};
 use crate::domain::id::{AccountId, ApiKeyId, JobId, ReportId, SessionId, WorkspaceId};
 use crate::domain::job::{AttemptOutcome, JobState, Progress, Queue, WhenUncertain};
+use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
 use crate::mail::{RECIPIENTS_MAX, Templates};
@@ -67,13 +69,22 @@ fn id(prefix: &str, what: &str) -> ObjectBuilder {
         .examples([format!("{prefix}_0193a0f2b1c47d3e8f90a1b2c3d4e5f6")])
 }
 
-/// One of these values, each written as it is in JSON.
-fn choice(what: &str, values: impl IntoIterator<Item = Value>) -> ObjectBuilder {
-    let types = SchemaType::from_iter([Type::Boolean, Type::String]);
-    ObjectBuilder::new()
-        .schema_type(types)
+/// Yes, no, or one of these names. Not one list of values of two types, which makers of clients do not understand.
+fn yes_no_or<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> OneOfBuilder {
+    OneOfBuilder::new()
         .description(Some(what))
-        .enum_values(Some(values))
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(text().enum_values(Some(names)))
+}
+
+/// A text in one line that is not blank: without what [`crate::domain::email::breaks_a_line`] finds.
+fn line(what: &str, chars_max: usize) -> ObjectBuilder {
+    const BREAKS: &str = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff";
+    text()
+        .description(Some(what))
+        .min_length(Some(1))
+        .max_length(Some(chars_max))
+        .pattern(Some(format!(r"^[^{BREAKS}]*[^{BREAKS}\s][^{BREAKS}]*$")))
 }
 
 /// One of these names.
@@ -94,17 +105,21 @@ schemas! {
     ReportTable => one_of("What a report is of.", Self::ALL.iter().map(|one| one.as_str()));
     Queue => one_of("The lane in which jobs of one worker wait.", Self::ALL.iter().map(|one| one.as_str()));
     WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
-    ProbeFailure => choice(
-        "Not at all, each time, the first time only, or for good.",
-        [json!(false), json!(true), json!("once"), json!("permanent")],
-    );
-    ProbePanic => choice("Not at all, in the attempt, or in the worker itself.", [json!(false), json!(true), json!("actor")]);
+    ProbeFailure => yes_no_or("Not at all, each time, the first time only, or for good.", ["once", "permanent"]);
+    ProbePanic => yes_no_or("Not at all, in the attempt, or in the worker itself.", ["actor"]);
     Scope => one_of("What an API key may do: `*` is everything.", [EVERYTHING]);
     TemplateName => one_of(
         "A built-in template.",
         // Templates that do not compile would have ended the start.
         Templates::new().map(|templates| templates.names()).unwrap_or_default(),
     );
+    DisplayName => line("What somebody or something is called, in one line.", DISPLAY_NAME_CHARS_MAX);
+    Subject => line("What a mail is about, in one line.", SUBJECT_CHARS_MAX);
+    Password => text()
+        .description(Some("Not the address itself, nor one of the most used passwords."))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+        .min_length(Some(CHARS_MIN))
+        .max_length(Some(CHARS_MAX));
     Recipients => OneOfBuilder::new()
         .description(Some("One address, or several."))
         .item(Ref::from_schema_name(EmailAddress::name()))

@@ -75,7 +75,7 @@ pub(super) struct NewReportBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
+    #[param(nullable = false, min_length = 1)]
     cursor: Option<String>,
     /// How many reports on the page; 50 unless given.
     #[param(nullable = false, minimum = 1, maximum = 100)]

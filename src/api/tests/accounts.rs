@@ -16,7 +16,7 @@ fn new_account(email: &str) -> Value {
 }
 
 impl World {
-    async fn register(&self, email: &str) {
+    pub(super) async fn register(&self, email: &str) {
         self.post("/v1/accounts", "", &new_account(email)).await.is(202, &[]);
     }
 
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// The token that the newest welcome mail will hold, derived as the mail's job derives it.
-    async fn newest_token(&self) -> String {
+    pub(super) async fn newest_token(&self) -> String {
         let claimed = self.claim_mail().await;
         let args: Value = serde_json::from_str(&claimed.args).unwrap();
         let id: RegistrationId = args["registration"].as_str().unwrap().parse().unwrap();

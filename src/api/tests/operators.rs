@@ -21,7 +21,7 @@ supervised!(Idle);
 
 impl World {
     /// Starts an actor of that name and waits until it runs.
-    async fn start(&self, name: &str) {
+    pub(super) async fn start(&self, name: &str) {
         let mut events = self.state.tree.subscribe();
         self.state.tree.start(ChildSpec::new(name), || Idle);
         loop {

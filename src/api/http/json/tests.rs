@@ -65,6 +65,17 @@ fn blamed(body: &str) -> (String, String) {
 }
 
 #[test]
+fn a_whole_number_may_be_written_with_a_fraction_or_an_exponent() {
+    let read = |text: &str| shape::read::<u8>(serde_json::from_str(text).unwrap());
+    for (written, number) in [("4.0", 4), ("0.0", 0), ("255.0", 255), ("1e2", 100), ("2.5e1", 25)] {
+        assert_eq!(read(written).unwrap(), number, "{written}");
+    }
+    for refused in ["4.000001", "256.0", "-1.0", "1e300", "-1e300", "9007199254740994.0"] {
+        assert!(read(refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
 fn a_whole_body_reads_as_it_was_sent() {
     let body = r#" {"name": "a", "count": 255, "ratio": 2, "urgent": true, "size": {"custom": {"width": -3}}, "lines": [{"item": "b"}],
         "data": {"x": [1, 2.5, null, "é"]}, "at": "2026-01-31T08:30:00Z", "to": ["c"], "labels": {"d": 1}} "#;

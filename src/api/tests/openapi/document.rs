@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use actix_web::http::Method;
 use serde_json::Value;
 
+use super::spec::{DOCUMENT, Operation};
+
 use crate::api::endpoints;
-use crate::api::openapi::document;
 use crate::api::tests::{World, request};
 
 /// Routes that the document leaves out, each with its reason.
@@ -19,22 +20,6 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("/docs", "the page that shows the document"),
     ("/docs/{file}", "what that page is made of"),
 ];
-
-/// Every operation of the document: its method, path and description.
-pub(super) fn operations(document: &Value) -> Vec<(String, String, Value)> {
-    let mut found = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            found.push((method.to_uppercase(), path.clone(), operation.clone()));
-        }
-    }
-    found
-}
-
-/// The document as clients read it.
-pub(super) fn as_json() -> Value {
-    serde_json::to_value(document()).unwrap()
-}
 
 #[test]
 fn every_route_is_described_or_left_out_for_a_reason() {
@@ -51,10 +36,7 @@ fn every_route_is_described_or_left_out_for_a_reason() {
         );
     }
     registered.retain(|(_, path)| !outside(path));
-    let described: BTreeSet<_> = operations(&as_json())
-        .into_iter()
-        .map(|(method, path, _)| (method, path))
-        .collect();
+    let described = Operation::all().into_iter().map(|one| (one.method, one.path)).collect();
     assert_eq!(
         registered, described,
         "left: the routes; right: the document. Annotate the handler, and name it in api/openapi/mod.rs"
@@ -63,7 +45,7 @@ fn every_route_is_described_or_left_out_for_a_reason() {
 
 #[test]
 fn every_operation_says_what_it_is_for_who_may_use_it_and_how_it_answers() {
-    let document = as_json();
+    let document = &*DOCUMENT;
     let tags: BTreeSet<_> = document["tags"]
         .as_array()
         .unwrap()
@@ -72,7 +54,12 @@ fn every_operation_says_what_it_is_for_who_may_use_it_and_how_it_answers() {
         .collect();
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
     let mut ids = BTreeMap::new();
-    for (method, path, operation) in operations(&document) {
+    for Operation {
+        method,
+        path,
+        told: operation,
+    } in Operation::all()
+    {
         let here = format!("{method} {path}: {operation}");
         let summary = operation["summary"].as_str().unwrap_or_default();
         assert!(
@@ -131,8 +118,8 @@ fn every_operation_says_what_it_is_for_who_may_use_it_and_how_it_answers() {
 
 #[test]
 fn every_reference_leads_somewhere_and_every_field_of_a_request_is_closed() {
-    let document = as_json();
-    let mut left = vec![&document];
+    let document = &*DOCUMENT;
+    let mut left = vec![document];
     while let Some(value) = left.pop() {
         if let Some(target) = value.get("$ref").and_then(Value::as_str) {
             let pointer = target.strip_prefix('#').unwrap();
@@ -144,7 +131,12 @@ fn every_reference_leads_somewhere_and_every_field_of_a_request_is_closed() {
             _ => {}
         }
     }
-    for (method, path, operation) in operations(&document) {
+    for Operation {
+        method,
+        path,
+        told: operation,
+    } in Operation::all()
+    {
         let Some(body) = operation.get("requestBody") else {
             continue;
         };
@@ -157,6 +149,22 @@ fn every_reference_leads_somewhere_and_every_field_of_a_request_is_closed() {
     }
 }
 
+#[test]
+fn the_document_is_openapi_and_its_schemas_are_json_schema() {
+    // https://spec.openapis.org/oas/3.1/schema/2022-10-07, which leaves the schemas within to their own dialect.
+    let meta = serde_json::from_str(include_str!("openapi-3.1.schema.json")).unwrap();
+    let wrong: Vec<_> = jsonschema::validator_for(&meta)
+        .unwrap()
+        .iter_errors(&DOCUMENT)
+        .map(|error| format!("{error} at {}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    for (name, schema) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
+        let outcome = jsonschema::draft202012::meta::validate(schema).map_err(|error| format!("{name}: {error}"));
+        outcome.unwrap();
+    }
+}
+
 #[actix_web::test]
 async fn whoever_has_the_document_is_told_that_it_did_not_change() {
     let world = World::new();
@@ -164,7 +172,7 @@ async fn whoever_has_the_document_is_told_that_it_did_not_change() {
     assert_eq!((first.status, first.header("content-type")), (200, "application/json"));
     assert_eq!(
         (&first.body, first.body["openapi"].as_str()),
-        (&as_json(), Some("3.1.0"))
+        (&*DOCUMENT, Some("3.1.0"))
     );
     let tag = first.header("etag").to_owned();
     for (given, status) in [(tag.as_str(), 304), ("*", 304), ("\"another\"", 200), ("nonsense", 200)] {

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
+use serde_json::Number;
 
 use super::node::Node;
 use access::{Choice, Entries, Items};
@@ -23,6 +24,15 @@ pub(in crate::api::http) fn read<T: DeserializeOwned>(node: Node) -> Result<T, S
     T::deserialize(node)
 }
 
+/// The digits of a number that is whole and written with a fraction or an exponent, as `4.0` is by some languages. Beyond
+/// 2^53 a float may stand for a number that nobody wrote.
+fn whole(number: &Number) -> Option<String> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64()?;
+    let is_whole = float.fract() == 0.0 && float.abs() <= EXACT_MAX;
+    is_whole.then(|| format!("{float:.0}"))
+}
+
 macro_rules! whole_numbers {
     ($($method:ident $visit:ident $type:ty,)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeError> {
@@ -31,7 +41,8 @@ macro_rules! whole_numbers {
                 Node::Number(number) => {
                     let unsigned = number.as_u64().map(<$type>::try_from);
                     let signed = number.as_i64().map(<$type>::try_from);
-                    unsigned.and_then(Result::ok).or(signed.and_then(Result::ok))
+                    let exact = unsigned.and_then(Result::ok).or(signed.and_then(Result::ok));
+                    exact.or_else(|| whole(number)?.parse().ok())
                 }
                 Node::Word(text) => text.parse().ok(),
                 other => return Err(ShapeError::wrong_type(&wanted(), other)),

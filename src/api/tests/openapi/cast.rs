@@ -1,0 +1,178 @@
+//! Who asks in these tests, and what they ask about: made from what the document says, so that a new operation finds both.
+
+use std::cell::{Cell, RefCell};
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use super::spec::{Operation, name_of, resolved};
+use crate::api::tests::{World, request};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// No credentials.
+    Nobody,
+    /// A member's login.
+    Session,
+    /// A member's API key.
+    Key,
+    /// An operator's API key.
+    OperatorKey,
+    /// A header `Authorization` of this content, good or not.
+    Header(String),
+}
+
+impl Who {
+    /// Whom the document lets in.
+    pub(super) fn of(operation: &Operation) -> Self {
+        match operation.role() {
+            "open" => Self::Nobody,
+            "member" => Self::Key,
+            "session" => Self::Session,
+            "operator" => Self::OperatorKey,
+            role => panic!("teach this test who a {role} is"),
+        }
+    }
+}
+
+/// A world with people in it.
+pub(super) struct Cast {
+    pub(super) world: World,
+    session: RefCell<String>,
+    key: String,
+    operator_key: String,
+    stranger: String,
+    made: Cell<u32>,
+}
+
+const MEMBER: &str = "member@example.org";
+
+impl Cast {
+    pub(super) async fn new() -> Self {
+        // These tests ask for more than anybody may; the limits have tests of their own.
+        let world = World::with(&[
+            ("LEGWORK_LIMITS__MAILS_PER_HOUR", "0"),
+            ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "0"),
+            ("LEGWORK_LIMITS__JOBS_WAITING", "0"),
+            ("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "0"),
+            ("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "0"),
+        ]);
+        let session = world.member(MEMBER).await;
+        let key = world.api_key(&session).await;
+        let operator = world.operator().await;
+        let operator_key = world.api_key(&operator).await;
+        let stranger = world.member("stranger@example.org").await;
+        // Who logs in, and what is restarted, in the examples.
+        world.account("ada@example.com", false).await;
+        world.start("prober").await;
+        let (session, made) = (RefCell::new(session), Cell::new(0));
+        Self {
+            world,
+            session,
+            key,
+            operator_key,
+            stranger,
+            made,
+        }
+    }
+
+    /// The header `Authorization` of `who`.
+    pub(super) fn authorization(&self, who: &Who) -> Option<String> {
+        let token = match who {
+            Who::Nobody => return None,
+            Who::Header(text) => return Some(text.clone()),
+            Who::Session => self.session.borrow().clone(),
+            Who::Key => self.key.clone(),
+            Who::OperatorKey => self.operator_key.clone(),
+        };
+        Some(format!("Bearer {token}"))
+    }
+
+    /// The token of the member's login.
+    pub(super) fn session(&self) -> String {
+        self.session.borrow().clone()
+    }
+
+    /// Logs the member in anew, after something may have logged them out.
+    pub(super) async fn log_in_again(&self) {
+        let token = self.world.login(MEMBER).await;
+        self.session.replace(token);
+    }
+
+    /// The path of `operation` with something of the member's own in it.
+    pub(super) async fn path(&self, operation: &Operation) -> String {
+        let token = self.session();
+        self.path_of(operation, MEMBER, &token).await
+    }
+
+    /// The path of `operation` with something in it that belongs to another workspace; none if it takes no ids.
+    pub(super) async fn foreign_path(&self, operation: &Operation) -> Option<String> {
+        let takes_ids = operation
+            .parameters("path")
+            .iter()
+            .any(|one| name_of(&one["schema"]).is_some_and(|name| name.ends_with("Id")));
+        if !takes_ids {
+            return None;
+        }
+        Some(self.path_of(operation, "stranger@example.org", &self.stranger).await)
+    }
+
+    async fn path_of(&self, operation: &Operation, email: &str, token: &str) -> String {
+        let mut path = operation.path.clone();
+        for parameter in operation.parameters("path") {
+            let name = parameter["name"].as_str().unwrap();
+            let value = match name_of(&parameter["schema"]) {
+                Some("JobId") => self.job(operation.id(), token).await,
+                Some("SessionId") => {
+                    let other = self.world.login(email).await;
+                    self.id_at("/v1/sessions/current", &other).await
+                }
+                Some("ApiKeyId") => {
+                    let body = json!({ "name": "x", "scopes": ["*"] });
+                    let made = self.world.post("/v1/api-keys", token, &body).await;
+                    made.body["id"].as_str().unwrap().to_owned()
+                }
+                Some("ReportId") => {
+                    let id = self.world.report(token).await;
+                    self.world.build(id).await;
+                    id.to_string()
+                }
+                Some(other) if !other.ends_with("Id") => {
+                    resolved(&parameter["schema"])["enum"][0].as_str().unwrap().to_owned()
+                }
+                Some(other) => panic!("teach this test how to make what has a {other}"),
+                None => parameter["example"]
+                    .as_str()
+                    .expect("a parameter that is no id needs an example")
+                    .to_owned(),
+            };
+            path = path.replace(&format!("{{{name}}}"), &value);
+        }
+        path
+    }
+
+    async fn job(&self, operation: &str, token: &str) -> String {
+        let id = self.world.probe(token).await;
+        if operation == "retry_job" {
+            let cancel = request(Method::POST, &format!("/v1/jobs/{id}/cancel"), token);
+            self.world.send(cancel).await.is(200, &[]);
+        }
+        id.to_string()
+    }
+
+    async fn id_at(&self, uri: &str, token: &str) -> String {
+        self.world.get(uri, token).await.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The example with what no document can hold: a token that was just mailed.
+    pub(super) async fn prepared(&self, operation: &Operation, mut example: Value) -> Value {
+        if operation.id() == "verify_account" {
+            let number = self.made.get() + 1;
+            self.made.set(number);
+            self.world.register(&format!("new{number}@example.org")).await;
+            example["token"] = self.world.newest_token().await.into();
+        }
+        example
+    }
+}

@@ -1,0 +1,149 @@
+//! Credentials, roles, ids, methods.
+
+use super::{Asked, Case, Wanted};
+use crate::api::credentials::COOKIE;
+use crate::api::endpoints;
+use crate::api::tests::openapi::cast::{Cast, Who};
+use crate::api::tests::openapi::spec::{Operation, resolved};
+
+/// What is no good as a header `Authorization`.
+const NOT_GOOD: &[&str] = &[
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer x",
+    "Bearer lwk_0000000000000000000000000000000000000000000",
+    "Bearer lws_0000000000000000000000000000000000000000000",
+    "Basic bWVtYmVyOmNvcnJlY3QgaG9yc2U=",
+    "lwk_x",
+    "Bearer \u{e9}",
+];
+
+/// What says nothing as a header, or little.
+const ODD_HEADERS: &[&str] = &[
+    "",
+    "x",
+    "-1",
+    "99999999999999999999999",
+    "\u{e9}",
+    "\"",
+    "*, *",
+    "bytes=0-0,2-3",
+    "bytes=99999999999999999999-",
+    "bytes=-0",
+    "bytes=5-1",
+    "W/\"\"",
+];
+
+/// What is no id.
+const NO_IDS: &[&str] = &[
+    "x",
+    "job_",
+    "%00",
+    "%ff",
+    "..%2f..",
+    "acc_0193a000000070008000000000000000",
+    "0",
+    "-1",
+    "null",
+];
+
+pub(super) async fn cases(operation: &Operation, good: &Asked, cast: &Cast) -> Vec<Case> {
+    let mut cases = credentials(operation, good, cast);
+    for parameter in operation.parameters("path") {
+        let hole = format!("{{{}}}", parameter["name"].as_str().unwrap());
+        let mut wrong: Vec<_> = NO_IDS.iter().map(|id| (*id).to_owned()).collect();
+        wrong.push("a".repeat(5_000));
+        wrong.extend(
+            resolved(&parameter["schema"])["examples"][0]
+                .as_str()
+                .map(str::to_owned),
+        );
+        for id in wrong {
+            let name = format!("an id that is none: {id:.40}");
+            cases.push(
+                good.at(operation.path.replace(&hole, &id))
+                    .case(name, Wanted::Refused(404)),
+            );
+        }
+    }
+    if let Some(path) = cast.foreign_path(operation).await {
+        cases.push(good.at(path).case("another workspace's id", Wanted::Refused(404)));
+    }
+    let endpoint = endpoints()
+        .into_iter()
+        .find(|endpoint| endpoint.pattern() == operation.path)
+        .unwrap();
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
+    ] {
+        if endpoint.methods().iter().all(|other| other != method) {
+            let asked = Asked {
+                method: method.into(),
+                ..good.clone()
+            };
+            cases.push(asked.case("a method that is not there", Wanted::Refused(405)));
+        }
+    }
+    let key = good.clone().with("idempotency-key", "k");
+    cases.push(key.case("a promise that is not kept", Wanted::Refused(400)));
+    for parameter in operation.parameters("header") {
+        let name = parameter["name"].as_str().unwrap();
+        for value in ODD_HEADERS {
+            let odd = good.clone().with(name, *value);
+            cases.push(odd.case(format!("an odd header: {name}: {value}"), Wanted::Described));
+        }
+    }
+    cases
+}
+
+fn credentials(operation: &Operation, good: &Asked, cast: &Cast) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut refused = |name: &str, asked: Asked, status| cases.push(asked.case(name, Wanted::Refused(status)));
+    let kept_out: &[Who] = match operation.role() {
+        "open" => {
+            let any = NOT_GOOD.iter().map(|text| good.by(Who::Header((*text).into())));
+            return any
+                .map(|asked| asked.case("credentials that nobody asked for", Wanted::Described))
+                .collect();
+        }
+        "session" => &[Who::Key, Who::OperatorKey],
+        "operator" => &[Who::Key, Who::Session],
+        _ => &[],
+    };
+    for who in kept_out {
+        refused("a role that may not", good.by(who.clone()), 403);
+    }
+    let nobody = good.by(Who::Nobody);
+    refused("no credentials", nobody.clone(), 401);
+    refused("no credentials and a bad body", nobody.json("{"), 401);
+    refused(
+        "no credentials and a bad query",
+        nobody.at(format!("{}?limit=x&a=%ff", good.uri)),
+        401,
+    );
+    for text in NOT_GOOD {
+        refused("credentials that are none", good.by(Who::Header((*text).into())), 401);
+    }
+    refused(
+        "credentials given twice",
+        good.clone().with("authorization", "Bearer x"),
+        401,
+    );
+    for value in ["", "x", "lws_x", "\u{e9}"] {
+        refused(
+            "a cookie that is none",
+            nobody.clone().with("cookie", format!("{COOKIE}={value}")),
+            401,
+        );
+    }
+    if operation.method != "GET" && operation.role() != "operator" {
+        let cookie = nobody.with("cookie", format!("{COOKIE}={}", cast.session()));
+        refused(
+            "another site's page",
+            cookie.with("origin", "https://evil.example"),
+            403,
+        );
+    }
+    cases
+}

@@ -1,0 +1,61 @@
+//! Whole bodies: not JSON, not the right type, too large.
+
+use super::{Asked, Case, Wanted};
+use crate::api::http::Limits;
+use crate::api::tests::openapi::spec::Operation;
+
+pub(super) fn cases(operation: &Operation, good: &Asked) -> Vec<Case> {
+    let oversized = vec![b' '; Limits::default().max_body_bytes + 1];
+    if operation.body().is_none() {
+        let unasked = [good.json("{\"a\":1}"), good.json("{"), good.json(oversized)];
+        return unasked
+            .map(|asked| asked.case("a body that nobody asked for", Wanted::Described))
+            .into();
+    }
+    let mut cases = Vec::new();
+    let mut refused = |name: &str, asked: Asked, status| cases.push(asked.case(name, Wanted::Refused(status)));
+    refused("too large", good.json(oversized), 413);
+    refused("no body", good.clone().body(Vec::new()), 400);
+    let deep = "[".repeat(100_000);
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let malformed: [&[u8]; 14] = [
+        b" ",
+        b"{",
+        b"[1,",
+        b"{\"a\":}",
+        b"{} {}",
+        b"{'a':1}",
+        b"nonsense",
+        b"{\"a\":01}",
+        b"{\"a\":NaN}",
+        b"\xff\xfe{}",
+        b"{\"a\":\"\xff\"}",
+        b"{\"a\":\"\x00\"}",
+        deep.as_bytes(),
+        nested.as_bytes(),
+    ];
+    for body in malformed {
+        refused("not JSON", good.json(body), 400);
+    }
+    for kind in [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=latin-1",
+        "nonsense",
+        "multipart/form-data",
+    ] {
+        refused("another type of content", good.clone().with("content-type", kind), 415);
+    }
+    let mut untyped = good.clone();
+    untyped.headers.clear();
+    refused("no type of content", untyped, 415);
+    refused("compressed", good.clone().with("content-encoding", "gzip"), 415);
+    for body in ["null", "true", "5", "1.5", "\"x\"", "[]", "[{}]"] {
+        cases.push(
+            good.json(body)
+                .case(format!("the whole body is {body}"), Wanted::Blamed(String::new())),
+        );
+    }
+    cases
+}
