@@ -3,11 +3,16 @@
 //! Exit codes: 0 done, or stopped in order; 1 it failed, and stderr says why; 2 the command line is wrong; 128 plus its
 //! number when a second signal ended the service at once (130 for SIGINT, 143 for SIGTERM).
 
+mod cli;
+
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cli::settings::SettingsArgs;
+use cli::{health, help, settings};
 use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended};
 use legwork::clock::Clock;
@@ -21,8 +26,11 @@ use legwork::telemetry::names::event;
 /// Without a command it serves: SQLite and an outbox for mail in the folder `data`, on http://127.0.0.1:8080. Settings come
 /// from legwork.toml and from LEGWORK_… variables, such as LEGWORK_HTTP__BIND=127.0.0.1:9000.
 #[derive(Parser)]
-#[command(version, about, verbatim_doc_comment)]
+#[command(name = "legwork", about, verbatim_doc_comment, after_help = help::LEGWORK)]
 struct CommandLine {
+    /// Print the version, and what it was built from and for
+    #[arg(short = 'V', long)]
+    version: bool,
     #[command(flatten)]
     config: ConfigArgs,
     #[command(subcommand)]
@@ -32,41 +40,59 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM or SIGINT; a second signal ends at once
+    #[command(after_help = help::SERVE)]
     Serve,
     /// Bring the database's schema up to date and end
+    #[command(after_help = help::MIGRATE)]
     Migrate,
     /// Write a consistent copy of the database, also while the service runs
+    #[command(after_help = help::BACKUP)]
     Backup {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Accounts
-    #[command(subcommand)]
+    /// Make accounts
+    #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
+    #[command(after_help = help::OPENAPI)]
     Openapi,
+    /// Print every setting, its value and where it came from; also when one is wrong
+    #[command(after_help = help::CONFIG)]
+    Config(SettingsArgs),
+    /// Ask the running service whether it is ready
+    #[command(after_help = help::HEALTH)]
+    Health {
+        /// Where it listens [default: http.bind]
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        at: Option<SocketAddr>,
+    },
 }
 
 #[derive(Subcommand)]
 enum AccountCommand {
     /// Make an account whose address is taken as verified, and print it as JSON; works beside a running service
-    Create {
-        /// Its address
-        #[arg(long)]
-        email: String,
-        /// What the person is called
-        #[arg(long, default_value = "Operator")]
-        name: String,
-        /// Let it see and steer the whole service
-        #[arg(long)]
-        operator: bool,
-        /// Read the password from standard input, one line
-        #[arg(long, required = true)]
-        password_stdin: bool,
-        /// Make an API key with it, shown this once
-        #[arg(long)]
-        api_key: bool,
-    },
+    #[command(after_help = help::ACCOUNT_CREATE)]
+    Create(CreateArgs),
+}
+
+#[derive(clap::Args)]
+struct CreateArgs {
+    /// Its address
+    #[arg(long)]
+    email: String,
+    /// What the person is called
+    #[arg(long, default_value = "Operator")]
+    name: String,
+    /// Let it see and steer the whole service
+    #[arg(long)]
+    operator: bool,
+    /// Read the password from standard input, one line
+    #[arg(long, required = true)]
+    password_stdin: bool,
+    /// Make an API key with it, shown this once
+    #[arg(long)]
+    api_key: bool,
 }
 
 /// What a command ends with: a text for stderr if it failed.
@@ -74,55 +100,69 @@ type Outcome = Result<ExitCode, String>;
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
-    let outcome = Config::load(&line.config)
-        .map_err(|error| telemetry::chain(&error))
-        .and_then(|config| run(line, config));
+    let outcome = if line.version {
+        say(&cli::version())
+    } else {
+        run(line.command.unwrap_or(Command::Serve), &line.config)
+    };
     outcome.unwrap_or_else(|error| {
         complain(&error);
         ExitCode::FAILURE
     })
 }
 
-fn run(line: CommandLine, config: Config) -> Outcome {
-    match line.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(config),
-        Command::Migrate => {
-            let options = StoreOptions {
-                path: config.database.url.path().to_owned(),
-                readers: 1,
-                on_available: std::sync::Arc::new(|_| {}),
-            };
-            Store::open(&options).map_err(|error| telemetry::chain(&error))?;
-            say(&format!("the schema of {} is up to date", config.database.url))
-        }
-        Command::Backup { target } => {
-            let bytes = Store::backup(config.database.url.path(), &target).map_err(|error| telemetry::chain(&error))?;
-            say(&format!("{} holds a copy of {bytes} bytes", target.display()))
-        }
-        Command::Openapi => {
-            let document = legwork::api::openapi_document().to_pretty_json();
-            say(&document.map_err(|error| telemetry::chain(&error))?)
-        }
-        Command::Account(AccountCommand::Create {
-            email,
-            name,
-            operator,
-            password_stdin: _,
-            api_key,
-        }) => {
-            let password = read_password()?;
-            let order = AccountOrder {
-                email,
-                name,
-                password: password.into(),
-                is_operator: operator,
-                with_api_key: api_key,
-            };
-            let made = actix::System::new().block_on(account::create(&config, order, &Clock::System));
-            let made = made.map_err(|error| telemetry::chain(&error))?;
-            say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
-        }
+fn run(command: Command, settings: &ConfigArgs) -> Outcome {
+    let config = || Config::load(settings).map_err(|error| telemetry::chain(&error));
+    match command {
+        Command::Serve => serve(config()?),
+        Command::Migrate => migrate(&config()?),
+        Command::Backup { target } => backup(&config()?, &target),
+        Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Openapi => describe_api(),
+        // Also with settings that are wrong.
+        Command::Config(args) => list_settings(args, settings),
+        Command::Health { at: Some(address) } => say(&health::ask(address)?),
+        Command::Health { at: None } => say(&health::ask(config()?.http.bind)?),
     }
+}
+
+fn migrate(config: &Config) -> Outcome {
+    let options = StoreOptions {
+        path: config.database.url.path().to_owned(),
+        readers: 1,
+        on_available: std::sync::Arc::new(|_| {}),
+    };
+    Store::open(&options).map_err(|error| telemetry::chain(&error))?;
+    say(&format!("the schema of {} is up to date", config.database.url))
+}
+
+fn backup(config: &Config, target: &Path) -> Outcome {
+    let bytes = Store::backup(config.database.url.path(), target).map_err(|error| telemetry::chain(&error))?;
+    say(&format!("{} holds a copy of {bytes} bytes", target.display()))
+}
+
+fn create_account(config: &Config, order: CreateArgs) -> Outcome {
+    let order = AccountOrder {
+        email: order.email,
+        name: order.name,
+        password: read_password()?.into(),
+        is_operator: order.operator,
+        with_api_key: order.api_key,
+    };
+    let made = actix::System::new().block_on(account::create(config, order, &Clock::System));
+    let made = made.map_err(|error| telemetry::chain(&error))?;
+    say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
+}
+
+fn describe_api() -> Outcome {
+    let document = legwork::api::openapi_document().to_pretty_json();
+    say(&document.map_err(|error| telemetry::chain(&error))?)
+}
+
+fn list_settings(args: SettingsArgs, config: &ConfigArgs) -> Outcome {
+    let shown = settings::show(args, config)?;
+    let said = say(&shown.text);
+    shown.problem.map_or(said, Err)
 }
 
 fn serve(config: Config) -> Outcome {

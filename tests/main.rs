@@ -12,5 +12,6 @@
 
 mod jobs;
 mod mail;
+mod packaging;
 mod service;
 mod support;

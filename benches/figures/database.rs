@@ -12,8 +12,9 @@ pub(crate) fn count(folder: &Path, query: &str) -> u64 {
 /// Runs statements on the database of the service in `folder` and answers what sqlite3 prints.
 pub(crate) fn run(folder: &Path, statements: &str) -> String {
     let output = machine::command("sqlite3")
+        .args(["-cmd", ".timeout 10000"])
         .arg(folder.join("data/legwork.db"))
-        .arg(format!(".timeout 10000\n{statements}"))
+        .arg(statements)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

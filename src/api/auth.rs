@@ -15,7 +15,7 @@ use super::State;
 use super::credential_cache::Found;
 use super::credentials::{not_logged_in, token_of};
 use super::http::Problem;
-use crate::domain::token::TokenKind;
+use crate::domain::token::{TokenHash, TokenKind};
 use crate::store::JobScope;
 use crate::store::accounts::Account;
 use crate::store::api_keys::{self, ApiKey};
@@ -29,6 +29,15 @@ pub(super) struct Member {
     pub(super) account: Account,
     /// How they came.
     pub(super) via: Via,
+    /// What they showed.
+    credential: Credential,
+}
+
+/// What somebody shows to come in, as it is looked up: never the token itself.
+#[derive(Clone, Copy)]
+struct Credential {
+    kind: TokenKind,
+    hash: TokenHash,
 }
 
 /// How somebody came in.
@@ -65,11 +74,21 @@ impl Member {
         let state = request.app_data::<web::Data<State>>();
         let state = state.ok_or_else(|| Problem::internal(NoState))?;
         let (kind, token) = token_of(&request, state)?;
-        let (hash, now) = (token.hash(), state.clock.now());
+        let hash = token.hash();
+        Self::by(Credential { kind, hash }, state).await
+    }
+
+    /// Who has shown this, if it is still good.
+    async fn by(credential: Credential, state: &State) -> Result<Self, Problem> {
+        let (Credential { kind, hash }, now) = (credential, state.clock.now());
         // From before the read, so that a write during it is noticed.
         let generation = state.store.generation();
         if let Some(Found { via, account }) = state.credentials.get(&hash, now, generation) {
-            return Ok(Self { account, via });
+            return Ok(Self {
+                account,
+                via,
+                credential,
+            });
         }
         let found = match kind {
             TokenKind::Session => {
@@ -89,7 +108,17 @@ impl Member {
         Ok(Self {
             account: found.account,
             via: found.via,
+            credential,
         })
+    }
+}
+
+impl Operator {
+    /// Whether they are still an operator by what they showed when they came in: for answers that go on. Not, if that cannot
+    /// be looked up.
+    pub(super) async fn is_still_one(&self, state: &State) -> bool {
+        let found = Member::by(self.0.credential, state).await;
+        found.is_ok_and(|member| member.account.is_operator)
     }
 }
 
@@ -109,7 +138,7 @@ impl FromRequest for SessionMember {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let member = Member::of(request.clone());
         Box::pin(async move {
-            let Member { account, via } = member.await?;
+            let Member { account, via, .. } = member.await?;
             match via {
                 Via::Session(session) => Ok(Self { account, session }),
                 Via::ApiKey(key) => {

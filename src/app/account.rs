@@ -97,7 +97,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
         None
     };
     let key_hash = key.as_ref().map(Token::hash);
-    let store = Store::open(&StoreOptions {
+    let store = Store::open_beside(&StoreOptions {
         path: config.database.url.path().to_owned(),
         readers: 1,
         on_available: std::sync::Arc::new(|_| {}),

@@ -10,6 +10,7 @@ pub mod account;
 mod http;
 mod outgoing;
 mod recovery;
+mod service_manager;
 mod shutdown;
 mod tree;
 
@@ -34,6 +35,8 @@ use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::telemetry::names::event;
 use crate::workers::{Lease, Wakes};
+
+use service_manager::Progress;
 
 pub use outgoing::OutgoingError;
 
@@ -106,6 +109,7 @@ pub async fn serve(config: Config) -> Result<Ended, AppError> {
     let running = start(config).await?;
     // A task of its own, since it must also be driven while it is being stopped.
     let mut server = actix_web::rt::spawn(running.server);
+    service_manager::tell(Progress::Ready);
     let first = tokio::select! {
         ended = &mut server => {
             let ended = ended.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
@@ -121,6 +125,7 @@ pub async fn serve(config: Config) -> Result<Ended, AppError> {
         signal = first,
         "shutting down; a second signal ends at once"
     );
+    service_manager::tell(Progress::Stopping);
     tokio::select! {
         () = shutdown::run(running.parts) => Ok(Ended::InOrder),
         _ = interrupt.recv() => Ok(Ended::BySecondSignal(SignalKind::interrupt().as_raw_value())),
@@ -152,7 +157,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let lease = Lease::renewed_at(clock.now());
     recovery::enter_and_rescue(&store, node, &clock).await?;
 
-    let transport = outgoing::transport(&config.mail.url, &config.mail.from)?;
+    let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let registry = Registry::new()

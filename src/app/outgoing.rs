@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::MailUrl;
+use crate::config::{Mail, MailTls, MailUrl, Relay};
 use crate::domain::email::{AddressError, DisplayName, EmailAddress, HeaderTextError};
-use crate::mail::{HelloName, OutboxTransport, Sender, SmtpConfig, SmtpTransport, Transport};
+use crate::mail::{
+    HelloName, Login, OutboxTransport, Security, Sender, SmtpConfig, SmtpTransport, Transport, Trust, TrustError,
+};
 
 /// Why mail cannot be sent as the settings say.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum OutgoingError {
         #[source]
         source: std::io::Error,
     },
+    /// No certificate of a relay can be checked.
+    #[error("the certificates of a relay cannot be checked")]
+    Trust(#[from] TrustError),
 }
 
 /// The sender written as `address` or `Name <address>`.
@@ -42,9 +47,9 @@ pub(super) fn sender(text: &str) -> Result<Sender, OutgoingError> {
     Ok(Sender { address, name })
 }
 
-/// The transport to where mail goes. A relay is greeted with the domain of the sender.
-pub(super) fn transport(url: &MailUrl, from: &str) -> Result<Arc<dyn Transport>, OutgoingError> {
-    match url {
+/// The transport to where mail goes.
+pub(super) fn transport(mail: &Mail) -> Result<Arc<dyn Transport>, OutgoingError> {
+    match &mail.url {
         MailUrl::Outbox(path) => match OutboxTransport::new(path) {
             Ok(outbox) => Ok(Arc::new(outbox)),
             Err(source) => Err(OutgoingError::Outbox {
@@ -52,14 +57,30 @@ pub(super) fn transport(url: &MailUrl, from: &str) -> Result<Arc<dyn Transport>,
                 source,
             }),
         },
-        MailUrl::Smtp { host, port } => {
-            let hello_name = HelloName::parse(sender(from)?.address.domain()).unwrap_or_default();
-            Ok(Arc::new(SmtpTransport::new(SmtpConfig {
-                hello_name,
-                ..SmtpConfig::new(host.as_str(), *port)
-            })))
-        }
+        MailUrl::Relay(relay) => Ok(Arc::new(SmtpTransport::new(to_relay(relay, mail)?))),
     }
+}
+
+/// How to speak to `relay`, which is greeted with the domain of the sender.
+fn to_relay(relay: &Relay, mail: &Mail) -> Result<SmtpConfig, OutgoingError> {
+    let trust = || Trust::load(mail.ca_file.as_deref());
+    let security = match relay.tls {
+        MailTls::None => Security::None,
+        MailTls::Opportunistic => Security::Opportunistic(Trust::anybody()?),
+        MailTls::Required => Security::StartTls(trust()?),
+        MailTls::Implicit => Security::Tls(trust()?),
+    };
+    Ok(SmtpConfig {
+        security,
+        login: relay.login.as_ref().map(|login| Login {
+            user: login.user.clone(),
+            password: login.password.clone(),
+        }),
+        hello_name: HelloName::parse(sender(&mail.from)?.address.domain()).unwrap_or_default(),
+        // As many as can be busy at once: an idle connection saves four round trips, and six with TLS and a login.
+        max_idle: mail.concurrency,
+        ..SmtpConfig::new(relay.host.as_str(), relay.port)
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@
 //!
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
+mod environment;
+mod listing;
+mod mail;
+mod service_manager;
 mod source;
 mod url;
 
@@ -16,11 +20,15 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use listing::{Listing, SettingRow};
+pub use mail::{MailLogin, MailTls, MailUrl, Relay};
+pub use service_manager::notify_socket;
 pub use source::ConfigError;
-pub use url::{DatabaseUrl, MailUrl, PublicUrl, UrlError};
+pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
 use crate::domain::password::PasswordCost;
 use crate::telemetry::LogFormat;
+use environment::Variable;
 use source::Settings;
 
 /// What the defaults are read from, with every setting documented; `legwork config` prints it.
@@ -108,6 +116,8 @@ pub struct Mail {
     pub url: MailUrl,
     /// Who the mail is from, such as `Legwork <legwork@localhost>`.
     pub from: String,
+    /// A file with the certificates of authorities that are trusted beside the system's, as PEM.
+    pub ca_file: Option<PathBuf>,
     /// Mails that are sent at once; 1 to 1,000.
     pub concurrency: usize,
 }
@@ -210,12 +220,7 @@ impl Config {
     ///
     /// If the named file cannot be read, or a setting is unknown or not what it may be; the first such is named.
     pub fn load(args: &ConfigArgs) -> Result<Self, ConfigError> {
-        let file = match &args.config {
-            Some(path) => Some((path.as_path(), source::read_file(path)?)),
-            None => source::read_file_if_any(Path::new(FILE_NAME))?.map(|text| (Path::new(FILE_NAME), text)),
-        };
-        let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
-        Self::from_parts(file, source::environment()?)
+        Self::read(&settings_of_process(args)?)
     }
 
     /// The settings made of a file's text and of `(name, value)` pairs of variables; reads nothing else.
@@ -227,7 +232,16 @@ impl Config {
     where
         V: IntoIterator<Item = (String, String)>,
     {
-        Self::read(&Settings::new(file, variables)?)
+        Self::read(&Settings::new(file, variables.into_iter().map(Variable::from))?)
+    }
+
+    /// All settings of this process, each with its value and where it came from, also if one of them is wrong.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be listed: a file cannot be read, or a name is no setting's.
+    pub fn list(args: &ConfigArgs) -> Result<Listing, ConfigError> {
+        Listing::of(&settings_of_process(args)?)
     }
 
     fn read(settings: &Settings) -> Result<Self, ConfigError> {
@@ -248,13 +262,7 @@ impl Config {
                     .unwrap_or_else(|| DatabaseUrl::in_folder(&data_dir)),
                 readers: settings.ranged("database.readers", 1, 64)?,
             },
-            mail: Mail {
-                url: settings
-                    .derived("mail.url", |text| MailUrl::parse(&text))?
-                    .unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
-                from: settings.checked("mail.from", parse_from)?,
-                concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
-            },
+            mail: Mail::read(settings, &data_dir)?,
             probes: Probes {
                 concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
             },
@@ -293,6 +301,15 @@ impl Config {
     }
 }
 
+fn settings_of_process(args: &ConfigArgs) -> Result<Settings, ConfigError> {
+    let file = match &args.config {
+        Some(path) => Some((path.as_path(), source::read_file(path)?)),
+        None => source::read_file_if_any(Path::new(FILE_NAME))?.map(|text| (Path::new(FILE_NAME), text)),
+    };
+    let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
+    Settings::new(file, environment::of_process()?)
+}
+
 impl Http {
     fn read(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -329,6 +346,26 @@ impl Limits {
             jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
+        })
+    }
+}
+
+impl Mail {
+    fn read(settings: &Settings, data_dir: &Path) -> Result<Self, ConfigError> {
+        let apart = mail::ApartLogin {
+            username: settings.optional("mail.username")?,
+            password: settings.optional::<String>("mail.password")?.map(SecretString::from),
+        };
+        let url = settings.derived("mail.url", |text| MailUrl::with_login(&text, &apart))?;
+        let has_relay = matches!(url, Some(MailUrl::Relay(_)));
+        let needs_relay = "is of no use without a relay; set mail.url to smtp://host or smtps://host";
+        settings.require(has_relay || apart.username.is_none(), "mail.username", needs_relay)?;
+        settings.require(has_relay || apart.password.is_none(), "mail.password", needs_relay)?;
+        Ok(Self {
+            url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
+            ca_file: settings.optional("mail.ca_file")?,
+            from: settings.checked("mail.from", parse_from)?,
+            concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
         })
     }
 }

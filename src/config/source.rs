@@ -3,6 +3,7 @@
 //! Guarantees: a name that no setting has is an error in the file and in the environment alike; a message shows the value
 //! of a setting unless it may hold a secret, and never a line of the file.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,18 +15,22 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
 
 use super::DEFAULTS;
-
-/// What the names of our variables start with.
-const PREFIX: &str = "LEGWORK_";
-
-/// Variables with our prefix that are not settings: what tests are told, such as the address of a database.
-const NOT_SETTINGS: &str = "LEGWORK_TEST_";
+use super::environment::{self, FILE_SUFFIX, Variable};
 
 /// Settings whose default depends on others or on the terminal, so that `defaults.toml` has no value for them.
-const DERIVED: [&str; 5] = ["public_url", "secret_keys", "database.url", "mail.url", "log.format"];
+const DERIVED: [&str; 8] = [
+    "public_url",
+    "secret_keys",
+    "database.url",
+    "mail.url",
+    "mail.username",
+    "mail.password",
+    "mail.ca_file",
+    "log.format",
+];
 
 /// Settings whose value may hold a password or a key.
-const SECRET: [&str; 3] = ["secret_keys", "database.url", "mail.url"];
+const SECRET: [&str; 4] = ["secret_keys", "database.url", "mail.url", "mail.password"];
 
 /// What the layer of the defaults is called.
 const DEFAULTS_NAME: &str = "the defaults";
@@ -57,6 +62,23 @@ pub enum ConfigError {
     #[error("{variable} is not UTF-8")]
     NotUnicode {
         /// The variable's name.
+        variable: String,
+    },
+    /// The file that a variable names could not be read.
+    #[error("{variable} names {}, which cannot be read", path.display())]
+    ValueFile {
+        /// The variable's name.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// A setting is given twice, by a variable and by a file.
+    #[error("{variable} and {variable}{FILE_SUFFIX} are both set; leave one out")]
+    Twice {
+        /// The name of the variable that holds the value.
         variable: String,
     },
     /// There is no such setting.
@@ -99,17 +121,11 @@ pub(super) fn read_file_if_any(path: &Path) -> Result<Option<String>, ConfigErro
     }
 }
 
-/// Our variables in this process's environment.
-pub(super) fn environment() -> Result<Vec<(String, String)>, ConfigError> {
-    let mut variables = Vec::new();
-    for (name, value) in std::env::vars_os() {
-        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
-            continue;
-        };
-        let not_unicode = || ConfigError::NotUnicode { variable: name.into() };
-        variables.push((name.to_owned(), value.into_string().or(Err(not_unicode()))?));
-    }
-    Ok(variables)
+/// The names of all settings.
+pub(super) fn names() -> Result<Vec<String>, ConfigError> {
+    let mut known: Vec<String> = DERIVED.map(str::to_owned).to_vec();
+    flatten(&parse(DEFAULTS_NAME, DEFAULTS)?, "", &mut known);
+    Ok(known)
 }
 
 /// One source of settings.
@@ -131,12 +147,14 @@ impl Provider for Layer {
 /// The merged layers.
 pub(super) struct Settings {
     figment: Figment,
+    /// Where what variables set came from, by setting.
+    variables: BTreeMap<String, String>,
 }
 
 impl Settings {
     pub(super) fn new<V>(file: Option<(&Path, &str)>, variables: V) -> Result<Self, ConfigError>
     where
-        V: IntoIterator<Item = (String, String)>,
+        V: IntoIterator<Item = Variable>,
     {
         let defaults = parse(DEFAULTS_NAME, DEFAULTS)?;
         let mut known: Vec<String> = DERIVED.map(str::to_owned).to_vec();
@@ -154,23 +172,24 @@ impl Settings {
             figment = figment.merge(Layer { name, dict });
         }
         let mut dict = Dict::new();
-        for (variable, value) in variables {
-            if variable.starts_with(NOT_SETTINGS) || value.is_empty() {
-                // Compose files pass an empty variable for one that is not set.
-                continue;
-            }
-            let Some(key) = variable.strip_prefix(PREFIX) else {
+        let mut origins = BTreeMap::new();
+        for Variable { name, value, origin } in variables {
+            // Compose files pass an empty variable for one that is not set.
+            let Some(key) = environment::setting(&name).filter(|_| !value.is_empty()) else {
                 continue;
             };
-            let key = key.to_ascii_lowercase().replace("__", ".");
-            check_known(&known, &key, &variable)?;
+            check_known(&known, &key, &origin)?;
             insert(&mut dict, &key, value);
+            origins.insert(key, origin);
         }
         figment = figment.merge(Layer {
             name: ENVIRONMENT_NAME.into(),
             dict,
         });
-        Ok(Self { figment })
+        Ok(Self {
+            figment,
+            variables: origins,
+        })
     }
 
     /// A setting that always has a value, made of the type `T` that it has in the file.
@@ -235,36 +254,46 @@ impl Settings {
     }
 
     fn invalid(&self, setting: &'static str, reason: String) -> ConfigError {
-        let value = if SECRET.contains(&setting) {
-            None
-        } else {
-            self.figment.find_value(setting).ok()
-        };
-        let origin = match self.figment.find_metadata(setting) {
-            Some(metadata) if metadata.name == ENVIRONMENT_NAME => variable(setting),
-            Some(metadata) => metadata.name.to_string(),
-            None => DEFAULTS_NAME.into(),
-        };
         ConfigError::Invalid {
             setting,
             reason,
-            value: value.as_ref().map(show),
-            origin,
+            value: if is_secret(setting) { None } else { self.value(setting) },
+            origin: self.origin(setting).unwrap_or_else(|| DEFAULTS_NAME.into()),
         }
     }
 
-    /// The names of all settings.
-    #[cfg(test)]
-    pub(super) fn names() -> Vec<String> {
-        let mut known: Vec<String> = DERIVED.map(str::to_owned).to_vec();
-        flatten(&parse(DEFAULTS_NAME, DEFAULTS).unwrap(), "", &mut known);
-        known
+    /// The value of `setting` as it is written in a file, secret or not; absent if it has none.
+    pub(super) fn value(&self, setting: &str) -> Option<String> {
+        self.figment.find_value(setting).ok().as_ref().map(show)
+    }
+
+    /// Where the value of `setting` came from: the defaults, the file, or the variable; absent if it has none.
+    pub(super) fn origin(&self, setting: &str) -> Option<String> {
+        let name = &self.figment.find_metadata(setting)?.name;
+        Some(match self.variables.get(setting) {
+            Some(origin) if name == ENVIRONMENT_NAME => origin.clone(),
+            _ => name.to_string(),
+        })
+    }
+
+    /// Whether `setting` has the value that every service has unless told otherwise.
+    pub(super) fn is_default(&self, setting: &str) -> bool {
+        let metadata = self.figment.find_metadata(setting);
+        metadata.is_some_and(|metadata| metadata.name == DEFAULTS_NAME)
     }
 }
 
-/// The variable that sets `setting`.
-pub(super) fn variable(setting: &str) -> String {
-    format!("{PREFIX}{}", setting.replace('.', "__").to_ascii_uppercase())
+/// Whether the value of `setting` may be a secret or hold one: by the list, and by what names of such settings have in them,
+/// so that one which is added later is not forgotten.
+pub(super) fn is_secret(setting: &str) -> bool {
+    let name = setting.rsplit_once('.').map_or(setting, |(_, name)| name);
+    let tells = |part: &str| {
+        matches!(
+            part,
+            "password" | "passwd" | "secret" | "secrets" | "token" | "key" | "keys"
+        )
+    };
+    SECRET.contains(&setting) || name.split('_').any(tells)
 }
 
 fn parse(name: &str, text: &str) -> Result<Dict, ConfigError> {

@@ -1,6 +1,7 @@
 //! The settings as a whole: defaults, layers, and what is said about a bad one.
 
 use super::*;
+use crate::telemetry;
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = variables
@@ -145,9 +146,10 @@ fn an_unknown_setting_is_refused_in_the_file_and_in_the_environment() {
 fn no_secret_is_shown_in_an_error_or_by_debug() {
     for (variable, value) in [
         ("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/legwork"),
-        ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail"),
+        ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail?tls=none"),
         ("LEGWORK_MAIL__URL", "hush"),
-        ("LEGWORK_MAIL__URL", "smtp://legwork:hush@mail"),
+        ("LEGWORK_MAIL__URL", "smtp://legwork:hush@mail/inbox"),
+        ("LEGWORK_MAIL__PASSWORD", "hush"),
     ] {
         let message = refused("", &[(variable, value)]);
         assert!(!message.contains("hush") && message.contains(variable), "{message}");
@@ -157,8 +159,85 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
         !message.contains("hush") && message.contains("legwork.toml, line 2"),
         "{message}"
     );
-    let config = load("", &[("LEGWORK_SECRET_KEYS", "a:hush")]).unwrap();
-    assert!(!format!("{config:?}").contains("hush"));
+    for variables in [
+        vec![("LEGWORK_SECRET_KEYS", "a:hush")],
+        vec![("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail")],
+        vec![
+            ("LEGWORK_MAIL__URL", "smtps://ada@mail"),
+            ("LEGWORK_MAIL__PASSWORD", "hush"),
+        ],
+    ] {
+        let config = load("", &variables).unwrap();
+        assert!(!format!("{config:?} {}", config.mail.url).contains("hush"));
+    }
+}
+
+#[test]
+fn a_login_for_mail_is_of_use_only_with_a_relay() {
+    for variable in ["LEGWORK_MAIL__USERNAME", "LEGWORK_MAIL__PASSWORD"] {
+        assert!(refused("", &[(variable, "x")]).contains("is of no use without a relay"));
+    }
+    let apart = [
+        ("LEGWORK_MAIL__URL", "smtp://relay.example"),
+        ("LEGWORK_MAIL__USERNAME", "ada"),
+        ("LEGWORK_MAIL__PASSWORD", "12345"),
+        ("LEGWORK_MAIL__CA_FILE", "/etc/ca.pem"),
+    ];
+    let config = load("", &apart).unwrap();
+    assert_eq!(config.mail.url.to_string(), "smtp://relay.example:587?tls=required");
+    assert_eq!(config.mail.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+}
+
+fn by_files(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::read(&Settings::new(
+        None,
+        environment::with_files(&variables.collect::<Vec<_>>())?,
+    )?)
+}
+
+#[test]
+fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (url, workers) = (file("url", "smtp://relay:2525\n"), file("workers", "many\r\n"));
+    let config = by_files(&[("LEGWORK_MAIL__URL_FILE", &url), ("LEGWORK_MAIL__URL", "")]).unwrap();
+    assert_eq!(config.mail.url.to_string(), "smtp://relay:2525");
+    assert_eq!(
+        by_files(&[("LEGWORK_HTTP__WORKERS_FILE", &workers)])
+            .unwrap_err()
+            .to_string(),
+        format!(
+            "http.workers must be a whole number from 1 to 256; LEGWORK_HTTP__WORKERS_FILE, the file {workers}, sets it to \"many\""
+        )
+    );
+    let secret = file("secret", "smtp://legwork:hush@mail");
+    let message = by_files(&[("LEGWORK_MAIL__URL_FILE", &secret)])
+        .unwrap_err()
+        .to_string();
+    assert!(!message.contains("hush") && message.contains(&secret), "{message}");
+    let wrong = |variables: &[(&str, &str)]| telemetry::chain(&by_files(variables).unwrap_err());
+    assert_eq!(
+        wrong(&[("LEGWORK_MAIL__URL_FILE", &url), ("LEGWORK_MAIL__URL", "smtp://other")]),
+        "LEGWORK_MAIL__URL and LEGWORK_MAIL__URL_FILE are both set; leave one out"
+    );
+    let message = wrong(&[("LEGWORK_SECRET_KEYS_FILE", "/nonexistent/keys")]);
+    assert!(
+        message.starts_with("LEGWORK_SECRET_KEYS_FILE names /nonexistent/keys, which cannot be read: "),
+        "{message}"
+    );
+    let long = file("long", &"x".repeat(64 * 1024 + 1));
+    assert!(wrong(&[("LEGWORK_MAIL__FROM_FILE", &long)]).contains("over 65536 bytes"));
+    assert!(
+        wrong(&[("LEGWORK_HTTP__BINDS_FILE", &url)]).contains("is no setting"),
+        "a file of no setting is not read"
+    );
 }
 
 #[test]
@@ -172,7 +251,7 @@ fn a_named_file_must_exist() {
 
 #[test]
 fn every_setting_is_read() {
-    for name in Settings::names() {
+    for name in source::names().unwrap() {
         // A list is what no setting may be, so one that is read refuses it.
         let (section, key) = name.rsplit_once('.').unwrap_or(("", &name));
         let section = if section.is_empty() {

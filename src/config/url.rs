@@ -1,9 +1,9 @@
-//! The addresses among the settings: of the service itself, of its database, and of where mail goes.
+//! The addresses among the settings: of the service itself and of its database. That of where mail goes is in `mail`.
 //!
 //! Guarantees: a scheme that this build does not speak is refused by name, and never taken for a file; no message and no
 //! `Debug` holds a password.
 //!
-//! Left out: PostgreSQL and TLS to mail servers, which this form of the service does not have.
+//! Left out: PostgreSQL, which this form of the service does not have.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Why a text is not the address it should be; never holds any of it, since it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct UrlError(&'static str);
+pub struct UrlError(pub(super) &'static str);
 
 /// Where people reach the service: `http` or `https`, a host, and nothing after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,74 +135,8 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// Where mail goes.
-#[derive(Clone, Debug)]
-pub enum MailUrl {
-    /// A folder that keeps each mail as an `.eml` file.
-    Outbox(PathBuf),
-    /// A mail server, spoken to in plain SMTP.
-    Smtp {
-        /// Its name or IP address, without brackets.
-        host: String,
-        /// Its port; 25 unless given.
-        port: u16,
-    },
-}
-
-impl MailUrl {
-    /// The address written as `text`.
-    ///
-    /// # Errors
-    ///
-    /// If it is neither `file:folder` nor `smtp://host`, or asks for TLS or a login, which this version does not speak.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
-        if let Some(folder) = text.strip_prefix("file:") {
-            let folder = folder.strip_prefix("//").unwrap_or(folder);
-            return if folder.is_empty() {
-                Err(UrlError("must name a folder after file:"))
-            } else {
-                Ok(Self::Outbox(folder.into()))
-            };
-        }
-        if text.starts_with("smtps:") {
-            return Err(UrlError(
-                "asks for TLS to the mail server, which this version does not speak yet; use a local relay",
-            ));
-        }
-        let rest = text
-            .strip_prefix("smtp://")
-            .ok_or(UrlError("must be smtp://host:port or file:folder"))?;
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains('@') {
-            return Err(UrlError(
-                "holds a user or a password, which this version does not log in with yet; use a relay that needs none",
-            ));
-        }
-        let (host, port) = split_port(rest).ok_or(UrlError("must have a port from 1 to 65535"))?;
-        let good = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_' | ':');
-        if host.is_empty() || port == Some(0) || !host.chars().all(good) {
-            return Err(UrlError(
-                "must name a host and nothing after it, such as smtp://127.0.0.1:25",
-            ));
-        }
-        Ok(Self::Smtp {
-            host: host.into(),
-            port: port.unwrap_or(25),
-        })
-    }
-}
-
-impl fmt::Display for MailUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Outbox(folder) => write!(f, "file:{}", folder.display()),
-            Self::Smtp { host, port } => write!(f, "smtp://{host}:{port}"),
-        }
-    }
-}
-
 /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; the host without brackets.
-fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let port = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_digit())
@@ -287,41 +221,6 @@ mod tests {
     }
 
     #[test]
-    fn mail_goes_to_a_folder_or_to_a_server() {
-        assert!(
-            matches!(MailUrl::parse("file:data/outbox"), Ok(MailUrl::Outbox(folder)) if folder == Path::new("data/outbox"))
-        );
-        assert!(matches!(
-            MailUrl::parse("smtp://[::1]:2525"),
-            Ok(MailUrl::Smtp { host, port: 2525 }) if host == "::1"
-        ));
-        assert!(matches!(
-            MailUrl::parse("smtp://relay"),
-            Ok(MailUrl::Smtp { port: 25, .. })
-        ));
-        for text in [
-            "",
-            "file:",
-            "smtp:relay",
-            "smtp://",
-            "smtp://a:0",
-            "smtp://a:x",
-            "smtp://bob@a",
-            "smtp://bob:secret@a",
-            "smtps://a",
-            "smtp://a/b",
-        ] {
-            assert!(MailUrl::parse(text).is_err(), "{text}");
-        }
-        assert!(
-            MailUrl::parse("smtps://relay")
-                .unwrap_err()
-                .to_string()
-                .contains("asks for TLS")
-        );
-    }
-
-    #[test]
     fn a_listener_is_reached_at_its_own_address_or_at_the_loopback_one() {
         for (bind, url) in [
             ("127.0.0.1:9000", "http://127.0.0.1:9000"),
@@ -329,13 +228,6 @@ mod tests {
             ("[::]:8080", "http://[::1]:8080"),
         ] {
             assert_eq!(PublicUrl::of_listener(bind.parse().unwrap()).as_str(), url);
-        }
-    }
-
-    #[test]
-    fn a_mail_url_reads_back_from_its_text() {
-        for text in ["smtp://relay:2525", "file:data/outbox"] {
-            assert_eq!(MailUrl::parse(text).unwrap().to_string(), text);
         }
     }
 }

@@ -1,31 +1,23 @@
 //! One attempt, from its claim to its written end.
 //!
-//! Guarantees: its end is written exactly once, by whichever comes first: the end of its run, or its own drop when its
-//! message panicked the worker or was thrown away with a mailbox. A write that fails is repeated until it succeeds or the
-//! store is closed; after that, the next start of the process takes the job back.
+//! Guarantees: its end is written exactly once (see `conclude`), by whichever comes first: the end of its run, a stop while it
+//! waits to begin, or its own drop when its message panicked the worker or was thrown away with a mailbox.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::attempts::AttemptHandle;
+use super::conclude::conclude;
 use super::ledger::Ledger;
 use super::progress::ProgressCell;
 use super::run;
+use super::stop::StopCause;
 use super::{ArgsError, ErasedKind, Prepared};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::domain::job::{AttemptEnd, AttemptOutcome, JobState, Retry};
 use crate::domain::token::random_bytes;
-use crate::store::{AttemptFinish, ClaimedJob, Finished, StoreError};
+use crate::store::ClaimedJob;
 use crate::telemetry;
-use crate::telemetry::names::event;
-
-/// The first wait after a failed write of an end.
-const WRITE_RETRY_MIN: Duration = Duration::from_millis(50);
-/// The longest wait between two tries: a database that is back is noticed within this.
-const WRITE_RETRY_MAX: Duration = Duration::from_secs(5);
-
-/// The longest error text that is kept, in characters.
-const ERROR_CHARS_MAX: usize = 2_000;
 
 /// What an attempt is made of.
 pub struct AttemptParts {
@@ -45,8 +37,29 @@ pub struct AttemptParts {
 
 /// An attempt that holds its job.
 pub struct Attempt {
-    /// None once the end is being written.
-    parts: Option<AttemptParts>,
+    /// Where the parts are until it begins, so that a stop can take them from there.
+    waiting: Arc<Waiting>,
+    /// Set once it began; empty again once its end is being written.
+    begun: OnceLock<AttemptParts>,
+}
+
+/// An attempt that has not begun: it may wait for long in the mailbox of a worker that is down.
+pub(super) struct Waiting {
+    parts: Mutex<Option<AttemptParts>>,
+}
+
+impl Waiting {
+    fn take(&self) -> Option<AttemptParts> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Ends the attempt for this cause, if it has not begun; its message is then an empty one.
+    pub(super) fn end(&self, cause: StopCause) {
+        if let Some(parts) = self.take() {
+            let end = run::stopped_before_it_began(&parts, cause);
+            conclude_beside(parts, end);
+        }
+    }
 }
 
 /// What an attempt came to, for whoever sent it.
@@ -83,21 +96,34 @@ impl Attempt {
     /// An attempt of these parts.
     #[must_use]
     pub fn new(parts: AttemptParts) -> Self {
-        Self { parts: Some(parts) }
+        let waiting = Arc::new(Waiting {
+            parts: Mutex::default(),
+        });
+        parts.handle.waits_in(&waiting);
+        *waiting.parts.lock().unwrap_or_else(PoisonError::into_inner) = Some(parts);
+        Self {
+            waiting,
+            begun: OnceLock::new(),
+        }
     }
 
-    /// The job that it holds; none once its end is being written.
-    #[must_use]
-    pub fn job(&self) -> Option<&ClaimedJob> {
-        self.parts.as_ref().map(|parts| &parts.job)
+    /// Begins: from now on a stop tells the work, and does not end the attempt itself. Answers the job that it holds; none if
+    /// it was ended while it waited.
+    pub fn begin(&self) -> Option<&ClaimedJob> {
+        if let Some(parts) = self.waiting.take() {
+            // It is taken once, and so set once.
+            self.begun.get_or_init(|| parts);
+        }
+        self.begun.get().map(|parts| &parts.job)
     }
 
-    /// Reads the job's arguments, and calls [`Prepared::received`] on them in the caller's own context.
+    /// Begins, if it has not, reads the job's arguments, and calls [`Prepared::received`] on them in the caller's own context.
     ///
     /// # Errors
     /// When the arguments cannot be read; [`Attempt::run`] turns that into the attempt's end.
     pub fn receive(&self) -> Result<Option<Box<dyn Prepared>>, ArgsError> {
-        let Some(parts) = &self.parts else { return Ok(None) };
+        self.begin();
+        let Some(parts) = self.begun.get() else { return Ok(None) };
         let prepared = Arc::clone(&parts.kind).prepare(parts.job.args_version, &parts.job.args)?;
         prepared.received();
         Ok(Some(prepared))
@@ -107,27 +133,34 @@ impl Attempt {
     pub async fn run(mut self, received: Result<Option<Box<dyn Prepared>>, ArgsError>) -> Option<Report> {
         let progress = Arc::new(ProgressCell::default());
         let end = match received {
-            Ok(Some(prepared)) => run::drive(self.parts.as_ref()?, prepared, &progress).await,
+            Ok(Some(prepared)) => run::drive(self.begun.get()?, prepared, &progress).await,
             Ok(None) => return None,
-            Err(error) => unreadable(self.parts.as_ref()?, &error),
+            Err(error) => unreadable(self.begun.get()?, &error),
         };
-        Some(conclude(self.parts.take()?, end, &progress).await)
+        Some(conclude(self.begun.take()?, end, &progress).await)
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let Some(parts) = self.parts.take() else { return };
+        let Some(parts) = self.begun.take().or_else(|| self.waiting.take()) else {
+            return;
+        };
         let end = if std::thread::panicking() {
             let retry = retry_after_backoff(&parts);
             End::of(AttemptEnd::WorkerPanicked(retry), "its message panicked the worker")
         } else {
             End::of(AttemptEnd::Drained, "the worker stopped before the attempt began")
         };
-        // Without a runtime the process is at its end; the next start takes the job back.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { conclude(parts, end, &ProgressCell::default()).await });
-        }
+        conclude_beside(parts, end);
+    }
+}
+
+/// Writes the end of an attempt that did not begin, as a task of its own. Without a runtime the process is at its end, and the
+/// next start takes the job back.
+fn conclude_beside(parts: AttemptParts, end: End) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move { conclude(parts, end, &ProgressCell::default()).await });
     }
 }
 
@@ -154,88 +187,4 @@ pub(super) fn retry_after_backoff(parts: &AttemptParts) -> Retry {
             .now()
             .plus(parts.kind.backoff().after(parts.job.attempt, random)),
     )
-}
-
-/// Writes the end until it is written, logs it, and lets go of what was kept.
-async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Report {
-    let at = parts.clock.now();
-    let finish = AttemptFinish {
-        job: parts.job.id,
-        fence: parts.job.fence,
-        end: end.end,
-        error: end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
-        result: end.result,
-        progress: progress.take(),
-        at,
-    };
-    let finished = write(&*parts.ledger, &finish).await;
-    let state = match finished {
-        Ok(Finished::Written(state)) => Some(state),
-        Ok(Finished::LeaseLost) => {
-            tracing::warn!(
-                event = event::LEASE_LOST,
-                job = %finish.job,
-                fence = finish.fence,
-                "the attempt was no longer ours; nothing was written"
-            );
-            None
-        }
-        Err(error) => {
-            let error = telemetry::chain(&error);
-            tracing::error!(
-                event = event::OUTCOME_LOST,
-                job = %finish.job,
-                fence = finish.fence,
-                error,
-                "the end of an attempt could not be written"
-            );
-            None
-        }
-    };
-    log_end(&parts.job, &finish, state, at);
-    Report {
-        outcome: end.end.outcome(),
-        state,
-        error: finish.error,
-        result: finish.result,
-    }
-}
-
-async fn write(ledger: &dyn Ledger, finish: &AttemptFinish) -> Result<Finished, StoreError> {
-    let mut wait = WRITE_RETRY_MIN;
-    loop {
-        match ledger.finish(finish.clone()).await {
-            Err(StoreError::Closed) => return Err(StoreError::Closed),
-            Err(error) => {
-                let error = telemetry::chain(&error);
-                tracing::warn!(
-                    event = event::OUTCOME_RETRIED,
-                    job = %finish.job,
-                    fence = finish.fence,
-                    error,
-                    "the end of an attempt is written again"
-                );
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(WRITE_RETRY_MAX);
-            }
-            written => return written,
-        }
-    }
-}
-
-fn log_end(job: &ClaimedJob, finish: &AttemptFinish, state: Option<JobState>, at: Timestamp) {
-    let duration_ms = u64::try_from(at.since(job.started_at).as_millis()).unwrap_or(u64::MAX);
-    let (outcome, error) = (finish.end.outcome(), finish.error.as_deref());
-    let state = state.map(JobState::as_str);
-    let request_id = job.request_id.as_deref();
-    match state {
-        Some("discarded" | "uncertain") => tracing::warn!(
-            event = event::JOB_FINISHED, job = %job.id, kind = job.kind, queue = %job.queue, attempt = job.attempt,
-            fence = job.fence, %outcome, state, duration_ms, error, request_id, "a job was given up"
-        ),
-        _ => tracing::info!(
-            event = event::JOB_FINISHED, job = %job.id, kind = job.kind, queue = %job.queue, attempt = job.attempt,
-            fence = job.fence, %outcome, state, duration_ms, error, request_id, "an attempt ended"
-        ),
-    }
 }

@@ -3,10 +3,11 @@
 //! Guarantees: an attempt is listed from its claim until its end is written, however it ends.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use super::attempt::Waiting;
 use super::stop::{StopCause, StopSignal};
 use crate::domain::id::JobId;
 
@@ -18,9 +19,28 @@ pub struct Attempts {
 
 #[derive(Debug, Default)]
 struct Inner {
-    held: Mutex<HashMap<JobId, (i64, StopSignal)>>,
+    held: Mutex<HashMap<JobId, Held>>,
     /// Told whenever the last attempt ends.
     idle: Notify,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    fence: i64,
+    stop: StopSignal,
+    /// Where the attempt is until it begins.
+    waiting: Weak<Waiting>,
+}
+
+impl Held {
+    /// Tells the attempt to stop, and ends it if it has not begun. Not to be called while the list is locked.
+    fn end(&self, cause: StopCause) {
+        self.stop.give(cause);
+        if let Some(waiting) = self.waiting.upgrade() {
+            // The first cause stays, also here.
+            waiting.end(self.stop.cause().unwrap_or(cause));
+        }
+    }
 }
 
 /// One listed attempt; dropping it strikes it off.
@@ -43,7 +63,12 @@ impl Attempts {
     #[must_use]
     pub fn begin(&self, job: JobId, fence: i64) -> AttemptHandle {
         let stop = StopSignal::default();
-        self.with(|held| held.insert(job, (fence, stop.clone())));
+        let held = Held {
+            fence,
+            stop: stop.clone(),
+            waiting: Weak::new(),
+        };
+        self.with(|all| all.insert(job, held));
         AttemptHandle {
             attempts: self.clone(),
             job,
@@ -52,20 +77,21 @@ impl Attempts {
         }
     }
 
-    /// Tells the attempt of `job` to stop; answers whether there is one here.
+    /// Tells the attempt of `job` to stop; answers whether there is one here. One that has not begun, because its worker is
+    /// down or busy, ends at once. To be called within a runtime.
     pub fn stop(&self, job: JobId, cause: StopCause) -> bool {
-        let signal = self.with(|held| held.get(&job).map(|(_, stop)| stop.clone()));
-        if let Some(signal) = &signal {
-            signal.give(cause);
+        let found = self.with(|held| held.get(&job).cloned());
+        if let Some(held) = &found {
+            held.end(cause);
         }
-        signal.is_some()
+        found.is_some()
     }
 
-    /// Tells all attempts to stop.
+    /// Tells all attempts to stop, as [`Attempts::stop`] does.
     pub fn stop_all(&self, cause: StopCause) {
-        let signals: Vec<StopSignal> = self.with(|held| held.values().map(|(_, stop)| stop.clone()).collect());
-        for signal in signals {
-            signal.give(cause);
+        let all: Vec<Held> = self.with(|held| held.values().cloned().collect());
+        for held in all {
+            held.end(cause);
         }
     }
 
@@ -89,7 +115,7 @@ impl Attempts {
         }
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut HashMap<JobId, (i64, StopSignal)>) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<JobId, Held>) -> T) -> T {
         change(&mut self.inner.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -98,13 +124,22 @@ impl AttemptHandle {
     pub(super) fn stop(&self) -> &StopSignal {
         &self.stop
     }
+
+    /// Notes where the attempt is until it begins.
+    pub(super) fn waits_in(&self, waiting: &Arc<Waiting>) {
+        self.attempts.with(|held| {
+            if let Some(held) = held.get_mut(&self.job).filter(|held| held.fence == self.fence) {
+                held.waiting = Arc::downgrade(waiting);
+            }
+        });
+    }
 }
 
 impl Drop for AttemptHandle {
     fn drop(&mut self) {
         let is_last = self.attempts.with(|held| {
             // A later attempt of the same job may have taken the place.
-            if held.get(&self.job).is_some_and(|(fence, _)| *fence == self.fence) {
+            if held.get(&self.job).is_some_and(|held| held.fence == self.fence) {
                 held.remove(&self.job);
             }
             held.is_empty()

@@ -29,6 +29,7 @@ struct Inner {
     attempt: u32,
     fence: i64,
     accepted_at: Timestamp,
+    earlier_result: Option<String>,
     stop: StopSignal,
     progress: Arc<ProgressCell>,
     past_no_return: Arc<AtomicBool>,
@@ -54,6 +55,7 @@ impl JobContext {
                 attempt: job.attempt,
                 fence: job.fence,
                 accepted_at: job.created_at,
+                earlier_result: job.result.clone(),
                 stop,
                 progress,
                 past_no_return,
@@ -93,6 +95,12 @@ impl JobContext {
     #[must_use]
     pub fn accepted_at(&self) -> Timestamp {
         self.inner.accepted_at
+    }
+
+    /// What an earlier attempt answered, as JSON: how far the work came that this one goes on with.
+    #[must_use]
+    pub fn earlier_result(&self) -> Option<&str> {
+        self.inner.earlier_result.as_deref()
     }
 
     /// The present.

@@ -13,6 +13,7 @@
 
 mod attempt;
 mod attempts;
+mod conclude;
 mod context;
 mod enqueue;
 mod kind;

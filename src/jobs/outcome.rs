@@ -11,8 +11,13 @@ pub enum Outcome {
     Completed(Option<Value>),
     /// It failed.
     Failed(Failure),
-    /// Nothing is wrong, but not now: run it again after this long. The attempt is not counted.
-    Snoozed(Duration),
+    /// Nothing is wrong with the work, but it cannot be done now. The attempt is not counted.
+    Snoozed {
+        /// Run it again after this long.
+        wait: Duration,
+        /// What it waits for, for people; no secret and no full address.
+        why: Option<String>,
+    },
     /// It ended because it was told to, or found that there is nothing to do any more.
     Cancelled,
     /// The effect may have happened, and nobody can say: why.
@@ -20,12 +25,14 @@ pub enum Outcome {
 }
 
 /// Why an attempt failed, and whether another is of use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// What went wrong, for people; no secret and no full address.
     pub error: String,
     /// Whether another attempt is of use.
     pub retry: RetryWish,
+    /// What was done all the same, which the next attempt finds as [`crate::jobs::JobContext::earlier_result`].
+    pub result: Option<Value>,
 }
 
 /// When the work would like to be tried again.
@@ -52,6 +59,7 @@ impl Outcome {
         Self::Failed(Failure {
             error: error.into(),
             retry: RetryWish::Backoff,
+            result: None,
         })
     }
 
@@ -61,6 +69,7 @@ impl Outcome {
         Self::Failed(Failure {
             error: error.into(),
             retry: RetryWish::Never,
+            result: None,
         })
     }
 }

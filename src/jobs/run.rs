@@ -34,16 +34,13 @@ type Answer = Result<Outcome, Box<dyn Any + Send>>;
 pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, progress: &Arc<ProgressCell>) -> End {
     let stop = parts.handle.stop().clone();
     let past_no_return = Arc::new(AtomicBool::new(false));
-    let rule = prepared.when_uncertain();
-    if stop.cause().is_some() {
-        let ended = Ended {
-            parts,
-            cause: stop.cause(),
-            past_no_return: false,
-            rule,
-        };
-        return ended.stopped("it was told to stop before it began");
+    if let Some(cause) = stop.cause() {
+        return stopped_before_it_began(parts, cause);
     }
+    // The kind's own code, which may panic: that is the attempt's panic and not its worker's.
+    let Ok(rule) = catch_unwind(AssertUnwindSafe(|| prepared.when_uncertain())) else {
+        return End::of(AttemptEnd::Panicked(retry_after_backoff(parts)), PANICKED);
+    };
     let ctx = JobContext::new(
         &parts.job,
         stop.clone(),
@@ -83,6 +80,18 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
     ended.end(answer)
 }
 
+/// The end of an attempt that was told to stop before it began.
+pub(super) fn stopped_before_it_began(parts: &AttemptParts, cause: StopCause) -> End {
+    let ended = Ended {
+        parts,
+        cause: Some(cause),
+        past_no_return: false,
+        // Not asked for: nothing was done.
+        rule: WhenUncertain::Repeat,
+    };
+    ended.stopped("it was told to stop before it began")
+}
+
 /// What is known when the work has ended or was dropped.
 struct Ended<'a> {
     parts: &'a AttemptParts,
@@ -96,9 +105,9 @@ impl Ended<'_> {
         match answer {
             Some(Ok(Outcome::Completed(result))) => completed(result),
             Some(Ok(Outcome::Failed(failure))) => self.failed(failure),
-            Some(Ok(Outcome::Snoozed(wait))) => End {
+            Some(Ok(Outcome::Snoozed { wait, why })) => End {
                 end: AttemptEnd::Snoozed(self.parts.clock.now().plus(wait)),
-                error: None,
+                error: why,
                 result: None,
             },
             Some(Ok(Outcome::Uncertain(error))) => End::of(AttemptEnd::Uncertain(self.rule, self.retry()), error),
@@ -121,7 +130,11 @@ impl Ended<'_> {
             RetryWish::After(wait) => Retry::At(self.parts.clock.now().plus(wait)),
             RetryWish::Never => Retry::Never,
         };
-        End::of(AttemptEnd::Failed(retry), failure.error)
+        End {
+            // What is too large to keep is left out, and what went wrong matters more than that.
+            result: failure.result.and_then(|result| completed(Some(result)).result),
+            ..End::of(AttemptEnd::Failed(retry), failure.error)
+        }
     }
 
     /// The end that the cause of the stop imposes.

@@ -127,6 +127,7 @@ impl MemoryTransport {
         self.state.send_modify(|state| state.sent.push(mail.clone()));
         Ok(Receipt {
             words: "kept in memory".to_owned(),
+            refusals: Vec::new(),
         })
     }
 

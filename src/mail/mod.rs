@@ -4,8 +4,7 @@
 //! can add a header, a recipient or an SMTP command; a delivery says whether the mail can have been handed over
 //! ([`DeliveryError`]), and asks a [`Gate`] before it hands it over.
 //!
-//! Left out: jobs, retries, policy and the store (that is the mailer's), TLS and authentication towards the relay, DKIM,
-//! attachments. A delivery keeps no state beyond idle connections.
+//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM, attachments. A delivery keeps no state beyond idle connections.
 
 mod memory;
 mod message;
@@ -18,7 +17,7 @@ mod words;
 pub use memory::{MemoryTransport, WaitedTooLong};
 pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
 pub use outbox::OutboxTransport;
-pub use smtp::{HelloName, HelloNameError, SmtpConfig, SmtpTransport};
+pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
 pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
-pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Transport};
+pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
 pub use words::WORDS_CHARS_MAX;

@@ -86,7 +86,10 @@ impl OutboxTransport {
         moved
             .await
             .map_err(|error| DeliveryError::transient(Phase::Dot, &error.to_string()))?;
-        Ok(Receipt { words: name })
+        Ok(Receipt {
+            words: name,
+            refusals: Vec::new(),
+        })
     }
 }
 

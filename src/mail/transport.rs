@@ -1,7 +1,8 @@
 //! The contract of whatever carries a mail away, and how a delivery ends.
 //!
 //! Guarantees that each transport keeps: before the gate opens nothing has happened that anybody outside could see; an
-//! error that is not [`DeliveryError::Uncertain`] means that the mail was not handed over.
+//! error that is not [`DeliveryError::Uncertain`] means that the mail was handed over for nobody; a receipt names each
+//! recipient for whom it was not.
 
 use std::fmt;
 
@@ -55,6 +56,31 @@ impl Gate for OpenGate {
 pub struct Receipt {
     /// The server's answer to the final dot, made printable, or the name of the file.
     pub words: String,
+    /// The recipients for whom the mail was not taken; fewer than the envelope has.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A recipient for whom a mail was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The recipient's place in the envelope, from 0.
+    pub position: usize,
+    /// Whether a repetition will not help: a 5xx answer.
+    pub is_final: bool,
+    /// The server's reply code.
+    pub code: Option<u16>,
+    /// What the server said; printable, at most [`super::WORDS_CHARS_MAX`] characters, with addresses masked.
+    pub words: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = Said {
+            code: self.code,
+            words: &self.words,
+        };
+        said.fmt(f)
+    }
 }
 
 /// The step of a delivery at which it ended.
@@ -64,6 +90,10 @@ pub enum Phase {
     Connect,
     /// The server's greeting and its answer to EHLO.
     Greeting,
+    /// Encrypting the connection: STARTTLS, the handshake, the server's certificate.
+    Encryption,
+    /// AUTH, or an answer that asks for it.
+    Login,
     /// MAIL FROM.
     Sender,
     /// RCPT TO, of any recipient.
@@ -79,6 +109,8 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Connect => "connect",
             Self::Greeting => "greeting",
+            Self::Encryption => "encryption",
+            Self::Login => "login",
             Self::Sender => "sender",
             Self::Recipient => "recipient",
             Self::Data => "data",
@@ -90,7 +122,24 @@ impl fmt::Display for Phase {
 /// How a delivery failed. `words` are printable, at most [`super::WORDS_CHARS_MAX`] characters, with addresses masked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// Not sent, and a repetition may help: a 4xx answer, no connection, silence or a lost connection before the dot.
+    /// Not sent, since the relay cannot be used for any mail now: no connection, no greeting, no encryption, no login. It
+    /// says nothing about this mail.
+    #[error("not sent, the relay cannot be used, failed at {phase}: {}", Said { code: *code, words })]
+    Unavailable {
+        /// Where it failed.
+        phase: Phase,
+        /// The server's reply code, if it answered.
+        code: Option<u16>,
+        /// What the server or the system said.
+        words: String,
+    },
+    /// Not sent to anybody, since no recipient was taken.
+    #[error("not sent, no recipient was taken: {}", first(refusals))]
+    Recipients {
+        /// All recipients of the envelope, in its order.
+        refusals: Vec<Refusal>,
+    },
+    /// Not sent, and a repetition may help: a 4xx answer, silence or a lost connection before the dot.
     #[error("not sent, failed for now at {phase}: {}", Said { code: *code, words })]
     Transient {
         /// Where it failed.
@@ -139,7 +188,21 @@ impl fmt::Display for Said<'_> {
     }
 }
 
+fn first(refusals: &[Refusal]) -> String {
+    refusals.first().map(ToString::to_string).unwrap_or_default()
+}
+
 impl DeliveryError {
+    /// A relay that cannot be used, with no reply code; `words` are made printable and addresses in them masked.
+    #[must_use]
+    pub fn unavailable(phase: Phase, words: &str) -> Self {
+        Self::Unavailable {
+            phase,
+            code: None,
+            words: sanitise(words),
+        }
+    }
+
     /// A transient failure with no reply code; `words` are made printable and addresses in them masked.
     #[must_use]
     pub fn transient(phase: Phase, words: &str) -> Self {
@@ -174,18 +237,24 @@ impl DeliveryError {
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         match self {
-            Self::Transient { phase, .. } | Self::Permanent { phase, .. } | Self::Uncertain { phase, .. } => {
-                Some(*phase)
-            }
+            Self::Unavailable { phase, .. }
+            | Self::Transient { phase, .. }
+            | Self::Permanent { phase, .. }
+            | Self::Uncertain { phase, .. } => Some(*phase),
+            Self::Recipients { .. } => Some(Phase::Recipient),
             Self::GateClosed => None,
         }
     }
 
-    /// The server's reply code, if it answered.
+    /// The server's reply code, if it answered; of several recipients, the first one's.
     #[must_use]
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Transient { code, .. } | Self::Permanent { code, .. } | Self::Uncertain { code, .. } => *code,
+            Self::Unavailable { code, .. }
+            | Self::Transient { code, .. }
+            | Self::Permanent { code, .. }
+            | Self::Uncertain { code, .. } => *code,
+            Self::Recipients { refusals } => refusals.first().and_then(|refusal| refusal.code),
             Self::GateClosed => None,
         }
     }

@@ -56,6 +56,12 @@ pub enum StoreError {
         /// The migrations that are not known.
         versions: String,
     },
+    /// The schema was made by an older version, and may not be changed by who asks.
+    #[error(
+        "the database has the schema of an older version, which may be serving with it: \
+         bring it up to date first, by starting this version or with `legwork migrate`"
+    )]
+    SchemaOlder,
     /// A file operation failed.
     #[error("{what} failed")]
     Io {
@@ -72,6 +78,16 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Busy(_) | Self::Closed)
+    }
+
+    /// Whether the same write would fail again however often it is tried: because of what it writes, or of what is there.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Statement(error) => dialect::is_permanent(error),
+            Self::Corrupt { .. } | Self::Panicked { .. } => true,
+            _ => false,
+        }
     }
 }
 

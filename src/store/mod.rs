@@ -51,6 +51,7 @@ pub use writer::Tx;
 
 use crate::domain::job::Queue;
 use crate::private;
+use migrate::OlderSchema;
 
 /// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
 pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;
@@ -80,6 +81,19 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, a migration fails, or the schema is newer than this binary.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_with(options, OlderSchema::Migrate)
+    }
+
+    /// Opens the database beside a service that may be running, and starts the writer; a new database gets its schema.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`StoreError::SchemaOlder`] when the schema is not this binary's, since bringing it up to date
+    /// would change it under the service.
+    pub fn open_beside(options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_with(options, OlderSchema::Refuse)
+    }
+
+    fn open_with(options: &StoreOptions, older: OlderSchema) -> Result<Self, StoreError> {
         if let Some(folder) = options.path.parent() {
             private::make_folder(folder).map_err(|source| StoreError::Io {
                 what: "making the folder",
@@ -90,7 +104,7 @@ impl Store {
             what: "making the database's file",
             source,
         })?;
-        migrate::bring_up_to_date(&options.path)?;
+        migrate::bring_up_to_date(&options.path, older)?;
         let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available))?;
         let readers = readers::Readers::open(&options.path, options.readers)?;
         Ok(Self {

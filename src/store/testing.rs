@@ -230,6 +230,14 @@ pub(crate) fn end(job: JobId, fence: i64, end: AttemptEnd, at: Timestamp) -> Att
     }
 }
 
+/// Makes all operators ordinary accounts, as another process might; answers how many there were.
+pub(crate) fn demote(path: &std::path::Path) -> usize {
+    let mut other = dialect::connect(path).unwrap();
+    diesel::sql_query("UPDATE accounts SET is_operator = 0 WHERE is_operator = 1")
+        .execute(&mut other)
+        .unwrap()
+}
+
 #[derive(QueryableByName)]
 struct Step {
     #[diesel(sql_type = Text)]

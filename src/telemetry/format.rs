@@ -1,5 +1,6 @@
 //! The two forms of the log.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
 
@@ -26,6 +27,15 @@ impl LogFormat {
         } else {
             Self::Json
         }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        })
     }
 }
 

@@ -12,6 +12,8 @@ pub mod event {
     pub const SERVING: &str = "serving";
     /// The service cannot start, or ends by itself; the process exits with 1.
     pub const SERVICE_FAILED: &str = "service_failed";
+    /// The service manager could not be told that the service is ready, or stops.
+    pub const NOTIFY_FAILED: &str = "notify_failed";
     /// Nobody may steer the service yet; the line says how to make an operator.
     pub const OPERATOR_MISSING: &str = "operator_missing";
     /// Jobs wait whose kinds this version does not know.
@@ -60,6 +62,8 @@ pub mod event {
     pub const CANCELS_UNSEEN: &str = "cancels_unseen";
     /// The end of an attempt could not be written yet, and is written again.
     pub const OUTCOME_RETRIED: &str = "outcome_retried";
+    /// The end of an attempt cannot be written as it was; the attempt is given up as failed instead.
+    pub const OUTCOME_REFUSED: &str = "outcome_refused";
     /// The end of an attempt was not written before the database was closed; the next start takes the job back.
     pub const OUTCOME_LOST: &str = "outcome_lost";
     /// A point of no return could not be noted, so that the attempt stopped before it.
@@ -70,6 +74,10 @@ pub mod event {
     pub const QUEUE_RESUMED: &str = "queue_resumed";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// The relay cannot be used: `error` says why. Mails wait until `relay_up`.
+    pub const RELAY_DOWN: &str = "relay_down";
+    /// The relay can be used again.
+    pub const RELAY_UP: &str = "relay_up";
     /// A report's file was built.
     pub const REPORT_BUILT: &str = "report_built";
     /// A report could not be built; its attempt failed.

@@ -29,7 +29,7 @@ impl Handler<Perform> for Worker {
     type Result = ResponseFuture<Option<Report>>;
 
     fn handle(&mut self, Perform(attempt): Perform, ctx: &mut Self::Context) -> Self::Result {
-        if let Some(job) = attempt.job() {
+        if let Some(job) = attempt.begin() {
             tracing::info!(
                 event = names::event::JOB_CLAIMED,
                 actor = ctx.name(),

@@ -74,6 +74,7 @@ impl Mailer {
             run_at: NOW,
             started_at: NOW,
             request_id: None,
+            result: None,
         };
         let id = job.id;
         let attempt = Attempt::new(AttemptParts {

@@ -1,8 +1,14 @@
 //! The mail transports against the world outside: a relay over TCP, a folder.
 
+mod opensmtpd;
 mod outbox;
+mod postfix;
+mod real_server;
 mod smtp_dialogue;
 mod smtp_failures;
+mod smtp_login;
+mod smtp_recipients;
+mod smtp_tls;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -36,7 +42,7 @@ fn mail(id: &str) -> Rendered {
 }
 
 /// Moves this runtime's clock; it stands still for no await but this one, or it would run ahead of the relay's answers.
-async fn let_pass(time: Duration) {
+pub(crate) async fn let_pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();

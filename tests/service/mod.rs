@@ -3,7 +3,11 @@
 mod command_line;
 mod crash;
 mod first_steps;
+mod help;
 mod log;
+mod mail;
 mod pages;
 mod reports;
+mod settings;
 mod shutdown;
+mod supervisors;

@@ -2,11 +2,13 @@
 //!
 //! Guarantees: it runs on a thread and a runtime of its own, so that it answers whatever the test's runtime does (a paused
 //! clock, a blocked thread); nothing in it sleeps (a slow answer is one that waits for a signal); what counts as taken is
-//! what was recorded at the final dot. It offers 8BITMIME and no PIPELINING.
+//! what was recorded at the final dot. It offers 8BITMIME, TLS and logins as it is told to, and no PIPELINING.
 //!
 //! Rules are tried in the order in which they were given; the first that fits a step, and is not used up, acts.
 
+mod login;
 mod session;
+mod step;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,43 +18,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(crate) use step::{Offer, OfferedLogin, OfferedTls, Step, Taken};
+
 /// How long a test waits for something that should happen at once.
 const WAIT_MAX: Duration = Duration::from_secs(20);
-
-/// A step of the dialogue at which the relay can be told to act otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Greeting,
-    Ehlo,
-    Mail,
-    Rcpt,
-    Data,
-    /// A line of the message has arrived.
-    Body,
-    /// The final dot has arrived.
-    Dot,
-    Rset,
-}
-
-/// A mail that the relay has taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Taken {
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    /// The message as sent, with the dots that were added for transparency taken away again.
-    pub(crate) data: Vec<u8>,
-    /// Without its angle brackets; empty if there is none.
-    pub(crate) message_id: String,
-    /// Which connection brought it, counted from 1.
-    pub(crate) connection: usize,
-}
-
-impl Taken {
-    /// The message as text.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.data.clone()).expect("the message is not UTF-8")
-    }
-}
 
 #[derive(Clone)]
 enum Act {
@@ -91,7 +60,7 @@ impl RuleAt<'_> {
     }
 
     /// Answers this instead, such as `450 4.2.1 busy`; several lines are given with `\r\n` between them. After 421 the relay
-    /// closes the connection, as the standard has it.
+    /// closes the connection, as the standard has it. A 2xx or 3xx changes the words and not what follows.
     pub(crate) fn reply(self, reply: &str) {
         self.act(Act::Reply(reply.to_owned()));
     }
@@ -186,6 +155,7 @@ struct Wish {
 }
 
 struct Shared {
+    offer: Offer,
     inner: Mutex<Inner>,
     counts: watch::Sender<Counts>,
     wish: watch::Sender<Wish>,
@@ -235,12 +205,18 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay on a free port of 127.0.0.1.
+    /// Starts a relay on a free port of 127.0.0.1, without TLS and logins.
     pub(crate) fn start() -> Self {
+        Self::offering(Offer::default())
+    }
+
+    /// Starts a relay with TLS and logins as `offer` has them.
+    pub(crate) fn offering(offer: Offer) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
+            offer,
             inner: Mutex::default(),
             counts: watch::Sender::new(Counts {
                 listening: true,
@@ -279,7 +255,10 @@ impl Relay {
 
     /// Where it listens, as the service's setting.
     pub(crate) fn url(&self) -> String {
-        format!("smtp://{}", self.address)
+        match self.shared.offer.tls {
+            OfferedTls::Implicit(_) => format!("smtps://{}", self.address),
+            OfferedTls::None | OfferedTls::StartTls(_) => format!("smtp://{}", self.address),
+        }
     }
 
     /// Begins a rule for a step.

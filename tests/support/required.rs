@@ -3,6 +3,8 @@
 //! A test that cannot run says so aloud. Where `LEGWORK_TEST_REQUIRE` names what it needs (a list such as
 //! `chromium,postgres`), it fails instead: so CI never passes by leaving something out.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The program that belongs to `what`, ready to be started; none, said aloud, if it is missing and not required.
@@ -15,11 +17,29 @@ pub(crate) fn program(what: &str, name: &str) -> Option<Command> {
     if found.is_ok_and(|status| status.success()) {
         return Some(Command::new(name));
     }
+    lacks(what, name);
+    None
+}
+
+/// Whether this test may go on with `what`, for which it needs all of `paths` and to be run by root; said aloud if not.
+pub(crate) fn by_root(what: &str, paths: &[&Path]) -> bool {
+    if let Some(path) = paths.iter().find(|path| !path.exists()) {
+        lacks(what, &path.display().to_string());
+        return false;
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        lacks(what, "root, who may start a mail server");
+        return false;
+    }
+    true
+}
+
+/// Says that `what` cannot be had for want of `missing`, and fails if it is required.
+fn lacks(what: &str, missing: &str) {
     let required = std::env::var("LEGWORK_TEST_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|one| one == what),
-        "{what} is required, and there is no {name}"
+        "{what} is required, and there is no {missing}"
     );
-    eprintln!("NOT RUN: this test needs {name} ({what}); with LEGWORK_TEST_REQUIRE={what} its absence fails");
-    None
+    eprintln!("NOT RUN: this test needs {missing} ({what}); with LEGWORK_TEST_REQUIRE={what} its absence fails");
 }

@@ -3,7 +3,15 @@
 use super::source::Source;
 
 /// Folders whose files the documents point at.
-const ROOTS: &[&str] = &["src/", "tests/", "migrations/", "benches/", "docs/", ".ci/"];
+const ROOTS: &[&str] = &[
+    "src/",
+    "tests/",
+    "migrations/",
+    "benches/",
+    "docs/",
+    "packaging/",
+    ".ci/",
+];
 
 /// Paths in backticks that `exists` does not know.
 pub(crate) fn paths(documents: &[Source], exists: impl Fn(&str) -> bool) -> Vec<String> {

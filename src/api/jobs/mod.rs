@@ -97,7 +97,7 @@ pub(super) async fn list_jobs(
     let next_cursor = next.map(cursor::write);
     let data: Result<Vec<_>, _> = found
         .into_iter()
-        .map(|(job, all)| JobView::of(job, all, &state))
+        .map(|(job, all)| view(job, all, &member, &state))
         .collect();
     Ok(HttpResponse::Ok().json(Page {
         data: data?,
@@ -121,7 +121,7 @@ pub(super) async fn show_job(
         job.map(|job| with_attempts(connection, job)).transpose()
     });
     let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(JobView::of(job, attempts, &state)?))
+    Ok(HttpResponse::Ok().json(view(job, attempts, &member, &state)?))
 }
 
 /// Cancels a job that waits or runs.
@@ -161,7 +161,7 @@ pub(super) async fn cancel_job(
     } else {
         HttpResponse::Ok()
     };
-    Ok(answer.json(JobView::of(job, attempts, &state)?))
+    Ok(answer.json(view(job, attempts, &member, &state)?))
 }
 
 /// Runs a finished job once more, its history kept.
@@ -198,7 +198,7 @@ pub(super) async fn retry_job(
         request_id = request.as_str(),
         "a job was ordered to run again"
     );
-    Ok(HttpResponse::Accepted().json(JobView::of(job, attempts, &state)?))
+    Ok(HttpResponse::Accepted().json(view(job, attempts, &member, &state)?))
 }
 
 /// How many mails a job sends.
@@ -221,6 +221,13 @@ async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Pr
 fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
     Ok((job, attempts))
+}
+
+/// The job as `member` may see it.
+fn view(job: JobRecord, attempts: Vec<AttemptRecord>, member: &Member, state: &State) -> Result<JobView, StoreError> {
+    let is_own = job.workspace == member.account.workspace;
+    let view = JobView::of(job, attempts, state)?;
+    Ok(if is_own { view } else { view.masked() })
 }
 
 fn refused(refusal: OrderRefused) -> Problem {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::clock::Timestamp;
+use crate::domain::email::EmailAddress;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptOutcome, JobState, Progress};
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
@@ -128,6 +129,25 @@ impl JobView {
             attempts: Vec::new(),
             attempts_omitted: None,
         }
+    }
+}
+
+impl JobView {
+    /// The job as whoever does not belong to its workspace may see it: an operator, who is shown no mail address in full.
+    pub(in crate::api) fn masked(mut self) -> Self {
+        if let Some(result) = &mut self.result {
+            mask_recipients(result);
+        }
+        self
+    }
+}
+
+/// Masks the addresses in the result of a mail.
+fn mask_recipients(result: &mut Value) {
+    let recipients = result.get_mut("recipients").and_then(Value::as_array_mut);
+    for to in recipients.into_iter().flatten().filter_map(|one| one.get_mut("to")) {
+        let address = to.as_str().and_then(|text| EmailAddress::parse(text).ok());
+        *to = Value::from(address.map(|address| address.masked()));
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn show_tree(_operator: Operator, state: web::Data<State>) -> H
     ),
 )]
 pub(super) async fn stream_events(
-    _operator: Operator,
+    operator: Operator,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -68,7 +68,7 @@ pub(super) async fn stream_events(
     let seen = request.headers().get("last-event-id");
     // One that is no number is not ours, and is as good as none.
     let seen = seen.and_then(|value| value.to_str().ok()?.parse().ok());
-    let events = stream::server_sent(state.tree.subscribe(), seen, state.shutdown.clone(), place);
+    let events = stream::server_sent(state.tree.subscribe(), seen, operator, state, place);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         // Proxies that gather an answer before they pass it on would hold the events back.

@@ -2,29 +2,39 @@
 //!
 //! Guarantees: a client that comes back with the id of the last event it saw misses none that the tree still remembers, and
 //! is told how many others passed it by; a stream that is silent is kept open by a comment; it ends with a last event when
-//! the service shuts down, so that no stream holds the shutdown up.
+//! the service shuts down, so that no stream holds the shutdown up, and when whoever reads it may not any more: that is looked
+//! at every [`RECHECK_EVERY`].
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Data};
 use futures_util::Stream;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
-use crate::api::ShutdownFlag;
+use crate::api::State;
+use crate::api::auth::Operator;
 use crate::supervision::{Event, Events, Heard};
 
 /// The longest silence: well below the minute after which proxies close a connection.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
+/// How long somebody reads on who may not any more: a login that ended, a key that was revoked, an operator who is none.
+const RECHECK_EVERY: Duration = Duration::from_secs(30);
+
 struct Live {
     /// Events from before the subscription.
     backlog: VecDeque<Bytes>,
     events: Events,
-    shutdown: ShutdownFlag,
+    state: Data<State>,
+    reader: Operator,
+    recheck_at: Instant,
+    ping_at: Instant,
     has_ended: bool,
     /// Given back when the client goes away.
     _place: OwnedSemaphorePermit,
@@ -34,7 +44,8 @@ struct Live {
 pub(super) fn server_sent(
     events: Events,
     seen: Option<u64>,
-    shutdown: ShutdownFlag,
+    reader: Operator,
+    state: Data<State>,
     place: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let latest = events.recent().last().map_or(0, |event| event.number);
@@ -44,7 +55,10 @@ pub(super) fn server_sent(
     let live = Live {
         backlog: missed.map(|event| written(event)).collect(),
         events,
-        shutdown,
+        state,
+        reader,
+        recheck_at: Instant::now() + RECHECK_EVERY,
+        ping_at: Instant::now() + PING_EVERY,
         has_ended: false,
         _place: place,
     };
@@ -62,20 +76,38 @@ impl Live {
         if self.has_ended {
             return None;
         }
-        let heard = tokio::select! {
-            biased;
-            () = self.shutdown.raised() => None,
-            heard = tokio::time::timeout(PING_EVERY, self.events.next()) => Some(heard),
-        };
-        match heard {
-            Some(Ok(Some(Heard::Event(event)))) => Some(written(&event)),
-            Some(Ok(Some(Heard::Missed(count)))) => Some(frame("missed", None, &json!({ "missed": count }))),
-            Some(Err(_silence)) => Some(Bytes::from_static(b": ping\n\n")),
-            Some(Ok(None)) | None => {
-                self.has_ended = true;
-                Some(frame("end", None, &json!({ "detail": "the service is shutting down" })))
+        let state = Data::clone(&self.state);
+        loop {
+            let heard = tokio::select! {
+                biased;
+                () = state.shutdown.raised() => return Some(self.end("the service is shutting down")),
+                () = tokio::time::sleep_until(self.recheck_at) => None,
+                heard = tokio::time::timeout_at(self.ping_at, self.events.next()) => Some(heard),
+            };
+            if let Some(heard) = heard {
+                return Some(self.told(heard));
             }
+            if !self.reader.is_still_one(&state).await {
+                return Some(self.end("whoever reads this is no operator any more, or not logged in"));
+            }
+            self.recheck_at = Instant::now() + RECHECK_EVERY;
         }
+    }
+
+    fn told(&mut self, heard: Result<Option<Heard>, Elapsed>) -> Bytes {
+        self.ping_at = Instant::now() + PING_EVERY;
+        match heard {
+            Ok(Some(Heard::Event(event))) => written(&event),
+            Ok(Some(Heard::Missed(count))) => frame("missed", None, &json!({ "missed": count })),
+            Err(_silence) => Bytes::from_static(b": ping\n\n"),
+            Ok(None) => self.end("the service is shutting down"),
+        }
+    }
+
+    /// The last event.
+    fn end(&mut self, detail: &'static str) -> Bytes {
+        self.has_ended = true;
+        frame("end", None, &json!({ "detail": detail }))
     }
 }
 

@@ -114,6 +114,38 @@ async fn every_wrong_parameter_of_a_list_is_named() {
 }
 
 #[actix_web::test]
+async fn an_operator_sees_no_address_of_anothers_mail_in_full() {
+    let world = World::new();
+    let ada = world.member("ada@example.org").await;
+    let operator = world.operator().await;
+    let body = json!({ "to": "bob@example.org", "subject": "Hello", "text": "Hello" });
+    world.post("/v1/emails", &ada, &body).await.is(202, &[]);
+    let claim = crate::store::ClaimRequest {
+        queue: crate::domain::job::Queue::Mail,
+        kinds: world.state.registry.of_queue(crate::domain::job::Queue::Mail),
+        limit: 1,
+        node: crate::domain::id::NodeId::generate(),
+        now: world.clock.now(),
+    };
+    let held = world.state.store.claim(claim).await.unwrap().jobs.remove(0);
+    let result = json!({ "recipients": [{ "to": "bob@example.org", "status": "sent", "reply": null }] });
+    let mut end = crate::store::testing::end(held.id, held.fence, AttemptEnd::Completed, world.clock.now());
+    end.result = Some(result.to_string());
+    world.state.store.finish(end).await.unwrap();
+    let path = format!("/v1/jobs/{}", held.id);
+    assert_eq!(world.get(&path, &ada).await.body["result"], result);
+    for path in [path.as_str(), "/v1/jobs?kind=email.send"] {
+        let answer = world.get(path, &operator).await;
+        answer.is(200, &[]);
+        assert!(
+            answer.text.contains("b***@example.org") && !answer.text.contains("bob@"),
+            "{}",
+            answer.text
+        );
+    }
+}
+
+#[actix_web::test]
 async fn a_waiting_job_is_cancelled_at_once_and_asking_again_is_answered_alike() {
     let world = World::new();
     let token = world.member("ada@example.org").await;

@@ -200,3 +200,49 @@ async fn at_most_32_streams_are_open_and_one_that_ends_makes_room() {
     open.pop();
     assert_eq!(world.stream(&token, None).await.status(), 200);
 }
+
+/// The pieces of a stream up to its end or to the time, which is paused.
+async fn read_for(body: &mut BoxBody, time: Duration) -> Vec<String> {
+    let (mut pieces, until) = (Vec::new(), tokio::time::Instant::now() + time);
+    while tokio::time::Instant::now() < until {
+        let piece = next(body).await.unwrap();
+        let is_last = piece.starts_with("event: end\n");
+        pieces.push(piece);
+        if is_last {
+            break;
+        }
+    }
+    pieces
+}
+
+#[actix_web::test]
+async fn a_stream_does_not_outlive_the_key_the_login_or_the_office_by_which_it_is_read() {
+    let world = World::new();
+    let login = world.operator().await;
+    let other = world.login("operator@example.org").await;
+    let key = world.api_key(&login).await;
+    let keys = world.get("/v1/api-keys", &login).await;
+    let key_uri = format!("/v1/api-keys/{}", keys.body["data"][0]["id"].as_str().unwrap());
+    let mut by_key = world.stream(&key, None).await.into_body();
+    let mut by_login = world.stream(&other, None).await.into_body();
+    let mut by_office = world.stream(&login, None).await.into_body();
+    world.delete(&key_uri, &login).await.is(204, &[]);
+    world.delete("/v1/sessions/current", &other).await.is(204, &[]);
+    tokio::time::pause();
+    for stream in [&mut by_key, &mut by_login] {
+        let pieces = read_for(stream, Duration::from_secs(60)).await;
+        assert!(pieces.last().unwrap().starts_with("event: end\n"), "{pieces:?}");
+        assert!(
+            pieces.len() <= 3,
+            "it was read for longer than half a minute: {pieces:?}"
+        );
+        assert_eq!(next(stream).await, None);
+    }
+    let pieces = read_for(&mut by_office, Duration::from_secs(70)).await;
+    assert!(pieces.iter().all(|piece| piece == ": ping\n\n"), "{pieces:?}");
+    let demote = crate::store::testing::demote(world.state.store.path());
+    assert_eq!(demote, 1);
+    world.advance(Duration::from_secs(2));
+    let pieces = read_for(&mut by_office, Duration::from_secs(60)).await;
+    assert!(pieces.last().unwrap().starts_with("event: end\n"), "{pieces:?}");
+}

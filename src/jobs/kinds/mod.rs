@@ -6,6 +6,7 @@ mod account_exists;
 mod email_send;
 mod postbox;
 mod probe;
+mod recipients;
 mod registration_mail;
 mod report_build;
 

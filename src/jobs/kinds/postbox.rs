@@ -3,17 +3,25 @@
 //! What is promised: a mail whose delivery failed before its final dot was not sent and is tried again; one that the server
 //! took is never sent again by a finished attempt; silence after the dot goes to the kind's rule. `Message-ID` and `Date`
 //! are the same over all attempts, so that a reader's program can fold what came twice.
+//!
+//! Each recipient is told apart: who is refused for good is listed and the others get the mail; who is refused for now is
+//! tried again alone. The job is completed once nobody waits any more and somebody has got the mail.
+//!
+//! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
+//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde_json::json;
 
+use super::recipients::Recipients;
 use crate::domain::email::EmailAddress;
 use crate::domain::job::Backoff;
-use crate::jobs::{JobContext, Outcome};
+use crate::domain::token::random_bytes;
+use crate::jobs::{Failure, JobContext, Outcome, RetryWish};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Message, RenderError, Sender, TemplateError, Templates, Transport,
+    Content, DeliveryError, Gate, GateClosed, Message, Receipt, RenderError, Rendered, Sender, TemplateError,
+    Templates, Transport,
 };
 use crate::telemetry;
 
@@ -24,8 +32,20 @@ pub(super) const MAIL_BACKOFF: Backoff = Backoff {
     cap: std::time::Duration::from_secs(600),
 };
 
-/// With [`MAIL_BACKOFF`], twenty attempts reach over two hours.
-pub(super) const MAIL_ATTEMPTS_MAX: u32 = 20;
+/// With [`MAIL_BACKOFF`], fifty attempts reach over seven hours: a relay whose disk is full, or that is told to hold all
+/// mail back, has that long. (One that cannot be used at all has [`SNOOZES_MAX`].)
+pub(super) const MAIL_ATTEMPTS_MAX: u32 = 50;
+
+/// How long to wait for a relay that cannot be used: seconds for one that restarts, and then a quarter of an hour, within
+/// which a mail goes out after the relay is back.
+const RELAY_AWAY: Backoff = Backoff {
+    base: std::time::Duration::from_secs(15),
+    cap: std::time::Duration::from_secs(900),
+};
+
+/// After so many attempts a relay that cannot be used spends them. With [`RELAY_AWAY`] that takes three days: a long
+/// weekend, after which a mail is hardly of use; and a job keeps a record of each attempt, so that there must be an end.
+const SNOOZES_MAX: u32 = 300;
 
 /// How long one attempt may take: the ten minutes that a server may think about the final dot (RFC 5321 §4.5.3.2.6), and
 /// the steps before it.
@@ -83,10 +103,13 @@ impl Postbox {
 
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
-        let rendered = match self.message(sending, ctx).render() {
+        let recipients = Recipients::resume(&sending.to, ctx.earlier_result());
+        // All attempts send the same bytes, whomever this one is for.
+        let mut rendered = match self.message(sending, ctx).render() {
             Ok(rendered) => rendered,
             Err(error) => return unrenderable(&error),
         };
+        rendered.envelope.to = recipients.open();
         let gate = AttemptGate(ctx);
         let delivery = self.inner.transport.deliver(&rendered, &gate);
         tokio::pin!(delivery);
@@ -102,24 +125,13 @@ impl Postbox {
             }
         };
         match delivered {
-            Ok(receipt) => {
-                tracing::info!(
-                    event = telemetry::names::event::MAIL_SENT,
-                    job = %ctx.job(),
-                    recipients = rendered.envelope.to.len(),
-                    reply = receipt.words,
-                    "a mail was handed over"
-                );
-                Outcome::Completed(Some(
-                    json!({ "message_id": rendered.message_id, "reply": receipt.words }),
-                ))
-            }
+            Ok(receipt) => taken(recipients, &receipt, &rendered, ctx),
             Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
             // Nothing was sent, and nobody asked to stop: the database did not take the note.
             Err(DeliveryError::GateClosed) => Outcome::retry("the point of no return could not be written down"),
-            Err(error @ DeliveryError::Transient { .. }) => Outcome::retry(error.to_string()),
-            Err(error @ DeliveryError::Permanent { .. }) => Outcome::permanent(error.to_string()),
+            Err(error @ DeliveryError::Unavailable { .. }) => unavailable(&error, ctx),
             Err(error @ DeliveryError::Uncertain { .. }) => Outcome::Uncertain(error.to_string()),
+            Err(error) => not_taken(recipients, &error, &rendered),
         }
     }
 
@@ -136,6 +148,55 @@ impl Postbox {
             html: sending.content.html,
             job: Some(job),
         }
+    }
+}
+
+fn taken(mut recipients: Recipients, receipt: &Receipt, rendered: &Rendered, ctx: &JobContext) -> Outcome {
+    recipients.taken(receipt);
+    tracing::info!(
+        event = telemetry::names::event::MAIL_SENT,
+        job = %ctx.job(),
+        recipients = rendered.envelope.to.len().saturating_sub(receipt.refusals.len()),
+        not_taken = receipt.refusals.len(),
+        reply = receipt.words,
+        "a mail was handed over"
+    );
+    finished(&recipients, recipients.summary(), rendered)
+}
+
+fn not_taken(mut recipients: Recipients, error: &DeliveryError, rendered: &Rendered) -> Outcome {
+    recipients.not_taken(error);
+    let words = match error {
+        DeliveryError::Recipients { .. } => recipients.summary(),
+        other => other.to_string(),
+    };
+    finished(&recipients, words, rendered)
+}
+
+fn finished(recipients: &Recipients, words: String, rendered: &Rendered) -> Outcome {
+    let result = Some(recipients.result(&rendered.message_id));
+    let retry = match (recipients.is_left(), recipients.is_anybody_reached()) {
+        (false, true) => return Outcome::Completed(result),
+        (false, false) => RetryWish::Never,
+        (true, _) => RetryWish::Backoff,
+    };
+    Outcome::Failed(Failure {
+        error: words,
+        retry,
+        result,
+    })
+}
+
+fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {
+    let claims = u32::try_from(ctx.fence()).unwrap_or(u32::MAX);
+    if claims > SNOOZES_MAX {
+        return Outcome::retry(error.to_string());
+    }
+    // Without randomness the mails come back together, which the relay's own limit of connections bounds.
+    let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
+    Outcome::Snoozed {
+        wait: RELAY_AWAY.after(claims, random),
+        why: Some(error.to_string()),
     }
 }
 

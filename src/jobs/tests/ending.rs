@@ -17,6 +17,7 @@ async fn what_the_work_answers_is_what_is_written() {
         Outcome::Failed(Failure {
             error: "no luck".to_owned(),
             retry,
+            result: None,
         })
     };
     let answers: [(Outcome, IsRight); 7] = [
@@ -28,7 +29,7 @@ async fn what_the_work_answers_is_what_is_written() {
         (failed(RetryWish::After(after)), |end| {
             end == AttemptEnd::Failed(Retry::At(NOW.plus(Duration::from_secs(7))))
         }),
-        (Outcome::Snoozed(after), |end| {
+        (Outcome::Snoozed { wait: after, why: None }, |end| {
             end == AttemptEnd::Snoozed(NOW.plus(Duration::from_secs(7)))
         }),
         (Outcome::Cancelled, |end| end == AttemptEnd::Cancelled),
@@ -226,4 +227,41 @@ async fn a_panic_anywhere_in_the_work_is_a_panicked_attempt_is_tried_again_and_k
         );
         assert_eq!(error(end), "the work panicked", "{text}");
     }
+}
+
+/// Panics when it is asked for its rule.
+struct Undecided;
+
+impl Kind for Undecided {
+    type Args = ();
+
+    const NAME: &'static str = "test.undecided";
+    const VERSION: u32 = 2;
+    const QUEUE: Queue = Queue::Probes;
+    const MAX_ATTEMPTS: u32 = 3;
+    const TIMEOUT: Duration = LIMIT;
+    const BACKOFF: Backoff = Scripted::BACKOFF;
+
+    fn when_uncertain(&self, (): &()) -> WhenUncertain {
+        panic!("it cannot say")
+    }
+
+    async fn perform(&self, (): (), _: JobContext) -> Outcome {
+        panic!("it began")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_panics_when_asked_for_its_rule_spends_its_attempt_and_does_not_blame_the_worker() {
+    let bench = Bench::new();
+    let attempt = bench.attempt(Arc::new(Undecided));
+    let received = attempt.receive();
+    attempt.run(received).await.unwrap();
+    let end = bench.written().await;
+    assert!(
+        matches!(end.end, AttemptEnd::Panicked(_)) && is_retried(end.end),
+        "{:?}",
+        end.end
+    );
+    assert_eq!(error(&end), "the work panicked");
 }

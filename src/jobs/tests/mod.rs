@@ -93,6 +93,7 @@ impl Bench {
                 run_at: NOW,
                 started_at: NOW,
                 request_id: None,
+                result: None,
             },
             attempts: Attempts::new(),
             ledger: MemoryLedger::new(),

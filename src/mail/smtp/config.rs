@@ -3,18 +3,25 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::login::Login;
+use super::trust::Trust;
+
 /// The relay and the limits of a dialogue with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SmtpConfig {
     /// Name or IP address of the relay, IPv6 without brackets.
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// How the connection is encrypted.
+    pub security: Security,
+    /// Who we are to the relay, if it wants to know.
+    pub login: Option<Login>,
     /// How we name ourselves in EHLO.
     pub hello_name: HelloName,
     /// How long resolving the name and connecting may take together.
     pub connect_timeout: Duration,
-    /// How long the greeting with EHLO, and the answer to each command before the message, may take.
+    /// How long the greeting with EHLO, the TLS handshake, and the answer to each command before the message, may take.
     pub command_timeout: Duration,
     /// How long sending the message and waiting for the answer to its final dot may take.
     pub dot_timeout: Duration,
@@ -23,7 +30,7 @@ pub struct SmtpConfig {
 }
 
 impl SmtpConfig {
-    /// The defaults for a relay: 30 s to connect, 60 s a command, 10 min for the message with its dot, 8 idle connections.
+    /// The defaults for a relay: no encryption and no login, 30 s to connect, 60 s a command, 10 min for the message with its dot, 8 idle connections.
     ///
     /// A command gets 60 s where RFC 5321 §4.5.3.2 suggests 5 min: nothing is sent yet, so giving up costs one repetition,
     /// whereas each stuck dialogue holds one of the mailer's few slots. Giving up on the answer to the dot costs certainty,
@@ -33,6 +40,8 @@ impl SmtpConfig {
         Self {
             host: host.into(),
             port,
+            security: Security::None,
+            login: None,
             hello_name: HelloName::default(),
             connect_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_secs(60),
@@ -41,15 +50,33 @@ impl SmtpConfig {
         }
     }
 
-    /// The relay as `smtp://host:port`.
+    /// The relay as `smtp://host:port` or `smtps://host:port`.
     #[must_use]
     pub(in crate::mail) fn url(&self) -> String {
+        let scheme = match self.security {
+            Security::Tls(_) => "smtps",
+            _ => "smtp",
+        };
         if self.host.contains(':') {
-            format!("smtp://[{}]:{}", self.host, self.port)
+            format!("{scheme}://[{}]:{}", self.host, self.port)
         } else {
-            format!("smtp://{}:{}", self.host, self.port)
+            format!("{scheme}://{}:{}", self.host, self.port)
         }
     }
+}
+
+/// How a connection to the relay is encrypted.
+#[derive(Clone, Debug)]
+pub enum Security {
+    /// Not at all.
+    None,
+    /// By STARTTLS where the server offers it, and else not at all: with [`Trust::anybody`], since who could show a false
+    /// certificate could as well take the offer away.
+    Opportunistic(Trust),
+    /// By STARTTLS, or the relay is not used.
+    StartTls(Trust),
+    /// From the first byte.
+    Tls(Trust),
 }
 
 /// The name in EHLO: a host name, or an address literal in brackets.

@@ -1,6 +1,7 @@
-//! One mail's dialogue with the relay: EHLO, MAIL, RCPT for each, DATA, the gate, the message with its final dot.
+//! One mail's dialogue with the relay: MAIL, RCPT for each, DATA, the gate, the message with its final dot.
 //!
 //! lettre writes the commands and reads the answers; the order, the timeouts and the meaning of each failure are here.
+//! How a connection comes about is in `connect`.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,24 +10,50 @@ use std::time::Duration;
 use lettre::Address;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::{Code, Response, Severity};
-use tokio::net::TcpStream;
+use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter, ServerInfo};
+use lettre::transport::smtp::response::{Response, Severity};
 use tokio::time::timeout;
 
+use super::answer::{number, said, silence, words_of};
 use super::config::SmtpConfig;
+use super::connect::connect;
 use crate::domain::email::EmailAddress;
 use crate::mail::message::Rendered;
-use crate::mail::transport::{DeliveryError, Gate, GateClosed, Phase, Receipt};
+use crate::mail::transport::{DeliveryError, Gate, GateClosed, Phase, Receipt, Refusal};
 use crate::mail::words::sanitise;
 
-/// An open connection on which EHLO was answered.
-pub(super) type Connection = AsyncSmtpConnection;
+/// An open connection on which a mail can be begun: encrypted and logged in as the settings ask for.
+pub(super) struct Connection {
+    session: AsyncSmtpConnection,
+    is_encrypted: bool,
+}
+
+impl Connection {
+    pub(super) fn new(session: AsyncSmtpConnection, is_encrypted: bool) -> Self {
+        Self { session, is_encrypted }
+    }
+
+    /// Whether nobody on the way can read along.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// What the server said to the last EHLO.
+    pub(super) fn server_info(&self) -> &ServerInfo {
+        self.session.server_info()
+    }
+
+    pub(super) async fn command(&mut self, command: impl Display) -> Result<Response, lettre::transport::smtp::Error> {
+        self.session.command(command).await
+    }
+}
 
 /// How long forgetting a refused mail may take: it only saves the connection, so it is not worth the time of a command.
 const RESET_TIMEOUT: Duration = Duration::from_secs(5);
 /// The reply with which a server says that it is closing the connection (RFC 5321 §3.8).
-const CLOSING: u16 = 421;
+pub(super) const CLOSING: u16 = 421;
+/// The replies with which a server asks for a login, or for a better one (RFC 4954 §6), at commands that are none.
+const LOGIN_WANTED: [u16; 4] = [530, 534, 535, 538];
 
 /// Why a dialogue stopped, and whether its connection can still be used.
 pub(super) enum Stop {
@@ -51,17 +78,13 @@ pub(super) struct Dialogue<'a> {
     config: &'a SmtpConfig,
     mail: &'a Rendered,
     sender: Address,
-    recipients: Vec<(&'a EmailAddress, Address)>,
+    recipients: Vec<Address>,
 }
 
 impl<'a> Dialogue<'a> {
     pub(super) fn new(config: &'a SmtpConfig, mail: &'a Rendered) -> Result<Self, DeliveryError> {
         let sender = address(&mail.envelope.from, Phase::Sender)?;
-        let recipients = mail
-            .envelope
-            .to
-            .iter()
-            .map(|to| Ok((to, address(to, Phase::Recipient)?)));
+        let recipients = mail.envelope.to.iter().map(|to| address(to, Phase::Recipient));
         let recipients: Vec<_> = recipients.collect::<Result<_, DeliveryError>>()?;
         if recipients.is_empty() {
             return Err(DeliveryError::permanent(Phase::Recipient, "the mail has no recipient"));
@@ -76,43 +99,11 @@ impl<'a> Dialogue<'a> {
 
     /// A fresh connection, up to and including the answer to MAIL.
     pub(super) async fn connect_and_name_sender(&self) -> Result<Connection, DeliveryError> {
-        let mut connection = self.connect().await?;
+        let mut connection = connect(self.config).await?;
         match self.name_sender(&mut connection).await {
             Ok(()) => Ok(connection),
             // Not worth keeping: a fresh connection on which the first mail was refused.
             Err(Stop::Refused(error) | Stop::Broken { error, .. }) => Err(error),
-        }
-    }
-
-    async fn connect(&self) -> Result<Connection, DeliveryError> {
-        let limit = self.config.connect_timeout;
-        let target = (self.config.host.as_str(), self.config.port);
-        let stream = match timeout(limit, TcpStream::connect(target)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(DeliveryError::transient(Phase::Connect, &error.to_string())),
-            Err(_) => return Err(DeliveryError::transient(Phase::Connect, &silence(limit))),
-        };
-        // A dialogue is a chain of small writes; Nagle's algorithm would hold each back for the peer's delayed answer.
-        if let Err(error) = stream.set_nodelay(true) {
-            return Err(DeliveryError::transient(Phase::Connect, &error.to_string()));
-        }
-        let hello = ClientId::Domain(self.config.hello_name.as_str().to_owned());
-        let limit = self.config.command_timeout;
-        match timeout(
-            limit,
-            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello),
-        )
-        .await
-        {
-            Ok(Ok(connection)) => Ok(connection),
-            // A 5xx here is about us or the relay, never about this mail: retried, or one wrong setting of the relay would
-            // discard every mail in the queue.
-            Ok(Err(error)) => Err(DeliveryError::Transient {
-                phase: Phase::Greeting,
-                code: error.status().and_then(number),
-                words: words_of(&error),
-            }),
-            Err(_) => Err(DeliveryError::transient(Phase::Greeting, &silence(limit))),
         }
     }
 
@@ -132,14 +123,11 @@ impl<'a> Dialogue<'a> {
             .await
     }
 
-    /// RCPT for each, DATA, the gate, the message and its dot.
+    /// RCPT for each, DATA, the gate, the message and its dot. Who is refused at RCPT is left out, unless that is everybody.
     pub(super) async fn carry(&self, connection: &mut Connection, gate: &dyn Gate) -> Result<Receipt, Stop> {
-        for (shown, recipient) in &self.recipients {
-            let command = Rcpt::new(recipient.clone(), Vec::new());
-            let answer = self
-                .step(connection, Phase::Recipient, command, Severity::PositiveCompletion)
-                .await;
-            answer.map_err(|stop| name_recipient(stop, shown))?;
+        let refusals = self.name_recipients(connection).await?;
+        if refusals.len() == self.recipients.len() {
+            return Err(Stop::Refused(DeliveryError::Recipients { refusals }));
         }
         self.step(connection, Phase::Data, Data, Severity::PositiveIntermediate)
             .await?;
@@ -147,7 +135,31 @@ impl<'a> Dialogue<'a> {
         gate.open()
             .await
             .map_err(|GateClosed| Stop::broken(DeliveryError::GateClosed))?;
-        self.send_message(connection).await
+        let words = self.send_message(connection).await?;
+        Ok(Receipt { words, refusals })
+    }
+
+    async fn name_recipients(&self, connection: &mut Connection) -> Result<Vec<Refusal>, Stop> {
+        let mut refusals = Vec::new();
+        for (position, recipient) in self.recipients.iter().enumerate() {
+            let command = Rcpt::new(recipient.clone(), Vec::new());
+            let answer = self
+                .step(connection, Phase::Recipient, command, Severity::PositiveCompletion)
+                .await;
+            let (is_final, code, words) = match answer {
+                Ok(()) => continue,
+                Err(Stop::Refused(DeliveryError::Permanent { code, words, .. })) => (true, code, words),
+                Err(Stop::Refused(DeliveryError::Transient { code, words, .. })) => (false, code, words),
+                Err(stop) => return Err(stop),
+            };
+            refusals.push(Refusal {
+                position,
+                is_final,
+                code,
+                words,
+            });
+        }
+        Ok(refusals)
     }
 
     /// Makes the server forget a refused mail; whether the connection can be used again.
@@ -175,7 +187,7 @@ impl<'a> Dialogue<'a> {
         }
     }
 
-    async fn send_message(&self, connection: &mut Connection) -> Result<Receipt, Stop> {
+    async fn send_message(&self, connection: &mut Connection) -> Result<String, Stop> {
         // lettre ends the message with CRLF, dot, CRLF; without ours taken off, each mail would grow by an empty line.
         let message = self.mail.bytes.strip_suffix(b"\r\n").unwrap_or(&self.mail.bytes);
         // lettre asks for the next piece when the last one is written and flushed: then the dot comes next.
@@ -185,15 +197,15 @@ impl<'a> Dialogue<'a> {
             None
         }));
         let limit = self.config.dot_timeout;
-        let answer = timeout(limit, connection.message_iter(pieces)).await;
+        let answer = timeout(limit, connection.session.message_iter(pieces)).await;
         let no_answer = |words: &str| match dot_begun.load(Ordering::Relaxed) {
             true => Stop::broken(DeliveryError::uncertain(words)),
             false => Stop::broken(DeliveryError::transient(Phase::Data, words)),
         };
         match answer {
-            Ok(Ok(answer)) if answer.code().severity == Severity::PositiveCompletion => Ok(Receipt {
-                words: sanitise(&format!("{} {}", answer.code(), said(&answer))),
-            }),
+            Ok(Ok(answer)) if answer.code().severity == Severity::PositiveCompletion => {
+                Ok(sanitise(&format!("{} {}", answer.code(), said(&answer))))
+            }
             Ok(Ok(answer)) => Err(Stop::broken(DeliveryError::Uncertain {
                 phase: Phase::Dot,
                 code: number(answer.code()),
@@ -210,6 +222,13 @@ impl<'a> Dialogue<'a> {
 fn stop_of(error: &lettre::transport::smtp::Error, phase: Phase) -> Stop {
     let words = words_of(error);
     match error.status() {
+        Some(status) if number(status).is_some_and(|code| LOGIN_WANTED.contains(&code)) => {
+            Stop::Refused(DeliveryError::Unavailable {
+                phase: Phase::Login,
+                code: number(status),
+                words,
+            })
+        }
         Some(status) if status.severity == Severity::PermanentNegativeCompletion => {
             Stop::Refused(DeliveryError::Permanent {
                 phase,
@@ -238,55 +257,9 @@ fn stop_of(error: &lettre::transport::smtp::Error, phase: Phase) -> Stop {
     }
 }
 
-fn name_recipient(stop: Stop, recipient: &EmailAddress) -> Stop {
-    let name = |error: DeliveryError| match error {
-        DeliveryError::Transient { phase, code, words } => DeliveryError::Transient {
-            phase,
-            code,
-            words: sanitise(&format!("{}: {words}", recipient.masked())),
-        },
-        DeliveryError::Permanent { phase, code, words } => DeliveryError::Permanent {
-            phase,
-            code,
-            words: sanitise(&format!("{}: {words}", recipient.masked())),
-        },
-        other => other,
-    };
-    match stop {
-        Stop::Refused(error) => Stop::Refused(name(error)),
-        Stop::Broken { error, stale } => Stop::Broken {
-            error: name(error),
-            stale,
-        },
-    }
-}
-
 fn address(address: &EmailAddress, phase: Phase) -> Result<Address, DeliveryError> {
     address
         .as_str()
         .parse()
         .map_err(|error: lettre::address::AddressError| DeliveryError::permanent(phase, &format!("{address}: {error}")))
-}
-
-/// What the server said, or what happened to the connection.
-fn words_of(error: &lettre::transport::smtp::Error) -> String {
-    let said = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    if error.is_response() {
-        return sanitise(&format!(
-            "the server closed the connection, or its answer is not SMTP ({said})"
-        ));
-    }
-    sanitise(&said)
-}
-
-fn said(answer: &Response) -> String {
-    answer.message().collect::<Vec<_>>().join(" ")
-}
-
-fn silence(limit: Duration) -> String {
-    format!("no answer within {} s", limit.as_secs_f32())
-}
-
-fn number(code: Code) -> Option<u16> {
-    code.to_string().parse().ok()
 }

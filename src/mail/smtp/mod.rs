@@ -1,23 +1,35 @@
 //! Delivery to an SMTP relay, driven step by step so that each way to fail is told apart.
 //!
 //! Guarantees: the gate is asked after the server has taken the sender, all recipients and DATA, and before the first byte
-//! of the message; a mail goes to all of its recipients or to none (if one is refused, the dialogue is reset and nothing is
-//! sent to anybody); only silence, or an answer that is none, after the final dot was begun is uncertain; a delivery that
-//! is dropped half-way closes its connection, which is never used again.
+//! of the message; a mail goes to those recipients whom the server takes, and the others are named with what it said; only
+//! silence, or an answer that is none, after the final dot was begun is uncertain; a delivery that is dropped half-way
+//! closes its connection, which is never used again; what is wrong with the relay or with our settings (no connection, no
+//! encryption, no login) is told apart from what is wrong with a mail; a password goes only over a connection that is as
+//! safe as the settings ask for, and into no error.
 //!
-//! Left out: TLS, AUTH, PIPELINING, SIZE, and MX lookup (it speaks to one relay). A connection belongs to the runtime on
+//! Left out: PIPELINING, SIZE, HELO for servers from before 1995, and MX lookup (it speaks to one relay). A connection belongs to the runtime on
 //! which it was opened: use one `SmtpTransport` from one runtime, or accept that a connection of a runtime that has ended is
 //! found broken and replaced.
 
+mod answer;
+mod breaker;
 mod config;
+mod connect;
 mod dialogue;
+mod handshake;
+mod login;
 mod pool;
+mod stream;
+mod trust;
 
 use futures_util::future::BoxFuture;
 
-pub use config::{HelloName, HelloNameError, SmtpConfig};
-use dialogue::{Dialogue, Stop};
+use breaker::Breaker;
+pub use config::{HelloName, HelloNameError, Security, SmtpConfig};
+use dialogue::{Connection, Dialogue, Stop};
+pub use login::Login;
 use pool::Pool;
+pub use trust::{Trust, TrustError};
 
 use super::message::Rendered;
 use super::transport::{DeliveryError, Gate, Receipt, Transport};
@@ -26,6 +38,7 @@ use super::transport::{DeliveryError, Gate, Receipt, Transport};
 pub struct SmtpTransport {
     config: SmtpConfig,
     idle: Pool,
+    breaker: Breaker,
 }
 
 impl SmtpTransport {
@@ -33,7 +46,8 @@ impl SmtpTransport {
     #[must_use]
     pub fn new(config: SmtpConfig) -> Self {
         let idle = Pool::new(config.max_idle);
-        Self { config, idle }
+        let breaker = Breaker::new(config.url());
+        Self { config, idle, breaker }
     }
 
     /// How many connections are kept idle now, those that will not be used again because they are too old included.
@@ -44,26 +58,16 @@ impl SmtpTransport {
 
     async fn run(&self, mail: &Rendered, gate: &dyn Gate) -> Result<Receipt, DeliveryError> {
         let dialogue = Dialogue::new(&self.config, mail)?;
-        let mut connection = match self.idle.take() {
-            None => dialogue.connect_and_name_sender().await,
-            Some(mut reused) => match dialogue.name_sender(&mut reused).await {
-                // The server has closed it while it was idle, or says that it is about to: nothing was lost but time.
-                Err(Stop::Broken { stale: true, .. }) => dialogue.connect_and_name_sender().await,
-                Err(Stop::Refused(error)) => {
-                    self.reset_and_keep(&dialogue, reused).await;
-                    return Err(error);
-                }
-                Err(Stop::Broken { error, .. }) => return Err(error),
-                Ok(()) => Ok(reused),
-            },
-        }?;
-        let carried = dialogue.carry(&mut connection, gate).await;
-        match carried {
+        let mut connection = self.begin(&dialogue).await?;
+        match dialogue.carry(&mut connection, gate).await {
             Ok(receipt) => {
                 self.idle.put(connection);
                 Ok(receipt)
             }
             Err(Stop::Refused(error)) => {
+                if matches!(error, DeliveryError::Unavailable { .. }) {
+                    self.breaker.failed(&error);
+                }
                 self.reset_and_keep(&dialogue, connection).await;
                 Err(error)
             }
@@ -71,8 +75,47 @@ impl SmtpTransport {
         }
     }
 
+    /// A connection, an idle one if there is one, on which MAIL was taken.
+    async fn begin(&self, dialogue: &Dialogue<'_>) -> Result<Connection, DeliveryError> {
+        let Some(mut reused) = self.idle.take() else {
+            return self.begin_afresh(dialogue).await;
+        };
+        match dialogue.name_sender(&mut reused).await {
+            Ok(()) => {
+                self.breaker.worked();
+                Ok(reused)
+            }
+            // The server has closed it while it was idle, or says that it is about to: nothing was lost but time.
+            Err(Stop::Broken { stale: true, .. }) => self.begin_afresh(dialogue).await,
+            Err(Stop::Refused(error)) => {
+                self.reset_and_keep(dialogue, reused).await;
+                Err(error)
+            }
+            Err(Stop::Broken { error, .. }) => Err(error),
+        }
+    }
+
+    async fn begin_afresh(&self, dialogue: &Dialogue<'_>) -> Result<Connection, DeliveryError> {
+        let pass = self.breaker.enter()?;
+        let begun = dialogue.connect_and_name_sender().await;
+        match &begun {
+            Ok(_) => pass.worked(),
+            // Lost, or silent, or closing: no better than no connection.
+            Err(
+                error @ DeliveryError::Transient {
+                    code: None | Some(dialogue::CLOSING),
+                    ..
+                },
+            )
+            | Err(error @ DeliveryError::Unavailable { .. }) => pass.failed(error),
+            // It answered, and that is about the mail.
+            Err(_) => pass.worked(),
+        }
+        begun
+    }
+
     /// Keeps a connection on which a command was refused, once the server has forgotten the mail.
-    async fn reset_and_keep(&self, dialogue: &Dialogue<'_>, mut connection: dialogue::Connection) {
+    async fn reset_and_keep(&self, dialogue: &Dialogue<'_>, mut connection: Connection) {
         if dialogue.reset(&mut connection).await {
             self.idle.put(connection);
         }

@@ -101,6 +101,24 @@ pub(super) fn is_transient(error: &DieselError) -> bool {
     }
 }
 
+/// Whether the same statement would fail again for as long as its values and the file are what they are.
+pub(super) fn is_permanent(error: &DieselError) -> bool {
+    use DatabaseErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
+    match error {
+        DieselError::DatabaseError(kind, details) => {
+            matches!(
+                kind,
+                CheckViolation | ForeignKeyViolation | NotNullViolation | UniqueViolation
+            ) || matches!(
+                details.message(),
+                "database disk image is malformed" | "file is not a database"
+            )
+        }
+        DieselError::DeserializationError(_) | DieselError::SerializationError(_) => true,
+        _ => false,
+    }
+}
+
 /// Whether somebody else held the database for longer than a statement waits.
 pub(super) fn is_locked(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, details) if details.message() == LOCKED)

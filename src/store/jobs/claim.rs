@@ -92,6 +92,8 @@ pub struct ClaimedJob {
     pub started_at: Timestamp,
     /// The request that caused it.
     pub request_id: Option<String>,
+    /// What an earlier attempt answered, as JSON.
+    pub result: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -260,5 +262,6 @@ fn claimed(row: &ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<Claim
         run_at: Timestamp::from_micros(standing.run_at),
         started_at: request.now,
         request_id: row.request_id.clone(),
+        result: standing.result.clone(),
     })
 }

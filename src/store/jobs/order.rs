@@ -51,8 +51,8 @@ pub fn cancel(
     found(connection, id, scope)
 }
 
-/// Makes a finished job available again, with one attempt more, or a retryable one due at once. Answers the job as it is
-/// then.
+/// Makes a finished job available again, with one attempt more, or a retryable one due at once. Its result stays, since
+/// the next attempt may go on from it. Answers the job as it is then.
 ///
 /// # Errors
 /// [`OrderRefused`] when there is no such job in the scope, or it waits or runs anyway.
@@ -72,7 +72,6 @@ pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Res
             jobs::no_return_at.eq(None::<i64>),
             jobs::finished_at.eq(None::<i64>),
             jobs::cause.eq(None::<String>),
-            jobs::result.eq(None::<String>),
             jobs::worker_panics.eq(i64::from(next.worker_panics)),
             jobs::deaths.eq(i64::from(next.deaths)),
         ))

@@ -46,7 +46,7 @@ pub struct JobRecord {
     pub cancel_requested_at: Option<Timestamp>,
     /// Why it ended, where the state alone does not say it.
     pub cause: Option<String>,
-    /// What the work answered, as JSON.
+    /// What the latest attempt that answered something answered, as JSON; the next one finds it.
     pub result: Option<String>,
     /// How far the latest attempt came.
     pub progress: Option<Progress>,

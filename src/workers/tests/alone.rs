@@ -44,6 +44,7 @@ impl Alone {
             run_at: NOW,
             started_at: NOW,
             request_id: None,
+            result: None,
         };
         Perform(Attempt::new(AttemptParts {
             handle: self.attempts.begin(job.id, job.fence),

@@ -155,6 +155,39 @@ async fn closing_gives_back_what_was_claimed_for_a_worker_that_went_down_meanwhi
 }
 
 #[actix::test]
+async fn a_cancel_ends_what_waits_for_a_worker_that_is_down() {
+    let policy = RestartPolicy {
+        intensity: 0,
+        degraded_retry: SOON * 10,
+        ..RestartPolicy::default()
+    };
+    let recorded_kind = Recorded {
+        world: World::default(),
+        go: None,
+    };
+    let service = Service::with_policy(50, recorded_kind, policy);
+    service.worker_is_running(true).await;
+    let now = Clock::System.now();
+    let (guilty, waiting) = (probe(Some(ProbePanic::Actor), now), recorded(now));
+    let id = waiting.id;
+    service.store.enqueue(vec![guilty, waiting]).await.unwrap();
+    service.lane.serve().await;
+    service.worker_is_running(false).await;
+    service.settled(&["retryable 1", "running 1"]).await;
+    let cancel = service
+        .store
+        .write(move |tx| jobs::cancel(tx.connection(), id, JobScope::All, now));
+    cancel.await.unwrap();
+    assert!(service.lane.cancel(id));
+    service.settled(&["cancelled 1", "retryable 1"]).await;
+    service
+        .until("the slot to be free", || async {
+            service.lane.attempts().in_flight() == 0
+        })
+        .await;
+}
+
+#[actix::test]
 async fn a_drain_gives_running_attempts_back() {
     let (world, go) = (World::default(), Arc::new(Semaphore::new(0)));
     let service = Service::new(

@@ -188,8 +188,10 @@ impl Service {
 
     /// Waits until there are so many jobs in a state, and no others.
     async fn settled(&self, states: &[&str]) {
-        self.until("the jobs to settle", || async { self.states().await == states })
-            .await;
+        self.until(&format!("the jobs to be {states:?}"), || async {
+            self.states().await == states
+        })
+        .await;
     }
 
     async fn states(&self) -> Vec<String> {
@@ -229,6 +231,10 @@ impl Service {
                 self.store.ping(SOON).await.unwrap();
             }
         };
-        assert!(timeout(SOON, reached).await.is_ok(), "waited too long for {what}");
+        assert!(
+            timeout(SOON, reached).await.is_ok(),
+            "waited too long for {what}; they are {:?}",
+            self.states().await
+        );
     }
 }
