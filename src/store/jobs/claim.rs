@@ -7,9 +7,7 @@
 
 use std::time::Duration;
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
 use super::STATEMENT_ROWS_MAX;
 use super::aside::set_aside;
@@ -17,7 +15,7 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{Event, JobState, Next, Queue, transition};
-use crate::store::dialect::{BoxedSelect, Merged, UpdateMany, Value};
+use crate::store::dialect::{BoxedSelect, Literally, Merged, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed, unsigned};
 use crate::store::{Connection, StoreError, queues};
@@ -127,7 +125,7 @@ pub(in crate::store) fn claim(
         taken = take(connection, rows, request)?;
     }
     let next_due: Option<i64> = jobs::table
-        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'retryable')"))
+        .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .select(diesel::dsl::min(jobs::run_at))
         .first(connection)?;
     Ok((
@@ -151,7 +149,7 @@ fn waiting(request: &ClaimRequest) -> Merged<BoxedSelect<'_, ClaimRow>> {
         jobs::table
             .filter(jobs::queue.eq(request.queue.as_str()))
             // A literal, since a partial index is not used for a state that is a bound value.
-            .filter(sql::<Bool>("jobs.state = 'available'"))
+            .filter(Literally("jobs.state = 'available'"))
             .filter(jobs::kind.eq(name))
             .filter(jobs::args_version.eq(i64::from(version)))
             .select(ClaimRow::as_select())
@@ -167,7 +165,7 @@ fn waiting(request: &ClaimRequest) -> Merged<BoxedSelect<'_, ClaimRow>> {
 /// Makes available what was to wait until now.
 fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec<Queue>, StoreError> {
     let due: Vec<StandingRow> = jobs::table
-        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'retryable')"))
+        .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .filter(jobs::run_at.le(now.as_micros()))
         .order(jobs::run_at.asc())
         .limit(DUE_MAX)

@@ -12,7 +12,7 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptEnd, Event, JobState, Progress, Queue, rank, transition};
-use crate::store::dialect::{InsertMany, UpdateMany, Value};
+use crate::store::dialect::{AnyOf, InsertMany, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
@@ -93,7 +93,10 @@ fn finish_chunk(
 ) -> Result<(), StoreError> {
     let ids: Vec<String> = ends.iter().map(|end| end.job.to_string()).collect();
     let rows: Vec<StandingRow> = jobs::table
-        .filter(jobs::id.eq_any(&ids))
+        .filter(AnyOf {
+            column: "jobs.id",
+            texts: &ids,
+        })
         .select(StandingRow::as_select())
         .load(connection)?;
     let mut standing: HashMap<String, StandingRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();

@@ -10,8 +10,8 @@ use diesel::prelude::*;
 use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{JobState, Progress};
-use crate::store::dialect::{UpdateMany, Value};
+use crate::domain::job::Progress;
+use crate::store::dialect::{AnyOf, Literally, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
@@ -95,8 +95,11 @@ pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Times
 /// The fence and the cancel of those that are running.
 fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, (i64, Option<i64>)>> {
     let rows: Vec<(String, i64, Option<i64>)> = jobs::table
-        .filter(jobs::id.eq_any(ids))
-        .filter(jobs::state.eq(JobState::Running.as_str()))
+        .filter(AnyOf {
+            column: "jobs.id",
+            texts: ids,
+        })
+        .filter(Literally("jobs.state = 'running'"))
         .select((jobs::id, jobs::fence, jobs::cancel_requested_at))
         .load(connection)?;
     Ok(rows

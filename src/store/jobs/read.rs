@@ -2,12 +2,13 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer};
+use diesel::sql_types::Integer;
 
 use super::record::{AttemptRecord, AttemptRow, JobRecord, RecordRow};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{JobState, Queue};
 use crate::store::bounded::{Count, Counted};
+use crate::store::dialect::Literally;
 use crate::store::schema::{attempts, jobs};
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -77,7 +78,7 @@ pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<A
 /// When the statement fails.
 pub fn cancel_requested(connection: &mut Connection, node: NodeId) -> Result<Vec<JobId>, StoreError> {
     let ids: Vec<String> = jobs::table
-        .filter(sql::<Bool>("jobs.state = 'running'"))
+        .filter(Literally("jobs.state = 'running'"))
         .filter(jobs::node.eq(node.to_string()))
         .filter(jobs::cancel_requested_at.is_not_null())
         .select(jobs::id)
@@ -92,7 +93,7 @@ pub fn cancel_requested(connection: &mut Connection, node: NodeId) -> Result<Vec
 pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Result<Count, StoreError> {
     let rows = jobs::table
         .filter(jobs::queue.eq(queue.as_str()))
-        .filter(sql::<Bool>("jobs.state = 'available'"))
+        .filter(Literally("jobs.state = 'available'"))
         .select(sql::<Integer>("1"))
         .limit(number(max).saturating_add(1));
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
@@ -105,7 +106,7 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
 pub fn waiting_of(connection: &mut Connection, workspace: WorkspaceId, max: usize) -> Result<Count, StoreError> {
     let rows = jobs::table
         .filter(jobs::workspace_id.eq(workspace.to_string()))
-        .filter(sql::<Bool>("jobs.state IN ('scheduled', 'available', 'retryable')"))
+        .filter(Literally("jobs.state IN ('scheduled', 'available', 'retryable')"))
         .select(sql::<Integer>("1"))
         .limit(number(max).saturating_add(1));
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
@@ -136,7 +137,7 @@ pub fn arguments(
 /// When the statement fails.
 pub fn running(connection: &mut Connection) -> Result<Vec<(Queue, i64)>, StoreError> {
     let counts: Vec<(String, i64)> = jobs::table
-        .filter(sql::<Bool>("jobs.state = 'running'"))
+        .filter(Literally("jobs.state = 'running'"))
         .group_by(jobs::queue)
         .select((jobs::queue, diesel::dsl::count_star()))
         .load(connection)?;
@@ -152,7 +153,7 @@ pub fn running(connection: &mut Connection) -> Result<Vec<(Queue, i64)>, StoreEr
 /// When the statement fails.
 pub fn unknown_kinds(connection: &mut Connection, known: &[&'static str]) -> Result<Vec<String>, StoreError> {
     Ok(jobs::table
-        .filter(sql::<Bool>("jobs.state = 'available'"))
+        .filter(Literally("jobs.state = 'available'"))
         .filter(jobs::kind.ne_all(known))
         .select(jobs::kind)
         .distinct()

@@ -1,8 +1,6 @@
 //! Taking back what dead nodes left running.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 
 use super::STATEMENT_ROWS_MAX;
 use super::aside::set_aside;
@@ -11,6 +9,7 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::NodeId;
 use crate::domain::job::{AttemptEnd, JobState, Queue};
+use crate::store::dialect::Literally;
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError, Tx};
@@ -24,7 +23,7 @@ use crate::store::{Connection, StoreError, Tx};
 pub fn rescue(tx: &mut Tx<'_>, me: NodeId, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
     let connection = tx.connection();
     let left: Vec<(String, i64)> = jobs::table
-        .filter(sql::<Bool>("jobs.state = 'running'"))
+        .filter(Literally("jobs.state = 'running'"))
         .filter(jobs::node.ne(me.to_string()))
         .order(jobs::id.asc())
         .limit(number(STATEMENT_ROWS_MAX))
