@@ -137,6 +137,27 @@ async fn jobs_are_counted_by_the_minute_and_operators_are_not() {
 }
 
 #[actix_web::test]
+async fn reports_are_jobs_that_count() {
+    let order = json!({ "table": "jobs", "format": "csv" });
+    for (variable, refusal) in [
+        ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "\"jobs\";r=0;t=60"),
+        ("LEGWORK_LIMITS__JOBS_WAITING", "\"jobs_waiting\";r=0;t=1"),
+    ] {
+        let world = World::with(&[(variable, "1")]);
+        let (ada, operator) = (world.member("ada@example.org").await, world.operator().await);
+        world.post("/v1/reports", &ada, &order).await.is(202, &[]);
+        let refused = world.post("/v1/reports", &ada, &order).await;
+        refused.is(429, &[]);
+        assert_eq!(refused.header("ratelimit"), refusal);
+        let listed = world.get("/v1/reports", &ada).await;
+        assert_eq!(listed.body["data"].as_array().unwrap().len(), 1, "{}", listed.text);
+        for _ in 0..2 {
+            world.post("/v1/reports", &operator, &order).await.is(202, &[]);
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_workspace_at_its_depth_is_refused_until_something_is_done_and_operators_never() {
     let world = World::with(&[
         ("LEGWORK_LIMITS__JOBS_WAITING", "3"),
