@@ -158,6 +158,30 @@ async fn reports_are_jobs_that_count() {
 }
 
 #[actix_web::test]
+async fn whoever_is_refused_a_place_in_the_queue_loses_no_mails_by_it() {
+    let world = World::with(&[
+        ("LEGWORK_LIMITS__JOBS_WAITING", "1"),
+        ("LEGWORK_LIMITS__MAILS_BURST", "2"),
+        ("LEGWORK_LIMITS__MAILS_PER_HOUR", "1"),
+    ]);
+    let ada = world.member("ada@example.org").await;
+    let first = world.post("/v1/emails", &ada, &mail(&["a@example.com"])).await;
+    first.is(202, &[]);
+    for _ in 0..3 {
+        let refused = world.post("/v1/emails", &ada, &mail(&["b@example.com"])).await;
+        is_over(&refused, "1", "\"jobs_waiting\";q=1", "\"jobs_waiting\";r=0;t=1");
+        world.advance(Duration::from_secs(1));
+    }
+    let cancel = format!("/v1/jobs/{}/cancel", first.body["id"].as_str().unwrap());
+    world.post(&cancel, &ada, &json!({})).await.is(200, &[]);
+    world.advance(Duration::from_secs(1));
+    world
+        .post("/v1/emails", &ada, &mail(&["b@example.com"]))
+        .await
+        .is(202, &[]);
+}
+
+#[actix_web::test]
 async fn a_workspace_at_its_depth_is_refused_until_something_is_done_and_operators_never() {
     let world = World::with(&[
         ("LEGWORK_LIMITS__JOBS_WAITING", "3"),

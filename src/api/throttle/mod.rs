@@ -97,9 +97,10 @@ impl Throttle {
         let workspace = account.workspace;
         let told = self.jobs.take(&workspace, 1);
         told.map_err(|refusal| refused(&refusal, "this workspace has asked for as many jobs as it may for now"))?;
+        self.waiting.take(workspace, store, &self.clock).await?;
+        // Last, since they come back slowest: whoever waits for a place must not lose an hour's mails by asking.
         let told = self.mails.take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX));
-        told.map_err(|refusal| refused(&refusal, "this workspace has sent as many mails as it may for now"))?;
-        self.waiting.take(workspace, store, &self.clock).await
+        told.map_err(|refusal| refused(&refusal, "this workspace has sent as many mails as it may for now"))
     }
 
     /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
