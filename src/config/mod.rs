@@ -140,6 +140,8 @@ pub struct Reports {
     pub max_rows: u64,
     /// The most bytes of a report; 1 KiB to 4 GiB less one byte.
     pub max_bytes: u64,
+    /// The most reports of a workspace that wait, run or have a file; 0 to 1,000,000, and 0 is no limit.
+    pub max_kept: usize,
 }
 
 /// Hashing passwords.
@@ -271,6 +273,7 @@ impl Config {
                 ttl: HOUR * settings.ranged("reports.ttl_hours", 1, 24 * 366)?,
                 max_rows: settings.ranged("reports.max_rows", 1, 1_000_000_000)?,
                 max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
+                max_kept: settings.ranged("reports.max_kept", 0, 1_000_000)?,
             },
             passwords: Passwords::read(settings)?,
             registration: Registration {

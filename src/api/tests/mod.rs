@@ -13,6 +13,7 @@ mod openapi;
 mod operators;
 mod probes;
 mod queues;
+mod report_bounds;
 mod reports;
 mod sessions;
 
