@@ -6,6 +6,7 @@
 //! Left out: quotas of bytes. What bounds the disk is how many reports a workspace may have, the most bytes of each, and how
 //! long it is kept.
 
+mod downloads;
 mod file;
 mod range;
 mod view;
@@ -14,6 +15,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+pub use downloads::Downloads;
 pub(super) use file::{__path_show_report_file, show_report_file};
 use view::ReportView;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use serde_json::json;
 
-use super::World;
+use super::{World, request};
 use crate::store::Abort;
 use crate::store::reports::expire;
 
@@ -37,5 +38,38 @@ async fn a_workspace_keeps_at_most_so_many_reports_and_operators_as_many_as_they
     let operator = world.operator().await;
     for _ in 0..3 {
         world.report(&operator).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_workspace_fetches_few_files_at_once_so_that_clients_that_do_not_read_hold_few_connections() {
+    let world = World::new();
+    let (ada, eve) = (
+        world.member("ada@example.org").await,
+        world.member("eve@example.org").await,
+    );
+    let (report, theirs) = (world.report(&ada).await, world.report(&eve).await);
+    world.build(report).await;
+    let uri = format!("/v1/reports/{report}/file");
+    let mut begun = Vec::new();
+    let refused = loop {
+        let answer = world.begin(request(Method::GET, &uri, &ada)).await;
+        if answer.status().as_u16() != 200 || begun.len() > 100 {
+            break answer;
+        }
+        begun.push(answer);
+    };
+    assert_eq!((refused.status().as_u16(), begun.len()), (429, 16));
+    assert!(refused.headers().contains_key("retry-after"));
+    world.send(request(Method::HEAD, &uri, &ada)).await.is(200, &[]);
+    world
+        .get(&format!("/v1/reports/{theirs}/file"), &eve)
+        .await
+        .is(409, &[]);
+    drop(begun.pop());
+    let read = actix_web::body::to_bytes(begun.pop().unwrap().into_body()).await;
+    assert!(!read.unwrap().is_empty());
+    for _ in 0..3 {
+        world.get(&uri, &ada).await.is(200, &[]);
     }
 }
