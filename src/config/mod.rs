@@ -189,6 +189,8 @@ pub struct Limits {
     pub jobs_waiting: usize,
     /// Registrations, logins and verifications from one network in a minute, and at once; 0 to 10,000,000.
     pub entries_per_minute: u32,
+    /// Registrations from one network in an hour, and at once; 0 to 10,000,000.
+    pub registrations_per_hour: u32,
     /// Logins with one address from one network in a minute, and at once; 0 to 10,000,000.
     pub logins_per_minute: u32,
 }
@@ -348,6 +350,7 @@ impl Limits {
             jobs_per_minute: settings.ranged("limits.jobs_per_minute", 0, MOST)?,
             jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
+            registrations_per_hour: settings.ranged("limits.registrations_per_hour", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
         })
     }

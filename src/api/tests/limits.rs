@@ -256,6 +256,40 @@ async fn one_network_cannot_register_log_in_and_verify_without_end() {
 }
 
 #[actix_web::test]
+async fn one_network_cannot_have_mails_sent_to_strangers_by_registering_them() {
+    let world = World::with(&[("LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR", "2")]);
+    world.account("ada@example.org", false).await;
+    let account = |email: &str| json!({ "email": email, "password": PASSWORD, "name": "Ada" });
+    let here = "192.0.2.1:1";
+    world
+        .send_by(here, "/v1/accounts", &account("no address"))
+        .await
+        .is(422, &["/email"]);
+    for email in ["ada@example.org", "a@example.com"] {
+        world.send_by(here, "/v1/accounts", &account(email)).await.is(202, &[]);
+    }
+    for email in ["ada@example.org", "b@example.com"] {
+        let refused = world.send_by(here, "/v1/accounts", &account(email)).await;
+        is_over(
+            &refused,
+            "1800",
+            "\"registrations\";q=2;w=3600",
+            "\"registrations\";r=0;t=1800",
+        );
+    }
+    assert_eq!(world.mails_waiting().await, 2);
+    world
+        .send_by("198.51.100.7:1", "/v1/accounts", &account("b@example.com"))
+        .await
+        .is(202, &[]);
+    world.advance(Duration::from_secs(1800));
+    world
+        .send_by(here, "/v1/accounts", &account("c@example.com"))
+        .await
+        .is(202, &[]);
+}
+
+#[actix_web::test]
 async fn guessing_a_password_is_slow_and_does_not_lock_the_owner_out() {
     let world = World::with(&[("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "3")]);
     world.account("ada@example.org", false).await;
