@@ -117,6 +117,26 @@ async fn running_mails_again_does_not_go_round_the_limit() {
 }
 
 #[actix_web::test]
+async fn asking_in_vain_for_a_job_to_run_again_costs_no_mails() {
+    let world = World::with(&[
+        ("LEGWORK_LIMITS__MAILS_BURST", "2"),
+        ("LEGWORK_LIMITS__MAILS_PER_HOUR", "1"),
+    ]);
+    let ada = world.member("ada@example.org").await;
+    let sent = world.post("/v1/emails", &ada, &mail(&["a@example.com"])).await;
+    let job = format!("/v1/jobs/{}", sent.body["id"].as_str().unwrap());
+    for _ in 0..3 {
+        let refused = world.post(&format!("{job}/retry"), &ada, &json!({})).await;
+        refused.is(409, &[]);
+        assert!(refused.text.contains("the job is available"), "{}", refused.text);
+    }
+    world
+        .post("/v1/emails", &ada, &mail(&["b@example.com"]))
+        .await
+        .is(202, &[]);
+}
+
+#[actix_web::test]
 async fn jobs_are_counted_by_the_minute_and_operators_are_not() {
     let world = World::with(&[("LEGWORK_LIMITS__JOBS_PER_MINUTE", "3")]);
     let (ada, operator) = (world.member("ada@example.org").await, world.operator().await);
