@@ -6,7 +6,7 @@
 //!
 //! Left out: changing the password, forgetting it, and deleting the account.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -105,9 +105,12 @@ const REGISTERED: Told = Told {
 pub(super) async fn create_account(
     Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<NewAccountBody>>,
     state: web::Data<State>,
+    http: HttpRequest,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (email, name, password) = checked(&body)?;
+    let peer = http.peer_addr().map(|address| address.ip());
+    state.throttle.take_registration(peer)?;
     let (hasher, salt) = (state.hasher.clone(), random_bytes::<SALT_BYTES>()?);
     let hash = state.hashing.run(move || hasher.hash(&password, &salt)).await??;
     let now = state.clock.now();

@@ -39,6 +39,7 @@ pub use credential_cache::CredentialCache;
 pub use health::Readiness;
 pub use http::HashingPool;
 pub use openapi::document as openapi_document;
+pub use reports::Downloads;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 pub use throttle::Throttle;
 

@@ -19,6 +19,7 @@ use crate::supervision::Tree;
 use super::credential_cache::CredentialCache;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
+use super::reports::Downloads;
 use super::throttle::Throttle;
 
 /// Tells the running attempt of a job to end; answers whether it runs in this process.
@@ -44,6 +45,8 @@ pub struct State {
     pub postbox: Postbox,
     /// The files of reports.
     pub reports: ReportFolder,
+    /// Those that are being fetched.
+    pub downloads: Downloads,
     /// The kinds that this process performs.
     pub registry: Registry,
     /// Hurries a cancel that is already in the database.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{CredentialCache, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
+use crate::api::{CredentialCache, Downloads, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::{JobId, NodeId};
@@ -203,6 +203,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         reports,
+        downloads: Downloads::default(),
         registry,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),

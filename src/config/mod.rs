@@ -140,6 +140,8 @@ pub struct Reports {
     pub max_rows: u64,
     /// The most bytes of a report; 1 KiB to 4 GiB less one byte.
     pub max_bytes: u64,
+    /// The most reports of a workspace that wait, run or have a file; 0 to 1,000,000, and 0 is no limit.
+    pub max_kept: usize,
 }
 
 /// Hashing passwords.
@@ -187,6 +189,8 @@ pub struct Limits {
     pub jobs_waiting: usize,
     /// Registrations, logins and verifications from one network in a minute, and at once; 0 to 10,000,000.
     pub entries_per_minute: u32,
+    /// Registrations from one network in an hour, and at once; 0 to 10,000,000.
+    pub registrations_per_hour: u32,
     /// Logins with one address from one network in a minute, and at once; 0 to 10,000,000.
     pub logins_per_minute: u32,
 }
@@ -271,6 +275,7 @@ impl Config {
                 ttl: HOUR * settings.ranged("reports.ttl_hours", 1, 24 * 366)?,
                 max_rows: settings.ranged("reports.max_rows", 1, 1_000_000_000)?,
                 max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
+                max_kept: settings.ranged("reports.max_kept", 0, 1_000_000)?,
             },
             passwords: Passwords::read(settings)?,
             registration: Registration {
@@ -345,6 +350,7 @@ impl Limits {
             jobs_per_minute: settings.ranged("limits.jobs_per_minute", 0, MOST)?,
             jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
+            registrations_per_hour: settings.ranged("limits.registrations_per_hour", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
         })
     }

@@ -39,14 +39,27 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Whether a spreadsheet may take a cell of this text for a formula: the first characters that OWASP names under "CSV
-/// Injection", their full-width forms included.
-pub(super) fn is_formula(text: &str) -> bool {
-    matches!(
-        text.chars().next(),
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
-    )
-}
+/// What keeps a spreadsheet from taking a cell for a formula: the cell is then text.
+const GUARD: char = '\'';
 
-/// What keeps a spreadsheet from it: the cell is then text.
-pub(super) const GUARD: char = '\'';
+/// Appends `text` to `out`, guarded wherever a spreadsheet may take it for a formula: at its beginning, and wherever a program
+/// that splits lines at semicolons or tabs, as many do by their locale, would begin a cell within it. Those are the
+/// characters that OWASP names under "CSV Injection", their full-width forms included; spaces and quotes before them hide
+/// nothing.
+pub(super) fn push_guarded(text: &str, out: &mut String) {
+    let mut is_start = true;
+    if text.starts_with(['\t', '\r', '\n']) {
+        out.push(GUARD);
+    }
+    for character in text.chars() {
+        if is_start && matches!(character, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') {
+            out.push(GUARD);
+        }
+        is_start = match character {
+            ';' | '\t' | '\r' | '\n' => true,
+            ' ' | '"' => is_start,
+            _ => false,
+        };
+        out.push(character);
+    }
+}

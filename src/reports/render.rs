@@ -1,14 +1,14 @@
 //! Rows as text: CSV as RFC 4180 says it, or one JSON object a line.
 //!
 //! Guarantees: the columns stand in the order that was given, in both forms under the same names; what a row says is
-//! escaped, so that a reader gets it back exactly, but for the apostrophe of the guard; nothing is kept of a row that was
+//! escaped, so that a reader gets it back exactly, but for the apostrophes of the guard; nothing is kept of a row that was
 //! written.
 
 use std::io::{self, BufWriter, Write};
 
 use csv::{Terminator, WriterBuilder};
 
-use super::cell::{Cell, GUARD, is_formula};
+use super::cell::{Cell, push_guarded};
 use super::times::{Times, show_number};
 use crate::domain::report::ReportFormat;
 
@@ -123,21 +123,21 @@ fn csv_row<W: Write>(
             Cell::Ours(text) => writer.write_field(text)?,
             Cell::Number(number) => writer.write_field(show_number(number, scratch))?,
             Cell::Time(at) => writer.write_field(times.show(at))?,
-            Cell::Text(text) if is_guarded && is_formula(text) => {
+            Cell::Text(text) if is_guarded => {
                 scratch.clear();
-                scratch.push(GUARD);
-                scratch.push_str(text);
+                push_guarded(text, scratch);
                 writer.write_field(&*scratch)?;
             }
             Cell::Text(text) => writer.write_field(text)?,
             Cell::List(texts) => {
                 scratch.clear();
-                if is_guarded && texts.first().is_some_and(|text| is_formula(text)) {
-                    scratch.push(GUARD);
-                }
                 for (index, text) in texts.iter().enumerate() {
                     scratch.push_str(if index == 0 { "" } else { BETWEEN });
-                    scratch.push_str(text);
+                    if is_guarded {
+                        push_guarded(text, scratch);
+                    } else {
+                        scratch.push_str(text);
+                    }
                 }
                 writer.write_field(&*scratch)?;
             }

@@ -67,6 +67,10 @@ fn known_versions() -> diesel::migration::Result<Vec<MigrationVersion<'static>>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::domain::id::{JobId, NodeId};
+    use crate::domain::job::{JobState, Queue};
+    use crate::store::{Abort, ClaimRequest, Finished, KnownKind, Store, StoreOptions, jobs};
     use diesel::connection::SimpleConnection;
     use diesel::prelude::*;
     use diesel::sql_types::Text;
@@ -96,6 +100,65 @@ mod tests {
             left.iter().map(|row| &row.name).collect::<Vec<_>>()
         );
         bring_up_to_date(&path, OlderSchema::Migrate).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_of_the_first_version_goes_on_with_the_jobs_that_it_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let mut connection = dialect::connect(&path).unwrap();
+        connection.run_next_migration(MIGRATIONS).unwrap();
+        let ids: Vec<JobId> = (1..=6).map(JobId::from_bits).collect();
+        let standing = [
+            ("available", "NULL", "NULL", "NULL", 0),
+            ("scheduled", "NULL", "NULL", "NULL", 0),
+            ("retryable", "1", "NULL", "NULL", 1),
+            ("available", "NULL", "NULL", "NULL", 0),
+            ("running", "2", "NULL", "'nod_00000000000000000000000000000009'", 1),
+            ("completed", "3", "4", "NULL", 1),
+        ];
+        for (id, (state, started, finished, node, fence)) in ids.iter().zip(standing) {
+            let kind = if *id == JobId::from_bits(4) {
+                "later.kind"
+            } else {
+                "email.send"
+            };
+            connection
+                .batch_execute(&format!(
+                    "INSERT INTO jobs (id, workspace_id, kind, queue, state, priority, rank, args, args_version, attempt, \
+                     max_attempts, timeout_ms, run_at, created_at, started_at, finished_at, fence, node, worker_panics, deaths) \
+                     VALUES ('{id}', 'wsp_00000000000000000000000000000000', '{kind}', 'mail', '{state}', 0, 0, '{{}}', 1, \
+                     {fence}, 5, 1000, 5, 1, {started}, {finished}, {fence}, {node}, 0, 0)"
+                ))
+                .unwrap();
+        }
+        drop(connection);
+        let options = StoreOptions {
+            path,
+            readers: 1,
+            on_available: std::sync::Arc::new(|_: &[Queue]| {}),
+        };
+        let beside = Store::open_beside(&options);
+        assert!(matches!(beside, Err(StoreError::SchemaOlder)));
+        let store = Store::open(&options).unwrap();
+        let (node, now) = (NodeId::generate(), Timestamp::from_micros(10));
+        let rescue = store.write(move |tx| Ok::<_, Abort<()>>(jobs::rescue(tx, node, now)?));
+        assert_eq!(rescue.await.unwrap(), [Finished::Written(JobState::Available)]);
+        let claimed = store.claim(ClaimRequest {
+            queue: Queue::Mail,
+            kinds: vec![KnownKind {
+                name: "email.send",
+                version: 1,
+            }],
+            limit: 10,
+            node,
+            now,
+        });
+        let claimed: Vec<JobId> = claimed.await.unwrap().jobs.iter().map(|job| job.id).collect();
+        assert_eq!(claimed, [ids[0], ids[1], ids[2], ids[4]]);
+        let forget = store
+            .write(move |tx| Ok::<_, Abort<()>>(jobs::forget_finished(tx.connection(), JobState::Completed, now, 10)?));
+        assert_eq!(forget.await.unwrap(), 1);
     }
 
     #[test]

@@ -244,7 +244,7 @@ struct Step {
     detail: String,
 }
 
-/// The statements that `act` sends about jobs, and the plan of each.
+/// The statements that `act` sends about jobs and reports, and the plan of each.
 pub(crate) fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let mut connection = store.other();
@@ -258,7 +258,9 @@ pub(crate) fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec
     });
     act(&mut connection);
     let sent = std::mem::take(&mut *sent.lock().unwrap());
-    let statements = sent.into_iter().filter(|statement| statement.contains("jobs"));
+    let statements = sent
+        .into_iter()
+        .filter(|statement| statement.contains("jobs") || statement.contains("reports"));
     statements
         .map(|statement| {
             let statement = statement.split(" -- binds").next().unwrap().to_owned();

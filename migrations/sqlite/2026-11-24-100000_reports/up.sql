@@ -27,6 +27,8 @@ CREATE TABLE reports (
     CHECK (built_at IS NOT NULL OR fence IS NULL)
 );
 CREATE INDEX reports_by_workspace ON reports (workspace_id, id);
+-- What a workspace keeps, which has a bound: what has a file, or may still get its first.
+CREATE INDEX reports_kept ON reports (workspace_id) WHERE fence IS NOT NULL OR built_at IS NULL;
 CREATE INDEX reports_to_expire ON reports (expires_at) WHERE fence IS NOT NULL;
 CREATE INDEX reports_to_forget ON reports (expires_at) WHERE fence IS NULL AND built_at IS NOT NULL;
 CREATE INDEX reports_unbuilt ON reports (created_at) WHERE built_at IS NULL;

@@ -17,7 +17,7 @@ use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
 use crate::domain::id::JobId;
-use crate::domain::job::{JobState, Queue};
+use crate::domain::job::{JobState, Queue, Refused};
 use crate::jobs::Kind as _;
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::store::jobs::{self, OrderRefused};
@@ -201,7 +201,10 @@ pub(super) async fn retry_job(
     Ok(HttpResponse::Accepted().json(view(job, attempts, &member, &state)?))
 }
 
-/// How many mails a job sends.
+/// How many mails a job sends that is to run again.
+///
+/// # Errors
+/// 409 where it cannot, so that asking in vain costs nothing of a limit.
 async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Problem> {
     // Operators' work has no limit, and so needs no count.
     if scope == JobScope::All {
@@ -210,7 +213,10 @@ async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Pr
     let read = state
         .store
         .read(move |connection| jobs::arguments(connection, id, scope));
-    let (kind, args) = read.await?.ok_or_else(Problem::not_found)?;
+    let (kind, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
+    if !standing.can_run_again() {
+        return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
+    }
     let is_mail = kind == EmailSend::NAME;
     let args = is_mail
         .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())

@@ -1,13 +1,14 @@
 //! `GET /v1/reports/{id}/file`: the file itself, whole or in part.
 //!
 //! Guarantees: a file is read on blocking threads, a chunk at a time and only as fast as the client takes it, so that
-//! neither its length nor a slow client costs memory; its `ETag` is strong, since it is the checksum of its bytes; a
+//! neither its length nor a slow client costs memory; a workspace has few downloads at once, since each holds a connection; its `ETag` is strong, since it is the checksum of its bytes; a
 //! download goes on to its end although the file expires or is deleted meanwhile.
 //!
 //! Left out: several ranges in one answer, `If-Match` and dates. A request with several ranges gets the whole file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::time::Duration;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -16,6 +17,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream::{self, Stream};
 
+use super::downloads::Download;
 use super::range::{Asked, asked};
 use super::view::{gone, ready_file};
 use crate::api::State;
@@ -30,6 +32,9 @@ use crate::telemetry::names::event;
 
 /// Bytes that are read at once: what a download holds in memory beside the connection's own buffer.
 const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// When to try again where as many downloads are under way as may be.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Its owner's browser may keep it, and asks each time whether it may still be shown.
 const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -56,6 +61,7 @@ const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
         (status = 409, description = "It is not built, or was not; the job says why."),
         (status = 410, description = "It was kept long enough, and is gone."),
         (status = 416, description = "The range begins behind the file's end."),
+        (status = 429, description = "The workspace fetches as many files as it may at once."),
     ),
 )]
 pub(in crate::api) async fn show_report_file(
@@ -95,8 +101,9 @@ pub(in crate::api) async fn show_report_file(
         // The length of what `GET` would answer, without reading it.
         return Ok(answer.body(SizedStream::new(size, stream::empty::<io::Result<Bytes>>())));
     }
+    let place = state.downloads.begin(member.account.workspace).ok_or_else(too_many)?;
     let file = open(&state, name, first).await?;
-    Ok(answer.body(SizedStream::new(size, chunks(file, size))))
+    Ok(answer.body(SizedStream::new(size, chunks(file, size, place))))
 }
 
 /// The part that the request asks for, unless it is for another file than this one. `Range` is for `GET` alone.
@@ -121,6 +128,13 @@ fn names(request: &HttpRequest, header: HeaderName, etag: &str) -> bool {
         .filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn too_many() -> Problem {
+    Problem::too_many_requests(
+        "this workspace is fetching as many reports as it may at once",
+        RETRY_AFTER,
+    )
 }
 
 fn not_a_part(len: u64) -> Problem {
@@ -163,16 +177,16 @@ async fn open(state: &State, name: FileName, first: u64) -> Result<File, Problem
     }
 }
 
-/// The next `left` bytes of a file. An error, or a file that is shorter than it was, breaks the connection off: the client
-/// sees that the answer is not whole.
-fn chunks(file: File, left: u64) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold(Some((file, left)), |standing| async {
-        let (file, left) = standing.filter(|(_, left)| *left > 0)?;
+/// The next `left` bytes of a file; the `place` is held until they are read, or nobody wants them any more. An error, or a file
+/// that is shorter than it was, breaks the connection off: the client sees that the answer is not whole.
+fn chunks(file: File, left: u64, place: Download) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold(Some((file, left, place)), |standing| async {
+        let (file, left, place) = standing.filter(|(_, left, _)| *left > 0)?;
         let read = web::block(move || next_chunk(file, left.min(CHUNK_BYTES)));
         match read.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok((file, bytes)) => {
                 let left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(left));
-                Some((Ok(bytes), Some((file, left))))
+                Some((Ok(bytes), Some((file, left, place))))
             }
             Err(error) => {
                 tracing::warn!(event = event::REPORT_CUT, %error, "a report's file could not be read to its end");

@@ -3,8 +3,10 @@
 //! Guarantees: the report and the job that builds it are one transaction; a report of another workspace is not found, and
 //! operators find all; deleting one also ends its job, so that no file comes after it.
 //!
-//! Left out: quotas. What bounds the disk is the most bytes of a report and how long each is kept.
+//! Left out: quotas of bytes. What bounds the disk is how many reports a workspace may have, the most bytes of each, and how
+//! long it is kept.
 
+mod downloads;
 mod file;
 mod range;
 mod view;
@@ -13,6 +15,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+pub use downloads::Downloads;
 pub(super) use file::{__path_show_report_file, show_report_file};
 use view::ReportView;
 
@@ -95,7 +98,10 @@ pub(super) struct ListQuery {
             "max_attempts": 2
         }))),
     )),
-    responses(Accepted),
+    responses(
+        Accepted,
+        (status = 409, description = "The workspace has as many reports as it may; it can delete some."),
+    ),
 )]
 pub(super) async fn create_report(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewReportBody>>,
@@ -113,6 +119,7 @@ pub(super) async fn create_report(
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
+    state.throttle.take_work(&member.account, 0, &state.store).await?;
     let args = ReportBuildArgs {
         report: ReportId::generate(),
         table: body.table,
@@ -134,12 +141,26 @@ pub(super) async fn create_report(
         created_at: now,
     };
     let entered = job.clone();
+    let kept_max = state.config.reports.max_kept;
+    let others_max = kept_max.checked_sub(1).filter(|_| !member.account.is_operator);
     let write = state.store.write(move |tx| {
+        // Counted where it is entered, so that orders that come together do not pass the bound together.
+        if let Some(max) = others_max
+            && reports::kept_of(tx.connection(), workspace, max)?.is_capped
+        {
+            return Err(Abort::Refused(()));
+        }
         reports::insert(tx.connection(), &report)?;
-        Ok::<_, Abort<()>>(tx.enqueue(&entered)?)
+        Ok(tx.enqueue(&entered)?)
     });
-    write.await.map_err(or_refused(|()| Problem::not_found()))?;
+    write.await.map_err(or_refused(|()| too_many_kept(kept_max)))?;
     Ok(accepted(&job, &state))
+}
+
+fn too_many_kept(max: usize) -> Problem {
+    Problem::conflict(format!(
+        "this workspace has {max} reports, which is as many as it may; delete some, or wait until they expire"
+    ))
 }
 
 /// Up to when rows are taken: what was asked for, but never beyond the time from which the report may be built, so that the

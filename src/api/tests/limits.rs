@@ -117,6 +117,26 @@ async fn running_mails_again_does_not_go_round_the_limit() {
 }
 
 #[actix_web::test]
+async fn asking_in_vain_for_a_job_to_run_again_costs_no_mails() {
+    let world = World::with(&[
+        ("LEGWORK_LIMITS__MAILS_BURST", "2"),
+        ("LEGWORK_LIMITS__MAILS_PER_HOUR", "1"),
+    ]);
+    let ada = world.member("ada@example.org").await;
+    let sent = world.post("/v1/emails", &ada, &mail(&["a@example.com"])).await;
+    let job = format!("/v1/jobs/{}", sent.body["id"].as_str().unwrap());
+    for _ in 0..3 {
+        let refused = world.post(&format!("{job}/retry"), &ada, &json!({})).await;
+        refused.is(409, &[]);
+        assert!(refused.text.contains("the job is available"), "{}", refused.text);
+    }
+    world
+        .post("/v1/emails", &ada, &mail(&["b@example.com"]))
+        .await
+        .is(202, &[]);
+}
+
+#[actix_web::test]
 async fn jobs_are_counted_by_the_minute_and_operators_are_not() {
     let world = World::with(&[("LEGWORK_LIMITS__JOBS_PER_MINUTE", "3")]);
     let (ada, operator) = (world.member("ada@example.org").await, world.operator().await);
@@ -134,6 +154,51 @@ async fn jobs_are_counted_by_the_minute_and_operators_are_not() {
     }
     world.advance(Duration::from_secs(20));
     world.probe(&ada).await;
+}
+
+#[actix_web::test]
+async fn reports_are_jobs_that_count() {
+    let order = json!({ "table": "jobs", "format": "csv" });
+    for (variable, refusal) in [
+        ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "\"jobs\";r=0;t=60"),
+        ("LEGWORK_LIMITS__JOBS_WAITING", "\"jobs_waiting\";r=0;t=1"),
+    ] {
+        let world = World::with(&[(variable, "1")]);
+        let (ada, operator) = (world.member("ada@example.org").await, world.operator().await);
+        world.post("/v1/reports", &ada, &order).await.is(202, &[]);
+        let refused = world.post("/v1/reports", &ada, &order).await;
+        refused.is(429, &[]);
+        assert_eq!(refused.header("ratelimit"), refusal);
+        let listed = world.get("/v1/reports", &ada).await;
+        assert_eq!(listed.body["data"].as_array().unwrap().len(), 1, "{}", listed.text);
+        for _ in 0..2 {
+            world.post("/v1/reports", &operator, &order).await.is(202, &[]);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn whoever_is_refused_a_place_in_the_queue_loses_no_mails_by_it() {
+    let world = World::with(&[
+        ("LEGWORK_LIMITS__JOBS_WAITING", "1"),
+        ("LEGWORK_LIMITS__MAILS_BURST", "2"),
+        ("LEGWORK_LIMITS__MAILS_PER_HOUR", "1"),
+    ]);
+    let ada = world.member("ada@example.org").await;
+    let first = world.post("/v1/emails", &ada, &mail(&["a@example.com"])).await;
+    first.is(202, &[]);
+    for _ in 0..3 {
+        let refused = world.post("/v1/emails", &ada, &mail(&["b@example.com"])).await;
+        is_over(&refused, "1", "\"jobs_waiting\";q=1", "\"jobs_waiting\";r=0;t=1");
+        world.advance(Duration::from_secs(1));
+    }
+    let cancel = format!("/v1/jobs/{}/cancel", first.body["id"].as_str().unwrap());
+    world.post(&cancel, &ada, &json!({})).await.is(200, &[]);
+    world.advance(Duration::from_secs(1));
+    world
+        .post("/v1/emails", &ada, &mail(&["b@example.com"]))
+        .await
+        .is(202, &[]);
 }
 
 #[actix_web::test]
@@ -208,6 +273,40 @@ async fn one_network_cannot_register_log_in_and_verify_without_end() {
         .is(401, &[]);
     world.advance(Duration::from_secs(20));
     world.send_by(here, "/v1/sessions", &login).await.is(401, &[]);
+}
+
+#[actix_web::test]
+async fn one_network_cannot_have_mails_sent_to_strangers_by_registering_them() {
+    let world = World::with(&[("LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR", "2")]);
+    world.account("ada@example.org", false).await;
+    let account = |email: &str| json!({ "email": email, "password": PASSWORD, "name": "Ada" });
+    let here = "192.0.2.1:1";
+    world
+        .send_by(here, "/v1/accounts", &account("no address"))
+        .await
+        .is(422, &["/email"]);
+    for email in ["ada@example.org", "a@example.com"] {
+        world.send_by(here, "/v1/accounts", &account(email)).await.is(202, &[]);
+    }
+    for email in ["ada@example.org", "b@example.com"] {
+        let refused = world.send_by(here, "/v1/accounts", &account(email)).await;
+        is_over(
+            &refused,
+            "1800",
+            "\"registrations\";q=2;w=3600",
+            "\"registrations\";r=0;t=1800",
+        );
+    }
+    assert_eq!(world.mails_waiting().await, 2);
+    world
+        .send_by("198.51.100.7:1", "/v1/accounts", &account("b@example.com"))
+        .await
+        .is(202, &[]);
+    world.advance(Duration::from_secs(1800));
+    world
+        .send_by(here, "/v1/accounts", &account("c@example.com"))
+        .await
+        .is(202, &[]);
 }
 
 #[actix_web::test]

@@ -13,6 +13,7 @@ mod openapi;
 mod operators;
 mod probes;
 mod queues;
+mod report_bounds;
 mod reports;
 mod sessions;
 
@@ -29,7 +30,7 @@ use asking::{app, ask, begin, request, send};
 
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
-use super::{EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle};
+use super::{Downloads, EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::email::EmailAddress;
@@ -129,6 +130,7 @@ impl World {
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             postbox,
             reports: ReportFolder::open(folder.path().join("reports")).unwrap(),
+            downloads: Downloads::default(),
             cancel_attempt: Arc::new(move |job| {
                 cancels.lock().unwrap().push(job);
                 true

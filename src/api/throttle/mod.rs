@@ -32,7 +32,7 @@ use waiting::Waiting;
 
 /// One minute, in which jobs, entries and logins are counted.
 const MINUTE: Duration = Duration::from_secs(60);
-/// One hour, in which mails are counted.
+/// One hour, in which mails are counted, and registrations, which are mails too.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The limits of this process.
@@ -46,6 +46,8 @@ pub struct Throttle {
     waiting: Waiting,
     /// Registrations, logins and verifications from one network.
     entries: Buckets<Network>,
+    /// Registrations from one network: each has a mail sent to whatever address it names.
+    registrations: Buckets<Network>,
     /// Logins with one address from one network.
     logins: Buckets<(u64, Network)>,
     /// Makes a number of an address, so that no address is kept.
@@ -64,12 +66,13 @@ impl Throttle {
             burst,
         };
         let (jobs, entries) = (limits.jobs_per_minute, limits.entries_per_minute);
-        let logins = limits.logins_per_minute;
+        let (registrations, logins) = (limits.registrations_per_hour, limits.logins_per_minute);
         Self {
             mails: Buckets::new(policy("mails", limits.mails_per_hour, HOUR, limits.mails_burst), clock),
             jobs: Buckets::new(policy("jobs", jobs, MINUTE, jobs), clock),
             waiting: Waiting::new(limits.jobs_waiting),
             entries: Buckets::new(policy("entries", entries, MINUTE, entries), clock),
+            registrations: Buckets::new(policy("registrations", registrations, HOUR, registrations), clock),
             logins: Buckets::new(policy("logins", logins, MINUTE, logins), clock),
             addresses: std::hash::RandomState::new(),
             clock: clock.clone(),
@@ -81,6 +84,7 @@ impl Throttle {
         self.mails.sweep();
         self.jobs.sweep();
         self.entries.sweep();
+        self.registrations.sweep();
         self.logins.sweep();
         self.waiting.sweep(self.clock.now());
     }
@@ -97,9 +101,10 @@ impl Throttle {
         let workspace = account.workspace;
         let told = self.jobs.take(&workspace, 1);
         told.map_err(|refusal| refused(&refusal, "this workspace has asked for as many jobs as it may for now"))?;
+        self.waiting.take(workspace, store, &self.clock).await?;
+        // Last, since they come back slowest: whoever waits for a place must not lose an hour's mails by asking.
         let told = self.mails.take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX));
-        told.map_err(|refusal| refused(&refusal, "this workspace has sent as many mails as it may for now"))?;
-        self.waiting.take(workspace, store, &self.clock).await
+        told.map_err(|refusal| refused(&refusal, "this workspace has sent as many mails as it may for now"))
     }
 
     /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
@@ -107,6 +112,16 @@ impl Throttle {
         let Some(peer) = peer else { return Ok(()) };
         let told = self.entries.take(&Network::of(peer), 1);
         told.map_err(|refusal| refused(&refusal, "too many registrations and logins come from this network"))
+    }
+
+    /// Takes one registration of a network, whether or not its address has an account, so that nobody learns which have one.
+    ///
+    /// # Errors
+    /// 429 if there were too many.
+    pub(super) fn take_registration(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
+        let Some(peer) = peer else { return Ok(()) };
+        let told = self.registrations.take(&Network::of(peer), 1);
+        told.map_err(|refusal| refused(&refusal, "too many registrations come from this network"))
     }
 
     /// Takes one login with this address. It is counted by network too, so that a stranger elsewhere cannot lock its owner

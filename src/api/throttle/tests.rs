@@ -131,3 +131,17 @@ fn counts_that_are_too_old_are_let_go_and_made_anew() {
     waiting.sweep(NOW.plus(MINUTE));
     assert_eq!(waiting.turn(workspace, later), Turn::Count);
 }
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_workspace_at_a_limit_that_it_has_left() {
+    let waiting = Waiting::new(5);
+    let workspace = WorkspaceId::generate();
+    assert_eq!(
+        waiting.counted(workspace, 5, NOW),
+        Turn::Refused(Duration::from_secs(1))
+    );
+    let earlier = NOW.minus(Duration::from_secs(3600));
+    assert_eq!(waiting.turn(workspace, earlier), Turn::Count);
+    assert_eq!(waiting.counted(workspace, 0, earlier), Turn::Granted);
+    assert_eq!(waiting.turn(workspace, earlier), Turn::Granted);
+}

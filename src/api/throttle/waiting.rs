@@ -39,6 +39,13 @@ struct Left {
     counted_at: Timestamp,
 }
 
+impl Left {
+    /// Whether it may still be subtracted from. A clock that was set back must not make a count last.
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.counted_at <= now && now.since(self.counted_at) < COUNT_GOOD_FOR
+    }
+}
+
 /// What is to be done about one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -91,15 +98,14 @@ impl Waiting {
         let Some(left) = all.get_mut(&workspace) else {
             return Turn::Count;
         };
-        let age = now.since(left.counted_at);
-        if age >= COUNT_GOOD_FOR {
+        if !left.is_good(now) {
             return Turn::Count;
         }
         if left.jobs > 0 {
             left.jobs -= 1;
             return Turn::Granted;
         }
-        match COUNT_EVERY.checked_sub(age) {
+        match COUNT_EVERY.checked_sub(now.since(left.counted_at)) {
             Some(wait) if !wait.is_zero() => Turn::Refused(wait),
             _ => Turn::Count,
         }
@@ -126,7 +132,7 @@ impl Waiting {
     /// Lets go of counts that are too old to be of use.
     pub(super) fn sweep(&self, now: Timestamp) {
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, left| now.since(left.counted_at) < COUNT_GOOD_FOR);
+        all.retain(|_, left| left.is_good(now));
         all.shrink_to_fit();
     }
 

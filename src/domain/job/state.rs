@@ -36,6 +36,12 @@ impl JobState {
         )
     }
 
+    /// Whether a person may have the job run again: it has ended, or waits for its next attempt.
+    #[must_use]
+    pub const fn can_run_again(self) -> bool {
+        self.is_final() || matches!(self, Self::Retryable)
+    }
+
     /// Whether the job waits, for its time or for a free slot.
     #[must_use]
     pub const fn is_waiting(self) -> bool {

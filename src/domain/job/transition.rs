@@ -175,7 +175,7 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
         }
         // Asking twice is answered like asking once, so that a client may repeat a request whose answer it lost.
         Event::CancelRequested if state == JobState::Cancelled => Ok(unchanged(standing).cancelled()),
-        Event::RetryRequested if state.is_final() || state == JobState::Retryable => Ok(again(standing, now)),
+        Event::RetryRequested if state.can_run_again() => Ok(again(standing, now)),
         Event::CancelRequested => Err(Refused::Finished(state)),
         Event::Due | Event::Claimed | Event::Ended(_) if state.is_final() => Err(Refused::Finished(state)),
         Event::Due | Event::Claimed | Event::Ended(_) | Event::RetryRequested => Err(Refused::NotNow(state)),

@@ -112,7 +112,7 @@ pub fn waiting_of(connection: &mut Connection, workspace: WorkspaceId, max: usiz
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
 }
 
-/// The kind and the arguments of a job.
+/// The kind, the arguments and the state of a job.
 ///
 /// # Errors
 /// When the statement fails.
@@ -120,15 +120,18 @@ pub fn arguments(
     connection: &mut Connection,
     id: JobId,
     scope: JobScope,
-) -> Result<Option<(String, String)>, StoreError> {
+) -> Result<Option<(String, String, JobState)>, StoreError> {
     let mut query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
-        .select((jobs::kind, jobs::args))
+        .select((jobs::kind, jobs::args, jobs::state))
         .into_boxed();
     if let JobScope::Workspace(workspace) = scope {
         query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
     }
-    Ok(query.first(connection).optional()?)
+    let found: Option<(String, String, String)> = query.first(connection).optional()?;
+    found
+        .map(|(kind, args, state)| Ok((kind, args, parsed(&state, "jobs", "state")?)))
+        .transpose()
 }
 
 /// How many attempts run in each queue, over all nodes; queues without any are left out. As many rows are read as run.

@@ -12,12 +12,15 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Integer;
 
 pub use expiry::{Expired, Owned, expire, forget, owned};
 pub use pages::{JobLine, MailLine, RowPage, Span, job_page, mail_page};
 pub use record::{ReportFile, ReportRecord};
 
+use super::bounded::{Count, Counted};
 use super::schema::{jobs, reports};
 use super::text::number;
 use super::{Abort, Connection, JobScope, StoreError, Tx};
@@ -112,6 +115,20 @@ pub fn insert(connection: &mut Connection, new: &NewReport) -> Result<(), StoreE
         ))
         .execute(connection)?;
     Ok(())
+}
+
+/// How many reports of a workspace have a file, or may still get their first, counted up to `max`.
+///
+/// # Errors
+/// When the statement fails.
+pub fn kept_of(connection: &mut Connection, workspace: WorkspaceId, max: usize) -> Result<Count, StoreError> {
+    let rows = reports::table
+        .filter(reports::workspace_id.eq(workspace.to_string()))
+        // In the words of the partial index.
+        .filter(reports::fence.is_not_null().or(reports::built_at.is_null()))
+        .select(sql::<Integer>("1"))
+        .limit(number(max).saturating_add(1));
+    Ok(Count::of(Counted(rows).get_result(connection)?, max))
 }
 
 /// One report.

@@ -137,6 +137,16 @@ async fn pages_go_by_the_index_of_the_workspace_and_sort_nothing() {
     }
 }
 
+#[tokio::test]
+async fn what_a_workspace_keeps_is_counted_in_an_index_of_its_own() {
+    let store = TestStore::new();
+    let plans = crate::store::testing::plans(&store, |connection| {
+        kept_of(connection, WorkspaceId::SERVICE, 10).unwrap();
+    });
+    assert_eq!(plans.len(), 1, "{plans:#?}");
+    assert!(plans[0].1.contains("reports_kept (workspace_id=?)"), "{plans:#?}");
+}
+
 /// A report whose job is running under the fence that is answered.
 async fn running(store: &TestStore) -> (NewReport, i64) {
     let job = job();
