@@ -113,6 +113,7 @@ pub(super) async fn create_report(
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
+    state.throttle.take_work(&member.account, 0, &state.store).await?;
     let args = ReportBuildArgs {
         report: ReportId::generate(),
         table: body.table,
