@@ -48,14 +48,29 @@ const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
     responses(
         (status = 200, description = "The file.", content(
             (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        ), headers(
+            ("ETag" = String, description = "Names this version of the file: the SHA-256 of its bytes."),
+            ("Content-Disposition" = String, description = "A name for the file."),
+            ("Accept-Ranges" = String, description = "`bytes`: parts can be asked for."),
         )),
         (status = 206, description = "The part that was asked for.", content(
             (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        ), headers(
+            ("ETag" = String, description = "Names this version of the file."),
+            ("Content-Range" = String, description = "Which part it is, and of how many bytes."),
+            ("Content-Disposition" = String, description = "A name for the file."),
+            ("Accept-Ranges" = String, description = "`bytes`: parts can be asked for."),
         )),
-        (status = 304, description = "It is the file that is there already."),
+        (
+            status = 304, description = "It is the file that is there already.",
+            headers(("ETag" = String, description = "Names it.")),
+        ),
         (status = 409, description = "It is not built, or was not; the job says why."),
         (status = 410, description = "It was kept long enough, and is gone."),
-        (status = 416, description = "The range begins behind the file's end."),
+        (
+            status = 416, description = "The range begins behind the file's end.",
+            headers(("Content-Range" = String, description = "How many bytes there are.")),
+        ),
     ),
 )]
 pub(in crate::api) async fn show_report_file(
