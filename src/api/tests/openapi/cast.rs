@@ -41,6 +41,7 @@ pub(super) struct Cast {
     pub(super) world: World,
     session: RefCell<String>,
     key: String,
+    operator_session: String,
     operator_key: String,
     stranger: String,
     made: Cell<u32>,
@@ -79,6 +80,7 @@ impl Cast {
             world,
             session,
             key,
+            operator_session: operator,
             operator_key,
             stranger,
             made,
@@ -100,6 +102,11 @@ impl Cast {
     /// The token of the member's login.
     pub(super) fn session(&self) -> String {
         self.session.borrow().clone()
+    }
+
+    /// The token of the operator's login.
+    pub(super) fn operator_session(&self) -> String {
+        self.operator_session.clone()
     }
 
     /// Logs the member in anew, after something may have logged them out.

@@ -189,8 +189,12 @@ fn credentials(operation: &Operation, good: &Asked, cast: &Cast) -> Vec<Case> {
             401,
         );
     }
-    if operation.method != "GET" && operation.role() != "operator" {
-        let cookie = nobody.with("cookie", format!("{COOKIE}={}", cast.session()));
+    if operation.method != "GET" {
+        let session = match operation.role() {
+            "operator" => cast.operator_session(),
+            _ => cast.session(),
+        };
+        let cookie = nobody.with("cookie", format!("{COOKIE}={session}"));
         refused(
             "another site's page",
             cookie.with("origin", "https://evil.example"),
