@@ -113,6 +113,7 @@ impl PartialSchema for JobResult {
         ];
         let other = ObjectBuilder::new()
             .schema_type(Type::Object)
+            .title(Some("OtherResult"))
             .description(Some("Of a kind that this description does not know yet."));
         let choices = known.into_iter().fold(AnyOfBuilder::new(), |choices, name| {
             choices.item(Ref::from_schema_name(name))
