@@ -189,17 +189,29 @@ fn credentials(operation: &Operation, good: &Asked, cast: &Cast) -> Vec<Case> {
             401,
         );
     }
+    let session = match operation.role() {
+        "operator" => cast.operator_session(),
+        _ => cast.session(),
+    };
+    let cookie = nobody.with("cookie", format!("{COOKIE}={session}"));
     if operation.method != "GET" {
-        let session = match operation.role() {
-            "operator" => cast.operator_session(),
-            _ => cast.session(),
+        let elsewhere = cookie.clone().with("origin", "https://evil.example");
+        refused("another site's page", elsewhere, 403);
+    }
+    // Each way in that the document names; the cookie, which it names last, before it may be logged out.
+    let by_session = match operation.role() {
+        "session" => good.clone(),
+        _ => good.by(Who::Header(format!("Bearer {session}"))),
+    };
+    let ways = operation.told["security"].as_array().unwrap().iter().rev();
+    for scheme in ways.flat_map(|way| way.as_object().unwrap().keys()) {
+        let asked = match scheme.as_str() {
+            "session_cookie" => cookie.clone(),
+            "session_token" => by_session.clone(),
+            "api_key" => good.clone(),
+            other => panic!("teach this test how one comes in by {other}"),
         };
-        let cookie = nobody.with("cookie", format!("{COOKIE}={session}"));
-        refused(
-            "another site's page",
-            cookie.with("origin", "https://evil.example"),
-            403,
-        );
+        cases.push(asked.case(format!("a way in: {scheme}"), Wanted::LetIn));
     }
     cases
 }

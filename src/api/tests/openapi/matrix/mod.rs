@@ -48,6 +48,8 @@ pub(super) enum Wanted {
     Answered(u16),
     /// A refusal of an address at which nothing is, or nothing for this method.
     Nowhere,
+    /// Anything but a word against who asks.
+    LetIn,
     /// A 422 that names the field at this pointer, or one within it.
     Blamed(String),
     /// Whatever is described, but no word against the field at this pointer.
@@ -142,6 +144,7 @@ impl Wanted {
         let fits = match self {
             Self::Refused(status) | Self::Answered(status) => answer.status == *status,
             Self::Nowhere => matches!(answer.status, 404 | 405),
+            Self::LetIn => !matches!(answer.status, 401 | 403),
             Self::Blamed(pointer) => answer.status == 422 && names(pointer),
             Self::Spared(pointer) => !names(pointer),
             Self::Described => true,
