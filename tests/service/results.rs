@@ -22,6 +22,13 @@ fn objections(document: &Value, name: &str, result: &Value) -> Vec<String> {
     validator.iter_errors(result).map(|error| error.to_string()).collect()
 }
 
+/// The paths that take work.
+fn work(document: &Value) -> Vec<&str> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    let takes_work = paths.filter(|(_, path)| path["post"]["tags"][0] == "work");
+    takes_work.map(|(path, _)| path.as_str()).collect()
+}
+
 #[tokio::test]
 async fn the_result_of_each_kind_of_work_is_as_described() {
     let relay = Relay::start();
@@ -36,11 +43,17 @@ async fn the_result_of_each_kind_of_work_is_as_described() {
     let probe = json!({ "steps": 3 });
     let mail = json!({ "to": ["bob@example.org", "eve@example.org"], "subject": "Hello", "text": "Hello" });
     let report = json!({ "table": "jobs", "format": "csv" });
-    for (path, body, name) in [
-        ("/v1/probes", probe, "ProbeResult"),
+    let all = [
         ("/v1/emails", mail, "EmailResult"),
+        ("/v1/probes", probe, "ProbeResult"),
         ("/v1/reports", report, "ReportResult"),
-    ] {
+    ];
+    assert_eq!(
+        work(&document),
+        all.each_ref().map(|(path, ..)| *path),
+        "the routes that take work"
+    );
+    for (path, body, name) in all {
         let (status, job) = service.post(&key, path, &body).await;
         assert_eq!(status, 202, "{job}");
         let ended = |job: &Value| job["finished_at"].is_string();
