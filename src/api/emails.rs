@@ -48,7 +48,7 @@ pub(super) struct NewEmailBody {
     #[schema(value_type = Option<TemplateName>)]
     template: Option<String>,
     /// The fields that the template asks for.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     data: Option<Value>,
     /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
     when_uncertain: Option<WhenUncertain>,

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -114,6 +114,7 @@ impl PartialSchema for JobResult {
         let other = ObjectBuilder::new()
             .schema_type(Type::Object)
             .title(Some("OtherResult"))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
             .description(Some("Of a kind that this description does not know yet."));
         let choices = known.into_iter().fold(AnyOfBuilder::new(), |choices, name| {
             choices.item(Ref::from_schema_name(name))
