@@ -80,7 +80,7 @@ fn bearer_of(text: &str) -> Option<&str> {
 }
 
 /// Whether the page that sent the request, if one did, is of this service: of its public address, or of the very host that
-/// was asked (which is another one during development).
+/// was asked (which is another one during development), with TLS wherever the public address has it.
 fn is_from_here(request: &HttpRequest, state: &State) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else {
         return true;
@@ -91,5 +91,7 @@ fn is_from_here(request: &HttpRequest, state: &State) -> bool {
     let same_host = host
         .zip(origin_host)
         .is_some_and(|(host, other)| host.eq_ignore_ascii_case(other));
-    same_host || origin.eq_ignore_ascii_case(state.config.public_url.as_str())
+    // Whoever sits on the way can write a page of this very host without TLS.
+    let is_as_safe = !state.config.public_url.is_tls() || origin.starts_with("https://");
+    same_host && is_as_safe || origin.eq_ignore_ascii_case(state.config.public_url.as_str())
 }

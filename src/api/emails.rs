@@ -48,7 +48,7 @@ pub(super) struct NewEmailBody {
     #[schema(value_type = Option<TemplateName>)]
     template: Option<String>,
     /// The fields that the template asks for.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     data: Option<Value>,
     /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
     when_uncertain: Option<WhenUncertain>,
@@ -64,7 +64,8 @@ pub(super) struct NewEmailBody {
 
 /// Sends a mail.
 ///
-/// All recipients see each other, and it goes to all of them or to none. The sender is the service's own.
+/// All recipients see each other, and one who is refused does not keep it from the others: the job's result tells of each.
+/// The sender is the service's own.
 #[utoipa::path(
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::accounts::AccountView;
 use super::auth::SessionMember;
-use super::credentials::{login_cookie, logout_cookie};
+use super::credentials::{login_cookie, logout_cookie, not_logged_in};
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, StrictJson};
 use super::page::Page;
@@ -177,7 +177,8 @@ pub(super) async fn delete_current_session(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let id = member.session.id;
-    end_session(id, &member, &state).await
+    // It was there when the request came in, and is gone since.
+    end_session(id, &member, &state, not_logged_in).await
 }
 
 /// Ends one of the account's logins.
@@ -190,10 +191,15 @@ pub(super) async fn delete_session(
     Then(member, PathParam(id)): Then<SessionMember, PathParam<SessionId>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    end_session(id, &member, &state).await
+    end_session(id, &member, &state, Problem::not_found).await
 }
 
-async fn end_session(id: SessionId, member: &SessionMember, state: &State) -> Result<HttpResponse, Problem> {
+async fn end_session(
+    id: SessionId,
+    member: &SessionMember,
+    state: &State,
+    gone: fn() -> Problem,
+) -> Result<HttpResponse, Problem> {
     let account = member.account.id;
     let write = state
         .store
@@ -201,7 +207,7 @@ async fn end_session(id: SessionId, member: &SessionMember, state: &State) -> Re
             true => Ok(()),
             false => Err(Abort::Refused(())),
         });
-    write.await.map_err(or_refused(|()| Problem::not_found()))?;
+    write.await.map_err(or_refused(|()| gone()))?;
     let mut answer = HttpResponse::NoContent();
     if id == member.session.id {
         answer.cookie(logout_cookie(state));

@@ -8,6 +8,7 @@ mod log;
 mod mail;
 mod pages;
 mod reports;
+mod results;
 mod settings;
 mod shutdown;
 mod supervisors;

@@ -16,7 +16,9 @@
 //! ```
 //!
 //! Left out: answers that are made before there is a request, which actix-http writes: a head that is not HTTP (400), that is
-//! too large (431) or too slow (408). They have no body.
+//! too large (431) or too slow (408). They have no body. A chunk that is not HTTP ends the connection without an answer. And
+//! actix-http forgets which of several pipelined requests was a `HEAD`: it goes by the one that it read last, so that whoever
+//! pipelines `HEAD` with other methods gets a body that should not be there, or none where one should.
 
 pub mod endpoint;
 pub mod form;

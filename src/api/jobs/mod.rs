@@ -171,6 +171,7 @@ pub(super) async fn cancel_job(
     responses(
         (status = 202, description = "The job waits again.", body = JobView),
         (status = 409, description = "The job has not ended."),
+        (status = 422, description = "It is a mail to more addresses than the workspace may send to at once."),
         (status = 429, description = "It would be more than the workspace may have."),
     ),
 )]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::State;
+use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::JobId;
@@ -36,7 +37,8 @@ pub(in crate::api) struct JobView {
     /// Why it ended or waits, where its state alone does not say it.
     cause: Option<String>,
     progress: Option<Progress>,
-    /// What the work answered; its form is the kind's own.
+    /// What the work answered, or has done so far; its form is the kind's own.
+    #[schema(value_type = Option<JobResult>)]
     result: Option<Value>,
     /// What it lacks, where nothing here can claim it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@
 mod answers;
 mod presence;
 mod publish;
+mod results;
 mod roles;
 mod types;
 
@@ -20,6 +21,7 @@ use roles::Roles;
 
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
+pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{accounts, api_keys, emails, health, jobs, probes, queues, reports, sessions, supervision, verification};

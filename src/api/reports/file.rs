@@ -1,8 +1,9 @@
 //! `GET /v1/reports/{id}/file`: the file itself, whole or in part.
 //!
 //! Guarantees: a file is read on blocking threads, a chunk at a time and only as fast as the client takes it, so that
-//! neither its length nor a slow client costs memory; a workspace has few downloads at once, since each holds a connection; its `ETag` is strong, since it is the checksum of its bytes; a
-//! download goes on to its end although the file expires or is deleted meanwhile.
+//! neither its length nor a slow client costs memory; a workspace has few downloads at once, since each holds a connection;
+//! its `ETag` is strong, since it is the checksum of its bytes; a download goes on to its end although the file expires or
+//! is deleted meanwhile; an operator does not get another workspace's report of mail, which holds addresses in full.
 //!
 //! Left out: several ranges in one answer, `If-Match` and dates. A request with several ranges gets the whole file.
 
@@ -25,7 +26,7 @@ use crate::api::auth::Member;
 use crate::api::http::{PathParam, Problem, Slug};
 use crate::api::then::Then;
 use crate::domain::id::ReportId;
-use crate::domain::report::ReportFormat;
+use crate::domain::report::{ReportFormat, ReportTable};
 use crate::reports::FileName;
 use crate::store::reports::{self, ReportRecord};
 use crate::telemetry::names::event;
@@ -53,14 +54,30 @@ const CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
     responses(
         (status = 200, description = "The file.", content(
             (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        ), headers(
+            ("ETag" = String, description = "Names this version of the file: the SHA-256 of its bytes."),
+            ("Content-Disposition" = String, description = "A name for the file."),
+            ("Accept-Ranges" = String, description = "`bytes`: parts can be asked for."),
         )),
         (status = 206, description = "The part that was asked for.", content(
             (String = "text/csv; charset=utf-8; header=present"), (String = "application/jsonl"),
+        ), headers(
+            ("ETag" = String, description = "Names this version of the file."),
+            ("Content-Range" = String, description = "Which part it is, and of how many bytes."),
+            ("Content-Disposition" = String, description = "A name for the file."),
+            ("Accept-Ranges" = String, description = "`bytes`: parts can be asked for."),
         )),
-        (status = 304, description = "It is the file that is there already."),
+        (
+            status = 304, description = "It is the file that is there already.",
+            headers(("ETag" = String, description = "Names it.")),
+        ),
+        (status = 403, description = "It names people whom another workspace wrote to."),
         (status = 409, description = "It is not built, or was not; the job says why."),
         (status = 410, description = "It was kept long enough, and is gone."),
-        (status = 416, description = "The range begins behind the file's end."),
+        (
+            status = 416, description = "The range begins behind the file's end.",
+            headers(("Content-Range" = String, description = "How many bytes there are.")),
+        ),
         (status = 429, description = "The workspace fetches as many files as it may at once."),
     ),
 )]
@@ -72,6 +89,12 @@ pub(in crate::api) async fn show_report_file(
     let scope = member.job_scope();
     let read = state.store.read(move |connection| reports::one(connection, id, scope));
     let report = read.await?.ok_or_else(Problem::not_found)?;
+    // As in the results of jobs: no mail address in full for whoever does not belong to the workspace.
+    if report.table == ReportTable::Mail && report.workspace != member.account.workspace {
+        return Err(Problem::forbidden(
+            "only the workspace itself may read whom it wrote to",
+        ));
+    }
     let (name, known) = ready_file(&report, state.clock.now())?;
     let (etag, len) = (format!("\"{}\"", known.sha256), known.bytes);
     if names(&request, header::IF_NONE_MATCH, &etag) {

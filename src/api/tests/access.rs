@@ -155,6 +155,24 @@ async fn a_cookie_from_another_sites_page_changes_nothing() {
 }
 
 #[actix_web::test]
+async fn a_page_without_tls_is_another_site_where_the_service_has_it() {
+    let world = World::with(&[("LEGWORK_PUBLIC_URL", "https://legwork.example")]);
+    let token = world.member("ada@example.org").await;
+    for (origin, status) in [
+        ("http://legwork.example", 403),
+        ("https://legwork.example", 202),
+        ("https://legwork.example:8443", 403),
+    ] {
+        let post = request(Method::POST, "/v1/probes", "")
+            .insert_header((header::COOKIE, format!("legwork_session={token}")))
+            .insert_header((header::HOST, "legwork.example"))
+            .insert_header((header::ORIGIN, origin))
+            .set_json(json!({ "steps": 1 }));
+        world.send(post).await.is(status, &[]);
+    }
+}
+
+#[actix_web::test]
 async fn a_bad_header_is_not_made_good_by_a_cookie_and_a_key_is_no_cookie() {
     let world = World::new();
     let token = world.member("ada@example.org").await;

@@ -114,6 +114,30 @@ async fn every_wrong_parameter_of_a_list_is_named() {
 }
 
 #[actix_web::test]
+async fn of_many_attempts_the_newest_are_shown_and_the_others_counted() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let path = format!("/v1/jobs/{}", world.probe(&token).await);
+    for (made, shown, omitted) in [(100, 100, json!(null)), (103, 100, json!(3))] {
+        while world.get(&path, &token).await.body["attempts"][99]["number"] != made {
+            let held = world.claim().await;
+            world.finish(&held, AttemptEnd::Drained).await;
+        }
+        let job = world.get(&path, &token).await.body;
+        assert_eq!(job["attempts"].as_array().unwrap().len(), shown);
+        assert_eq!(job["attempts_omitted"], omitted);
+    }
+    // The attempt that runs is shown beside them.
+    let held = world.claim().await;
+    let job = world.get(&path, &token).await.body;
+    assert_eq!(
+        (&job["attempts"][0]["number"], &job["attempts"][100]["number"]),
+        (&json!(4), &json!(held.fence))
+    );
+    assert_eq!(job["attempts_omitted"], 3);
+}
+
+#[actix_web::test]
 async fn an_operator_sees_no_address_of_anothers_mail_in_full() {
     let world = World::new();
     let ada = world.member("ada@example.org").await;

@@ -1,13 +1,16 @@
 //! Limits: what a stranger with a verified address cannot do, and that operators can.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
+use actix_web::web;
 use serde_json::{Value, json};
 
 use super::{Answer, PASSWORD, World, request};
+use crate::api::Throttle;
 
 fn mail(to: &[&str]) -> Value {
     json!({ "to": to, "subject": "Hello", "text": "Are you well?" })
@@ -88,6 +91,24 @@ async fn a_mail_to_more_than_may_ever_be_sent_at_once_is_refused_for_what_it_is(
         .post("/v1/emails", &ada, &mail(&["a@example.com", "b@example.com"]))
         .await
         .is(202, &[]);
+}
+
+#[actix_web::test]
+async fn a_mail_that_has_become_too_large_for_the_limit_is_refused_for_what_it_is_when_it_is_run_again() {
+    let mut world = World::new();
+    let ada = world.member("ada@example.org").await;
+    let many = mail(&["a@example.com", "b@example.com", "c@example.com"]);
+    let sent = world.post("/v1/emails", &ada, &many).await;
+    let job = format!("/v1/jobs/{}", sent.body["id"].as_str().unwrap());
+    let cancel = request(Method::POST, &format!("{job}/cancel"), &ada);
+    world.send(cancel).await.is(200, &[]);
+    let mut limits = world.state.config.limits;
+    limits.mails_burst = 2;
+    let mut state = Arc::into_inner(world.state.into_inner()).unwrap();
+    state.throttle = Arc::new(Throttle::new(&limits, &world.clock));
+    world.state = web::Data::new(state);
+    let again = request(Method::POST, &format!("{job}/retry"), &ada);
+    world.send(again).await.is(422, &["/to"]);
 }
 
 #[actix_web::test]

@@ -250,6 +250,23 @@ async fn another_workspaces_report_is_as_good_as_none_and_operators_find_all() {
 }
 
 #[actix_web::test]
+async fn whom_a_workspace_wrote_to_is_for_itself_and_not_for_operators() {
+    let world = World::new();
+    let (ada, operator) = (world.member("ada@example.org").await, world.operator().await);
+    let body = json!({ "table": "mail", "format": "csv" });
+    for (token, status) in [(&ada, 403), (&operator, 200)] {
+        world.post("/v1/reports", token, &body).await.is(202, &[]);
+        let listed = world.get("/v1/reports?limit=1", token).await;
+        let report = listed.body["data"][0]["id"].as_str().unwrap().parse().unwrap();
+        world.build(report).await;
+        let uri = format!("/v1/reports/{report}");
+        world.get(&uri, &operator).await.is(200, &[]);
+        world.get(&format!("{uri}/file"), token).await.is(200, &[]);
+        world.get(&format!("{uri}/file"), &operator).await.is(status, &[]);
+    }
+}
+
+#[actix_web::test]
 async fn a_file_is_fetched_whole_with_what_a_client_needs_to_keep_it() {
     let world = World::new();
     let token = world.member("ada@example.org").await;

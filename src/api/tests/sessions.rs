@@ -79,6 +79,21 @@ async fn a_logout_ends_the_login_and_takes_the_cookie_away() {
 }
 
 #[actix_web::test]
+async fn logging_out_twice_at_once_is_told_as_not_being_logged_in() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    // That no other status comes is checked on their way.
+    let at_once = (0..8).map(|_| world.delete("/v1/sessions/current", &token));
+    let mut statuses: Vec<_> = futures_util::future::join_all(at_once)
+        .await
+        .iter()
+        .map(|answer| answer.status)
+        .collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 401, 401, 401, 401, 401, 401, 401]);
+}
+
+#[actix_web::test]
 async fn logins_are_listed_newest_first_and_one_can_be_ended_from_another() {
     let world = World::new();
     let old = world.member("ada@example.org").await;

@@ -41,6 +41,7 @@ pub(super) struct Cast {
     pub(super) world: World,
     session: RefCell<String>,
     key: String,
+    operator_session: String,
     operator_key: String,
     stranger: String,
     made: Cell<u32>,
@@ -50,14 +51,22 @@ const MEMBER: &str = "member@example.org";
 
 impl Cast {
     pub(super) async fn new() -> Self {
-        // These tests ask for more than anybody may; the limits have tests of their own.
-        let world = World::with(&[
-            ("LEGWORK_LIMITS__MAILS_PER_HOUR", "0"),
-            ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "0"),
-            ("LEGWORK_LIMITS__JOBS_WAITING", "0"),
-            ("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "0"),
-            ("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "0"),
-        ]);
+        Self::with(&[]).await
+    }
+
+    /// A world with these limits, and none besides: these tests ask for more than anybody may.
+    pub(super) async fn with(limits: &[(&str, &str)]) -> Self {
+        let none = [
+            "LEGWORK_LIMITS__MAILS_PER_HOUR",
+            "LEGWORK_LIMITS__JOBS_PER_MINUTE",
+            "LEGWORK_LIMITS__JOBS_WAITING",
+            "LEGWORK_LIMITS__ENTRIES_PER_MINUTE",
+            "LEGWORK_LIMITS__LOGINS_PER_MINUTE",
+        ];
+        let none = none.map(|name| (name, "0"));
+        let is_other = |name: &str| limits.iter().all(|(limit, _)| *limit != name);
+        let rest = none.into_iter().filter(|(name, _)| is_other(name));
+        let world = World::with(&rest.chain(limits.iter().copied()).collect::<Vec<_>>());
         let session = world.member(MEMBER).await;
         let key = world.api_key(&session).await;
         let operator = world.operator().await;
@@ -71,6 +80,7 @@ impl Cast {
             world,
             session,
             key,
+            operator_session: operator,
             operator_key,
             stranger,
             made,
@@ -92,6 +102,11 @@ impl Cast {
     /// The token of the member's login.
     pub(super) fn session(&self) -> String {
         self.session.borrow().clone()
+    }
+
+    /// The token of the operator's login.
+    pub(super) fn operator_session(&self) -> String {
+        self.operator_session.clone()
     }
 
     /// Logs the member in anew, after something may have logged them out.

@@ -150,6 +150,30 @@ fn every_reference_leads_somewhere_and_every_field_of_a_request_is_closed() {
 }
 
 #[test]
+fn an_object_says_which_fields_it_has_or_that_it_takes_any() {
+    // Without either, makers of clients take it for one that can have none.
+    let mut left: Vec<_> = DOCUMENT["components"]["schemas"].as_object().unwrap().iter().collect();
+    let mut looked_at = 0;
+    while let Some((name, schema)) = left.pop() {
+        let is_object = schema["type"] == "object"
+            || schema["type"]
+                .as_array()
+                .is_some_and(|kinds| kinds.contains(&"object".into()));
+        if is_object && name != "properties" {
+            let is_clear = schema["properties"].is_object() || !schema["additionalProperties"].is_null();
+            assert!(is_clear, "{name}: {schema}");
+            looked_at += 1;
+        }
+        match schema {
+            Value::Object(fields) => left.extend(fields),
+            Value::Array(items) => left.extend(items.iter().map(|item| (name, item))),
+            _ => {}
+        }
+    }
+    assert!(looked_at > 30, "only {looked_at} objects");
+}
+
+#[test]
 fn the_document_is_openapi_and_its_schemas_are_json_schema() {
     // https://spec.openapis.org/oas/3.1/schema/2022-10-07, which leaves the schemas within to their own dialect.
     let meta = serde_json::from_str(include_str!("openapi-3.1.schema.json")).unwrap();

@@ -4,6 +4,7 @@ mod cast;
 mod conformance;
 mod document;
 mod examples;
+mod limits;
 mod matrix;
 mod spec;
 

@@ -1,5 +1,7 @@
 //! Credentials, roles, ids, methods.
 
+use actix_web::http::Method;
+
 use super::{Asked, Case, Wanted};
 use crate::api::credentials::COOKIE;
 use crate::api::endpoints;
@@ -33,6 +35,27 @@ const ODD_HEADERS: &[&str] = &[
     "bytes=-0",
     "bytes=5-1",
     "W/\"\"",
+];
+
+/// Headers that any request may carry, which are to change nothing, or only what is described.
+const ANY_HEADERS: &[(&str, &str)] = &[
+    ("range", "bytes=0-0"),
+    ("if-none-match", "*"),
+    ("if-match", "\"x\""),
+    ("if-modified-since", "x"),
+    ("prefer", "wait=5"),
+    ("accept", "text/html"),
+    ("accept-encoding", "identity;q=0"),
+    ("expect", "x"),
+    ("te", "trailers"),
+    ("content-length", "x"),
+    ("x-http-method-override", "DELETE"),
+    ("x-request-id", "\u{e9}"),
+    ("x-request-id", "a b"),
+    ("cookie", "=;;\u{e9}"),
+    ("origin", "https://evil.example"),
+    ("host", "evil.example"),
+    ("forwarded", "for=\"_\""),
 ];
 
 /// What is no id.
@@ -84,6 +107,35 @@ pub(super) async fn cases(operation: &Operation, good: &Asked, cast: &Cast) -> V
             };
             cases.push(asked.case("a method that is not there", Wanted::Refused(405)));
         }
+    }
+    if endpoint.methods().contains(&Method::HEAD) && operation.method == "GET" {
+        let asked = Asked {
+            method: "HEAD".into(),
+            ..good.clone()
+        };
+        cases.push(asked.case("the head alone", Wanted::Answered(200)));
+    }
+    for uri in [
+        format!("{}/", good.uri),
+        format!("/{}", good.uri),
+        format!("/.{}", good.uri),
+        format!("/x/..{}", good.uri),
+        format!("{}/..", good.uri),
+        format!("{}%00", good.uri),
+        format!("{}%2F", good.uri),
+        format!("{};x=1", good.uri),
+        good.uri.to_uppercase(),
+        format!("{}{}", good.uri, "x".repeat(60_000)),
+    ] {
+        let name = format!("an address that is none: {uri:.80}");
+        cases.push(good.at(uri).case(name, Wanted::Nowhere));
+    }
+    for (name, value) in ANY_HEADERS {
+        let odd = good.clone().with(name, *value);
+        cases.push(odd.case(
+            format!("a header that nobody asked for: {name}: {value}"),
+            Wanted::Described,
+        ));
     }
     let key = good.clone().with("idempotency-key", "k");
     cases.push(key.case("a promise that is not kept", Wanted::Refused(400)));
@@ -137,13 +189,29 @@ fn credentials(operation: &Operation, good: &Asked, cast: &Cast) -> Vec<Case> {
             401,
         );
     }
-    if operation.method != "GET" && operation.role() != "operator" {
-        let cookie = nobody.with("cookie", format!("{COOKIE}={}", cast.session()));
-        refused(
-            "another site's page",
-            cookie.with("origin", "https://evil.example"),
-            403,
-        );
+    let session = match operation.role() {
+        "operator" => cast.operator_session(),
+        _ => cast.session(),
+    };
+    let cookie = nobody.with("cookie", format!("{COOKIE}={session}"));
+    if operation.method != "GET" {
+        let elsewhere = cookie.clone().with("origin", "https://evil.example");
+        refused("another site's page", elsewhere, 403);
+    }
+    // Each way in that the document names; the cookie, which it names last, before it may be logged out.
+    let by_session = match operation.role() {
+        "session" => good.clone(),
+        _ => good.by(Who::Header(format!("Bearer {session}"))),
+    };
+    let ways = operation.told["security"].as_array().unwrap().iter().rev();
+    for scheme in ways.flat_map(|way| way.as_object().unwrap().keys()) {
+        let asked = match scheme.as_str() {
+            "session_cookie" => cookie.clone(),
+            "session_token" => by_session.clone(),
+            "api_key" => good.clone(),
+            other => panic!("teach this test how one comes in by {other}"),
+        };
+        cases.push(asked.case(format!("a way in: {scheme}"), Wanted::LetIn));
     }
     cases
 }

@@ -18,7 +18,7 @@ pub(super) fn cases(operation: &Operation, good: &Asked) -> Vec<Case> {
     refused("no body", good.clone().body(Vec::new()), 400);
     let deep = "[".repeat(100_000);
     let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    let malformed: [&[u8]; 14] = [
+    let malformed: [&[u8]; 15] = [
         b" ",
         b"{",
         b"[1,",
@@ -29,6 +29,7 @@ pub(super) fn cases(operation: &Operation, good: &Asked) -> Vec<Case> {
         b"{\"a\":01}",
         b"{\"a\":NaN}",
         b"\xff\xfe{}",
+        b"\xef\xbb\xbf{}",
         b"{\"a\":\"\xff\"}",
         b"{\"a\":\"\x00\"}",
         deep.as_bytes(),
@@ -46,6 +47,17 @@ pub(super) fn cases(operation: &Operation, good: &Asked) -> Vec<Case> {
         "multipart/form-data",
     ] {
         refused("another type of content", good.clone().with("content-type", kind), 415);
+    }
+    for kind in [
+        "application/json; charset=UTF-8",
+        "application/json;charset=\"utf-8\"",
+        "APPLICATION/JSON; x=y",
+    ] {
+        refused(
+            "the type of content, spelled otherwise",
+            good.json("{").with("content-type", kind),
+            400,
+        );
     }
     let mut untyped = good.clone();
     untyped.headers.clear();

@@ -162,6 +162,7 @@ fn raw(good: &Asked, base: &Value, name: &str) -> Vec<Case> {
         written(&twice).case(format!("/{name}: given twice"), Wanted::Blamed(format!("/{name}"))),
         written("\"\\ud800\"").case(format!("/{name}: half a surrogate pair"), Wanted::Refused(400)),
         written("1e999").case(format!("/{name}: a number beyond all"), Wanted::Refused(400)),
+        written("-0").case(format!("/{name}: minus nothing"), Wanted::Described),
         written("123456789012345678901234567890")
             .case(format!("/{name}: a huge number"), Wanted::Blamed(format!("/{name}"))),
         written(&format!("{}{}", "[".repeat(100), "]".repeat(100))).case(
@@ -202,7 +203,10 @@ fn wrong(schema: &'static Value) -> Vec<(&'static str, Value, String)> {
         );
         found.extend(choice["maximum"].as_i64().map(|most| here("too high", json!(most + 1))));
         if taken.contains(&"integer") {
-            found.extend([json!(i64::MIN), json!(u64::MAX), json!(1e300)].map(|value| here("far out", value)));
+            found.extend(
+                [json!(i64::MIN), json!(1_u64 << 63), json!(u64::MAX), json!(1e300)]
+                    .map(|value| here("far out", value)),
+            );
         }
         match choice["format"].as_str() {
             Some("email") => found.extend(NO_ADDRESSES.iter().map(|value| here("no address", (*value).into()))),

@@ -20,7 +20,7 @@ use super::spec::Operation;
 use crate::api::tests::{Answer, app, ask};
 
 /// The fewest cases: somewhat below what there are, so that the matrix cannot become empty unseen.
-const CASES_MIN: usize = 2_500;
+const CASES_MIN: usize = 3_500;
 
 /// One request.
 #[derive(Clone)]
@@ -44,6 +44,12 @@ pub(super) struct Case {
 pub(super) enum Wanted {
     /// A refusal with this status.
     Refused(u16),
+    /// An answer with this status.
+    Answered(u16),
+    /// A refusal of an address at which nothing is, or nothing for this method.
+    Nowhere,
+    /// Anything but a word against who asks.
+    LetIn,
     /// A 422 that names the field at this pointer, or one within it.
     Blamed(String),
     /// Whatever is described, but no word against the field at this pointer.
@@ -136,7 +142,9 @@ impl Wanted {
                 .any(|one| *one == pointer || one.starts_with(&within))
         };
         let fits = match self {
-            Self::Refused(status) => answer.status == *status,
+            Self::Refused(status) | Self::Answered(status) => answer.status == *status,
+            Self::Nowhere => matches!(answer.status, 404 | 405),
+            Self::LetIn => !matches!(answer.status, 401 | 403),
             Self::Blamed(pointer) => answer.status == 422 && names(pointer),
             Self::Spared(pointer) => !names(pointer),
             Self::Described => true,
@@ -155,6 +163,13 @@ fn sound(answer: &Answer) -> Result<(), String> {
     }
     let is_open =
         |headers: &HeaderMap| headers.contains_key("content-security-policy") && headers.contains_key("x-request-id");
+    let lets_others_in = |headers: &HeaderMap| {
+        let mut names = headers.keys();
+        names.any(|name| name.as_str().starts_with("access-control-"))
+    };
+    if lets_others_in(&answer.headers) {
+        return Err("a word that lets pages of other sites in".into());
+    }
     is_open(&answer.headers)
         .then_some(())
         .ok_or_else(|| "a header that every answer has is missing".into())

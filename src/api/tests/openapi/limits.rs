@@ -1,0 +1,62 @@
+//! Which operations have a limit, against which ones the document says so.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::http::Method;
+
+use super::cast::{Cast, Who};
+use super::spec::Operation;
+use crate::api::tests::request;
+
+#[actix_web::test]
+async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
+    let cast = Cast::with(&[
+        ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "1"),
+        ("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "1"),
+    ])
+    .await;
+    let peer: SocketAddr = "192.0.2.1:1".parse().unwrap();
+    let mut limited = Vec::new();
+    for operation in Operation::all() {
+        // What the operation is about may have to be made by work, which has a limit itself.
+        cast.world.advance(Duration::from_secs(60));
+        let uri = cast.path(&operation).await;
+        let body = match operation.examples().into_iter().next() {
+            Some((_, example)) => Some(cast.prepared(&operation, example).await),
+            None => None,
+        };
+        cast.world.advance(Duration::from_secs(60));
+        let mut statuses = Vec::new();
+        for _ in 0..2 {
+            let method: Method = operation.method.parse().unwrap();
+            let mut asking = request(method, &uri, "").peer_addr(peer);
+            if let Some(value) = cast.authorization(&Who::of(&operation)) {
+                asking = asking.insert_header(("authorization", value));
+            }
+            if let Some(body) = &body {
+                asking = asking.set_json(body);
+            }
+            // That a 429 has its headers is checked on its way.
+            statuses.push(cast.world.send(asking).await.status);
+        }
+        let is_described = operation.told["responses"].get("429").is_some();
+        let is_limited = statuses[0] != 429 && statuses[1] == 429;
+        assert_eq!(is_limited, is_described, "{}: {statuses:?}", operation.id());
+        limited.extend(is_limited.then(|| operation.id()));
+        if operation.method == "DELETE" {
+            cast.log_in_again().await;
+        }
+    }
+    limited.sort_unstable();
+    let expected = [
+        "create_account",
+        "create_email",
+        "create_probe",
+        "create_report",
+        "create_session",
+        "retry_job",
+        "verify_account",
+    ];
+    assert_eq!(limited, expected);
+}
