@@ -1,9 +1,10 @@
 //! Reports: files of a workspace's own rows, ordered here and fetched here.
 //!
 //! Guarantees: the report and the job that builds it are one transaction; a report of another workspace is not found, and
-//! operators find all; deleting one also ends its job, so that no file comes after it.
+//! operators find all; deleting one also ends its job, so that no file comes after it; an order counts as a job of what the
+//! workspace may ask for.
 //!
-//! Left out: quotas. What bounds the disk is the most bytes of a report and how long each is kept.
+//! Left out: quotas of the disk. What bounds it is the most bytes of a report and how long each is kept.
 
 mod file;
 mod range;
@@ -113,6 +114,7 @@ pub(super) async fn create_report(
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
+    state.throttle.take_work(&member.account, 0, &state.store).await?;
     let args = ReportBuildArgs {
         report: ReportId::generate(),
         table: body.table,

@@ -137,6 +137,35 @@ async fn jobs_are_counted_by_the_minute_and_operators_are_not() {
 }
 
 #[actix_web::test]
+async fn an_order_of_a_report_counts_like_any_other_job() {
+    let world = World::with(&[
+        ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "2"),
+        ("LEGWORK_LIMITS__JOBS_WAITING", "1"),
+    ]);
+    let (ada, bob) = (
+        world.member("ada@example.org").await,
+        world.member("bob@example.org").await,
+    );
+    let order = json!({ "table": "jobs", "format": "csv" });
+    world.report(&ada).await;
+    let too_deep = world.post("/v1/reports", &ada, &order).await;
+    is_over(&too_deep, "1", "\"jobs_waiting\";q=1", "\"jobs_waiting\";r=0;t=1");
+    let too_fast = world.post("/v1/reports", &ada, &order).await;
+    is_over(&too_fast, "30", "\"jobs\";q=2;w=60", "\"jobs\";r=0;t=30");
+    let listed = world.get("/v1/reports", &ada).await;
+    assert_eq!(
+        listed.body["data"].as_array().unwrap().len(),
+        1,
+        "what was refused was entered"
+    );
+    world.report(&bob).await;
+    let operator = world.operator().await;
+    for _ in 0..5 {
+        world.report(&operator).await;
+    }
+}
+
+#[actix_web::test]
 async fn a_workspace_at_its_depth_is_refused_until_something_is_done_and_operators_never() {
     let world = World::with(&[
         ("LEGWORK_LIMITS__JOBS_WAITING", "3"),
