@@ -131,7 +131,12 @@ fn an_unknown_setting_is_refused_in_the_file_and_in_the_environment() {
     );
     let message = refused("", &[("LEGWORK_HTTP_BIND", "127.0.0.1:80")]);
     assert!(
-        message.starts_with("LEGWORK_HTTP_BIND sets http_bind, which is no setting; there are data_dir, "),
+        message.contains("two underscores") && message.ends_with("write LEGWORK_HTTP__BIND"),
+        "{message}"
+    );
+    let message = refused("", &[("LEGWORK_BIND", "127.0.0.1:80")]);
+    assert!(
+        message.starts_with("LEGWORK_BIND sets bind, which is no setting; there are data_dir, "),
         "{message}"
     );
     assert!(refused("[htpp]\nbind = 'x'", &[]).contains("htpp.bind"));
