@@ -175,7 +175,19 @@ impl Drop for Pass<'_> {
 
 fn not_tried(cause: &DeliveryError) -> DeliveryError {
     let phase = cause.phase().unwrap_or(Phase::Connect);
-    DeliveryError::unavailable(phase, &format!("not tried, since others have just failed: {cause}"))
+    let said = match cause {
+        DeliveryError::Unavailable {
+            code: Some(code),
+            words,
+            ..
+        } => format!("{code} {words}"),
+        DeliveryError::Unavailable { words, .. } => words.clone(),
+        other => other.to_string(),
+    };
+    DeliveryError::unavailable(
+        phase,
+        &format!("{said}; not tried for this mail, since others have just failed"),
+    )
 }
 
 #[cfg(test)]
