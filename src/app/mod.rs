@@ -74,7 +74,7 @@ pub enum AppError {
     #[error("a built-in template does not compile")]
     Templates(#[from] TemplateError),
     /// The address to listen on cannot be had.
-    #[error("cannot listen on {bind}")]
+    #[error("cannot listen on {bind}, which http.bind names")]
     Bind {
         /// The address.
         bind: SocketAddr,

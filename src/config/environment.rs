@@ -110,6 +110,20 @@ pub(super) fn setting(variable: &str) -> Option<String> {
     Some(variable.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."))
 }
 
+/// Whether `key` is not, but for an underscore, one of the `known` settings, as LEGWORK_HTTP_BIND makes it.
+pub(super) fn check_joined(known: &[String], key: &str, origin: &str) -> Result<(), ConfigError> {
+    match known
+        .iter()
+        .find(|known| *known != key && known.replace('.', "_") == key)
+    {
+        None => Ok(()),
+        Some(meant) => Err(ConfigError::Joined {
+            origin: origin.into(),
+            meant: variable(meant),
+        }),
+    }
+}
+
 /// The variable that sets `setting`.
 pub(super) fn variable(setting: &str) -> String {
     format!("{PREFIX}{}", setting.replace('.', "__").to_ascii_uppercase())

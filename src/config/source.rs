@@ -91,6 +91,14 @@ pub enum ConfigError {
         /// The settings there are in that section.
         known: String,
     },
+    /// A variable joins section and name by one underscore.
+    #[error("{origin} sets nothing: section and name are joined by two underscores; write {meant}")]
+    Joined {
+        /// The variable.
+        origin: String,
+        /// The variable that was meant.
+        meant: String,
+    },
     /// A setting is not what it may be.
     #[error("{setting} {reason}; {origin} sets it{shown}", shown = value.as_ref().map(|value| format!(" to {value}")).unwrap_or_default())]
     Invalid {
@@ -178,6 +186,7 @@ impl Settings {
             let Some(key) = environment::setting(&name).filter(|_| !value.is_empty()) else {
                 continue;
             };
+            environment::check_joined(&known, &key, &origin)?;
             check_known(&known, &key, &origin)?;
             insert(&mut dict, &key, value);
             origins.insert(key, origin);
@@ -305,7 +314,8 @@ fn parse(name: &str, text: &str) -> Result<Dict, ConfigError> {
         let origin = line.map_or_else(|| name.into(), |line| format!("{name}, line {line},"));
         ConfigError::Syntax {
             origin,
-            reason: error.message().into(),
+            // The parser puts what it expected on a line of its own.
+            reason: error.message().replace('\n', "; "),
         }
     })
 }

@@ -114,6 +114,13 @@ fn a_bad_setting_is_named_with_its_value_and_its_origin() {
 }
 
 #[test]
+fn a_file_that_is_not_toml_is_told_with_its_line_on_one_line() {
+    let message = refused("data_dir = \"x\"\n[http", &[]);
+    assert!(message.starts_with("legwork.toml, line 2, is not TOML: "), "{message}");
+    assert!(!message.contains('\n'), "{message}");
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     let message = refused("[passwords]\nmemory_kib = 8\nlanes = 2", &[]);
     assert!(
@@ -131,7 +138,12 @@ fn an_unknown_setting_is_refused_in_the_file_and_in_the_environment() {
     );
     let message = refused("", &[("LEGWORK_HTTP_BIND", "127.0.0.1:80")]);
     assert!(
-        message.starts_with("LEGWORK_HTTP_BIND sets http_bind, which is no setting; there are data_dir, "),
+        message.contains("two underscores") && message.ends_with("write LEGWORK_HTTP__BIND"),
+        "{message}"
+    );
+    let message = refused("", &[("LEGWORK_BIND", "127.0.0.1:80")]);
+    assert!(
+        message.starts_with("LEGWORK_BIND sets bind, which is no setting; there are data_dir, "),
         "{message}"
     );
     assert!(refused("[htpp]\nbind = 'x'", &[]).contains("htpp.bind"));

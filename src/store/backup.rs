@@ -16,13 +16,22 @@ use crate::private;
 pub(super) fn copy(path: &Path, target: &Path) -> Result<u64, StoreError> {
     let io = |what| move |source| StoreError::Io { what, source };
     if !path.exists() {
-        return Err(StoreError::Open {
+        return Err(StoreError::Copy {
             text: format!("there is no database at {}", path.display()),
         });
     }
     if target.exists() {
-        return Err(StoreError::Open {
-            text: format!("{} exists already", target.display()),
+        return Err(StoreError::Copy {
+            text: format!("{} exists already; name another file", target.display()),
+        });
+    }
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(StoreError::Copy {
+            text: format!("there is no folder {}", folder.display()),
         });
     }
     // Written beside the target and renamed, so that a copy that was interrupted is never taken for a whole one.
@@ -42,10 +51,6 @@ pub(super) fn copy(path: &Path, target: &Path) -> Result<u64, StoreError> {
         .and_then(|file| file.sync_all())
         .map_err(io("writing the copy to disk"))?;
     std::fs::rename(partial, target).map_err(io("naming the copy"))?;
-    let folder = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(io("writing the copy's name to disk"))?;

@@ -44,6 +44,12 @@ pub enum StoreError {
         /// What the driver said.
         text: String,
     },
+    /// No copy was made, for a reason that the asker can mend.
+    #[error("no copy was made: {text}")]
+    Copy {
+        /// What is in the way.
+        text: String,
+    },
     /// A migration failed.
     #[error("the schema could not be brought up to date: {text}")]
     Migration {

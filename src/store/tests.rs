@@ -79,7 +79,12 @@ async fn a_backup_made_while_writes_go_on_is_one_moment_whole_and_opens() {
     );
     assert_eq!(store.states(), ["available 400"], "the writes went on");
     let again = Store::backup(store.path(), &store.beside("a.db")).unwrap_err();
-    assert!(again.to_string().contains("exists already"), "{again}");
+    assert!(
+        again.to_string().starts_with("no copy was made: ") && again.to_string().contains("exists already"),
+        "{again}"
+    );
+    let nowhere = Store::backup(store.path(), &store.beside("none/a.db")).unwrap_err();
+    assert!(nowhere.to_string().contains("there is no folder "), "{nowhere}");
     let copy = Store::open(&StoreOptions {
         path: store.beside("c.db"),
         readers: 1,

@@ -37,9 +37,9 @@ const OURS: &str = "legwork";
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is not a level or a list of directives.
-    #[error("log.filter is not a level such as info, or directives such as info,legwork::store=debug")]
-    Filter(#[source] tracing_subscriber::filter::ParseError),
+    /// The filter is not a level or a list of directives. Holds what the parser said, whose own causes repeat it.
+    #[error("log.filter is not a level such as info, or directives such as info,legwork::store=debug: {0}")]
+    Filter(String),
     /// This process already has a log.
     #[error("the log was set up twice")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
@@ -74,7 +74,8 @@ where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let filter = format!("{NOT_OURS},{filter}");
-    let filter = EnvFilter::builder().parse(filter).map_err(TelemetryError::Filter)?;
+    let filter = EnvFilter::builder().parse(filter);
+    let filter = filter.map_err(|error| TelemetryError::Filter(error.to_string()))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = match format {
         LogFormat::Pretty => lines

@@ -100,7 +100,7 @@ fn a_chain_joins_the_causes_in_order() {
     #[error("cannot send the mail")]
     struct Outer(#[source] TelemetryError);
     let error = EnvFilter::builder().parse("=,=").unwrap_err();
-    let text = chain(&Outer(TelemetryError::Filter(error)));
+    let text = chain(&Outer(TelemetryError::Filter(error.to_string())));
     assert!(
         text.starts_with("cannot send the mail: log.filter is not a level"),
         "{text}"

@@ -1,7 +1,8 @@
 //! Reports: files of a workspace's own rows, ordered here and fetched here.
 //!
 //! Guarantees: the report and the job that builds it are one transaction; a report of another workspace is not found, and
-//! operators find all; deleting one also ends its job, so that no file comes after it.
+//! operators find all; deleting one also ends its job, so that no file comes after it; an order counts as a job of what the
+//! workspace may ask for.
 //!
 //! Left out: quotas of bytes. What bounds the disk is how many reports a workspace may have, the most bytes of each, and how
 //! long it is kept.

@@ -175,7 +175,19 @@ impl Drop for Pass<'_> {
 
 fn not_tried(cause: &DeliveryError) -> DeliveryError {
     let phase = cause.phase().unwrap_or(Phase::Connect);
-    DeliveryError::unavailable(phase, &format!("not tried, since others have just failed: {cause}"))
+    let said = match cause {
+        DeliveryError::Unavailable {
+            code: Some(code),
+            words,
+            ..
+        } => format!("{code} {words}"),
+        DeliveryError::Unavailable { words, .. } => words.clone(),
+        other => other.to_string(),
+    };
+    DeliveryError::unavailable(
+        phase,
+        &format!("{said}; not tried for this mail, since others have just failed"),
+    )
 }
 
 #[cfg(test)]
@@ -236,6 +248,9 @@ mod tests {
     async fn a_refused_login_is_not_repeated_for_a_minute() {
         let breaker = Breaker::new("relay".to_owned());
         fail(&breaker, &login_refused());
+        let words = breaker.enter().err().unwrap().to_string();
+        let said = "not sent, the relay cannot be used, failed at login: 535 no; not tried";
+        assert!(words.starts_with(said), "{words}");
         for wait in [60, 120, 240, 300, 300] {
             tokio::time::advance(Duration::from_secs(wait - 1)).await;
             assert!(breaker.enter().is_err(), "{wait}");

@@ -162,7 +162,7 @@ fn the_field_that_is_wrong_is_named_in_plain_words() {
         (
             r#"{"name": "a", "size": {"custom": {"width": "1"}}}"#,
             "/size/custom/width",
-            "must be a whole number from -9",
+            "must be a whole number of at most 18 digits, not a string",
         ),
         (
             r#"{"name": "a", "lines": {}}"#,

@@ -36,7 +36,12 @@ fn whole(number: &Number) -> Option<String> {
 macro_rules! whole_numbers {
     ($($method:ident $visit:ident $type:ty,)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeError> {
-            let wanted = || format!("a whole number from {} to {}", <$type>::MIN, <$type>::MAX);
+            // The limits of 64 bits are nobody's: what the field may hold is said once it is a number.
+            let wanted = || match <$type>::MIN {
+                0 => format!("a whole number from 0 to {}", <$type>::MAX),
+                _ if <$type>::BITS < 64 => format!("a whole number from {} to {}", <$type>::MIN, <$type>::MAX),
+                _ => "a whole number of at most 18 digits".to_owned(),
+            };
             let number = match &self {
                 Node::Number(number) => {
                     let unsigned = number.as_u64().map(<$type>::try_from);
