@@ -304,6 +304,44 @@ async fn an_answer_that_does_not_fit_its_step_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_form_is_odd_and_whose_meaning_is_plain_is_taken_as_it_is_meant() {
+    for said in ["250", "250-\r\n250", "280 2.0.0 Ok"] {
+        let relay = Relay::start();
+        relay.at(Step::Mail).reply("250");
+        relay.at(Step::Dot).reply(said);
+        let receipt = transport(&relay).deliver(&mail("job_1"), &OpenGate).await;
+        assert!(
+            receipt.is_ok(),
+            "{said:?}: taken, and so not to be sent again: {receipt:?}"
+        );
+        assert_eq!(relay.taken().len(), 1);
+    }
+    let relay = Relay::start();
+    relay.at(Step::Dot).reply("571 5.7.1 not today");
+    let error = transport(&relay).deliver(&mail("job_1"), &OpenGate).await.unwrap_err();
+    assert!(matches!(error, DeliveryError::Permanent { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn letters_of_any_charset_and_long_words_after_the_dot_do_not_make_it_uncertain() {
+    let relay = Relay::start();
+    for said in [
+        &b"250 2.0.0 Nachricht \xfcbernommen"[..],
+        &[b"250 ".as_slice(), &[b'x'; 5_000]].concat(),
+    ] {
+        relay.heal();
+        relay.at(Step::Dot).reply_bytes(said);
+        let receipt = transport(&relay).deliver(&mail("job_1"), &OpenGate).await;
+        assert!(receipt.is_ok(), "{receipt:?}");
+    }
+    relay.heal();
+    relay.at(Step::Mail).reply_bytes(&vec![b'x'; 300_000]);
+    let (phase, _, words) = transient(transport(&relay).deliver(&mail("job_1"), &OpenGate).await.unwrap_err());
+    assert_eq!(phase, Phase::Sender);
+    assert!(words.contains("does not end"), "{words}");
+}
+
+#[tokio::test]
 async fn a_421_after_the_dot_is_a_refusal_and_the_connection_is_not_kept() {
     let relay = Relay::start();
     let transport = transport(&relay);

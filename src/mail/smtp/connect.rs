@@ -17,6 +17,7 @@ use super::config::{Security, SmtpConfig};
 use super::dialogue::Connection;
 use super::handshake::encrypt;
 use super::stream::{Injected, PlainStream, SecureStream};
+use super::tolerance::Mended;
 use super::trust::Trust;
 use crate::mail::transport::{DeliveryError, Phase};
 
@@ -66,6 +67,7 @@ async fn reach(config: &SmtpConfig) -> Result<TcpStream, DeliveryError> {
 async fn greet(config: &SmtpConfig, stream: Box<dyn AsyncTokioStream>) -> Result<AsyncSmtpConnection, DeliveryError> {
     let hello = ClientId::Domain(config.hello_name.as_str().to_owned());
     let limit = config.command_timeout;
+    let stream = Box::new(Mended::new(stream));
     match timeout(limit, AsyncSmtpConnection::connect_with_transport(stream, &hello)).await {
         Ok(Ok(session)) => Ok(session),
         Ok(Err(error)) => Err(refused(Phase::Greeting, &error)),

@@ -20,6 +20,7 @@ mod handshake;
 mod login;
 mod pool;
 mod stream;
+mod tolerance;
 mod trust;
 
 use futures_util::future::BoxFuture;
