@@ -65,10 +65,8 @@ impl SmtpTransport {
                 self.idle.put(connection);
                 Ok(receipt)
             }
+            // It took MAIL, so that it can be used for others: no fault of the relay, whatever is wrong with this mail.
             Err(Stop::Refused(error)) => {
-                if matches!(error, DeliveryError::Unavailable { .. }) {
-                    self.breaker.failed(&error);
-                }
                 self.reset_and_keep(&dialogue, connection).await;
                 Err(error)
             }
