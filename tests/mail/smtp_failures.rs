@@ -8,6 +8,7 @@ use legwork::mail::{DeliveryError, Message, OpenGate, Phase, Rendered, SmtpConfi
 
 use super::{CountingGate, let_pass, mail, message};
 use crate::support::relay::{Hold, Relay, Step};
+use crate::support::service::breathe;
 
 fn transport(relay: &Relay) -> SmtpTransport {
     SmtpTransport::new(SmtpConfig::new("127.0.0.1", relay.port()))
@@ -200,6 +201,46 @@ async fn a_relay_that_is_down_is_transient_until_it_is_back() {
     relay.listen_again().await;
     transport.deliver(&mail("job_2"), &OpenGate).await.unwrap();
     assert_eq!(relay.wait_for(2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn mails_take_turns_on_the_connections_that_the_relay_allows() {
+    let relay = Relay::start();
+    let transport = Arc::new(transport(&relay));
+    let hold = relay.at(Step::Dot).hold();
+    let deliver = |id: String| {
+        let transport = Arc::clone(&transport);
+        tokio::spawn(async move { transport.deliver(&mail(&id), &OpenGate).await })
+    };
+    let first = deliver("job_0".to_owned());
+    hold.reached(1).await;
+    relay
+        .at(Step::Greeting)
+        .reply("421 4.7.0 too many connections from you");
+    let others: Vec<_> = (1..=8).map(|number| deliver(format!("job_{number}"))).collect();
+    while relay.connections() < 9 {
+        breathe().await;
+    }
+    hold.release();
+    first.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+    assert!(relay.taken().iter().all(|mail| mail.connection == 1));
+    assert_eq!(relay.taken().len(), 9);
+    let tried = relay.connections();
+    relay.at(Step::Mail).times(1).drop_connection();
+    for _ in 0..3 {
+        let error = transport.deliver(&mail("job_9"), &OpenGate).await.unwrap_err();
+        assert_eq!(
+            transient(error).1,
+            Some(421),
+            "where none is in use there is nothing to wait for"
+        );
+    }
+    let (_, _, words) = transient(transport.deliver(&mail("job_9"), &OpenGate).await.unwrap_err());
+    assert!(words.contains("not tried"), "{words}");
+    assert_eq!(relay.connections(), tried + 3);
 }
 
 #[tokio::test]
