@@ -232,6 +232,13 @@ fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
         message.starts_with("LEGWORK_SECRET_KEYS_FILE names /nonexistent/keys, which cannot be read: "),
         "{message}"
     );
+    for nothing in ["", "\n", "\r\n"] {
+        let message = wrong(&[("LEGWORK_MAIL__URL_FILE", &file("empty", nothing))]);
+        assert!(
+            message.ends_with("empty, which cannot be read: it is empty"),
+            "mail must not go to the default instead: {message}"
+        );
+    }
     let long = file("long", &"x".repeat(64 * 1024 + 1));
     assert!(wrong(&[("LEGWORK_MAIL__FROM_FILE", &long)]).contains("over 65536 bytes"));
     assert!(
