@@ -199,6 +199,26 @@ fn by_files(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
 }
 
 #[test]
+fn an_authority_that_nobody_would_ask_is_refused() {
+    let given = |url| {
+        let file = "[mail]\nca_file = '/etc/ca.pem'";
+        load(file, &[("LEGWORK_MAIL__URL", url)])
+    };
+    for url in [
+        "smtps://relay",
+        "smtp://relay?tls=required",
+        "smtp://ada:sesame@relay",
+        "file:outbox",
+    ] {
+        assert!(given(url).is_ok(), "{url}");
+    }
+    for url in ["smtp://relay", "smtp://127.0.0.1", "smtp://ada:sesame@relay?tls=none"] {
+        let message = given(url).unwrap_err().to_string();
+        assert!(message.starts_with("mail.ca_file is of no use"), "{url}: {message}");
+    }
+}
+
+#[test]
 fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
