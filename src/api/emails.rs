@@ -64,7 +64,8 @@ pub(super) struct NewEmailBody {
 
 /// Sends a mail.
 ///
-/// All recipients see each other, and it goes to all of them or to none. The sender is the service's own.
+/// All recipients see each other; those whom the relay refuses do not keep it from the others, and the job's result tells of
+/// each. The sender is the service's own.
 #[utoipa::path(
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(
