@@ -99,7 +99,12 @@ fn read_value(path: &Path) -> io::Result<String> {
         ));
     }
     let value = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(value.strip_suffix('\r').unwrap_or(value).to_owned())
+    let value = value.strip_suffix('\r').unwrap_or(value);
+    if value.is_empty() {
+        // An empty variable is none, but whoever names a file means what should be in it: a relay, not the default.
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty"));
+    }
+    Ok(value.to_owned())
 }
 
 /// The setting that a variable of this name sets, whether or not there is such a one; none of what only tests are told.

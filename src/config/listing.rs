@@ -9,10 +9,14 @@ use serde::Serialize;
 
 use super::environment;
 use super::source::{self, Settings, is_secret};
+use super::url::split_port;
 use super::{Config, ConfigError, DEFAULTS};
 
 /// What stands for what is not shown.
 const HIDDEN: &str = "***";
+
+/// What stands for the rest of an address from its question mark on.
+const QUERY_HIDDEN: &str = "?***";
 
 /// Schemes of addresses that are shown without their secrets; a value with another may be anything, and is hidden whole.
 const SCHEMES: [&str; 6] = ["smtp", "smtps", "postgres", "postgresql", "http", "https"];
@@ -134,20 +138,29 @@ fn hide(value: &str) -> String {
     let shown = match text.split_once(':') {
         Some((scheme @ ("file" | "sqlite"), path)) if !path.contains('@') => format!("{scheme}:{path}"),
         Some((scheme, rest)) if rest.starts_with("//") && SCHEMES.contains(&scheme) => {
-            // What follows a question mark may name a password too.
+            // What follows a question mark may name a password too, or be the end of one.
             let (rest, query) = match rest.split_once('?') {
-                Some((rest, _)) => (rest, format!("?{HIDDEN}")),
-                None => (rest, String::new()),
+                Some((_, query)) if query.contains('@') => ("", ""),
+                Some((rest, _)) => (rest, QUERY_HIDDEN),
+                None => (rest, ""),
             };
             let host = match rest.rsplit_once('@') {
                 Some((_, host)) => format!("//{HIDDEN}@{host}"),
-                None => rest.to_owned(),
+                None if is_place(rest) => rest.to_owned(),
+                // Without a host, what is there may be the login.
+                None => format!("//{HIDDEN}"),
             };
             format!("{scheme}:{host}{query}")
         }
         _ => HIDDEN.into(),
     };
     format!("\"{shown}\"")
+}
+
+/// Whether `text` is two slashes, a host and at most a port, and a path then.
+fn is_place(text: &str) -> bool {
+    let place = text.strip_prefix("//").and_then(|rest| rest.split('/').next());
+    place.is_some_and(|place| split_port(place).is_some())
 }
 
 #[cfg(test)]
@@ -232,6 +245,12 @@ mod tests {
             ("LEGWORK_SECRET_KEYS", "a:hush"),
             ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail:465"),
             ("LEGWORK_MAIL__URL", "smtps://legwork:hu@hush/hush@mail"),
+            ("LEGWORK_MAIL__URL", "smtps://legwork:hush"),
+            ("LEGWORK_MAIL__URL", "smtp://legwork:1hush/mail"),
+            ("LEGWORK_MAIL__URL", "smtps://legwork:hush/mail?tls=none"),
+            ("LEGWORK_MAIL__URL", "smtps://legwork:hush?x@mail"),
+            ("LEGWORK_MAIL__URL", "smtps://legwork:1?hush@mail"),
+            ("LEGWORK_DATABASE__URL", "postgres://db/legwork?password=a@hush"),
             ("LEGWORK_MAIL__URL", "smtp:hush"),
             ("LEGWORK_MAIL__URL", "hush"),
             ("LEGWORK_MAIL__URL", "hush://a"),

@@ -367,9 +367,18 @@ impl Mail {
         let needs_relay = "is of no use without a relay; set mail.url to smtp://host or smtps://host";
         settings.require(has_relay || apart.username.is_none(), "mail.username", needs_relay)?;
         settings.require(has_relay || apart.password.is_none(), "mail.password", needs_relay)?;
+        let ca_file: Option<PathBuf> = settings.optional("mail.ca_file")?;
+        // Whoever names an authority wants it to be heeded.
+        let is_unchecked =
+            matches!(&url, Some(MailUrl::Relay(relay)) if matches!(relay.tls, MailTls::None | MailTls::Opportunistic));
+        settings.require(
+            ca_file.is_none() || !is_unchecked,
+            "mail.ca_file",
+            "is of no use with a mail.url that checks no certificate; write smtps://, or ?tls=required after smtp://host",
+        )?;
         Ok(Self {
             url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
-            ca_file: settings.optional("mail.ca_file")?,
+            ca_file,
             from: settings.checked("mail.from", parse_from)?,
             concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
         })

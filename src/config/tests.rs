@@ -211,6 +211,26 @@ fn by_files(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
 }
 
 #[test]
+fn an_authority_that_nobody_would_ask_is_refused() {
+    let given = |url| {
+        let file = "[mail]\nca_file = '/etc/ca.pem'";
+        load(file, &[("LEGWORK_MAIL__URL", url)])
+    };
+    for url in [
+        "smtps://relay",
+        "smtp://relay?tls=required",
+        "smtp://ada:sesame@relay",
+        "file:outbox",
+    ] {
+        assert!(given(url).is_ok(), "{url}");
+    }
+    for url in ["smtp://relay", "smtp://127.0.0.1", "smtp://ada:sesame@relay?tls=none"] {
+        let message = given(url).unwrap_err().to_string();
+        assert!(message.starts_with("mail.ca_file is of no use"), "{url}: {message}");
+    }
+}
+
+#[test]
 fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -244,6 +264,13 @@ fn any_setting_can_be_given_by_a_file_that_holds_nothing_else() {
         message.starts_with("LEGWORK_SECRET_KEYS_FILE names /nonexistent/keys, which cannot be read: "),
         "{message}"
     );
+    for nothing in ["", "\n", "\r\n"] {
+        let message = wrong(&[("LEGWORK_MAIL__URL_FILE", &file("empty", nothing))]);
+        assert!(
+            message.ends_with("empty, which cannot be read: it is empty"),
+            "mail must not go to the default instead: {message}"
+        );
+    }
     let long = file("long", &"x".repeat(64 * 1024 + 1));
     assert!(wrong(&[("LEGWORK_MAIL__FROM_FILE", &long)]).contains("over 65536 bytes"));
     assert!(

@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 /// them), the line and paragraph separators of Unicode, and its marks that change the direction of writing.
 pub(super) fn is_unsafe(char: char) -> bool {
     char.is_control()
-        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(char, '\u{061c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes what it is given with unsafe characters escaped as Rust escapes them: `\n`, `\u{1b}`.

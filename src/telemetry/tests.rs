@@ -110,7 +110,7 @@ fn a_chain_joins_the_causes_in_order() {
 
 #[test]
 fn text_from_outside_cannot_forge_a_line_or_steer_a_terminal() {
-    let evil = "x\nERROR forged event=\"panic\"\r\u{1b}[2J\u{9b}31m\u{2028}\u{202e}\u{85}\u{7f}y";
+    let evil = "x\nERROR forged event=\"panic\"\r\u{1b}[2J\u{9b}31m\u{2028}\u{202e}\u{61c}\u{85}\u{7f}y";
     for (format, colours) in [(LogFormat::Pretty, false), (LogFormat::Json, false)] {
         let text = logged_in(colours, format, "trace", || {
             let span = tracing::info_span!("request", request_id = evil, other = %evil);
@@ -119,6 +119,7 @@ fn text_from_outside_cannot_forge_a_line_or_steer_a_terminal() {
         assert!(text.ends_with('\n') && text.matches('\n').count() == 1, "{text:?}");
         let line = text.trim_end_matches('\n');
         assert!(!line.chars().any(escape::is_unsafe), "{line:?}");
+        assert!(!line.contains(['\u{61c}', '\u{202e}']), "{line:?}");
         if format == LogFormat::Json {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             for name in ["message", "text", "display", "request_id", "other"] {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use legwork::clock::{Clock, Timestamp};
 use legwork::domain::email::EmailAddress;
 use legwork::domain::id::{JobId, WorkspaceId};
 use legwork::domain::job::{AttemptEnd, AttemptOutcome, JobState, Queue, Retry, WhenUncertain};
 use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
-use legwork::jobs::{Attempt, AttemptParts, Attempts, MemoryLedger, Registry, Report, StopCause};
+use legwork::jobs::{Attempt, AttemptParts, Attempts, Ledger, MemoryLedger, Registry, Report, StopCause};
 use legwork::mail::{MemoryTransport, Sender, SmtpConfig, SmtpTransport, Transport};
-use legwork::store::ClaimedJob;
+use legwork::store::{AttemptFinish, AttemptProgress, ClaimedJob, Finished, Held, StoreError};
 use legwork::supervision::{Address, ChildSpec, Tree};
 use legwork::workers::{Perform, Worker};
+use tokio::sync::Notify;
 
 use crate::support::relay::{Relay, Step};
 
@@ -50,6 +52,10 @@ impl Mailer {
 
     /// A job, and the message that has its attempt performed.
     fn perform(&self, subject: &str, when_uncertain: WhenUncertain) -> (JobId, Perform) {
+        self.perform_in(Arc::new(self.ledger.clone()), subject, when_uncertain)
+    }
+
+    fn perform_in(&self, ledger: Arc<dyn Ledger>, subject: &str, when_uncertain: WhenUncertain) -> (JobId, Perform) {
         let args = EmailSendArgs {
             to: vec![EmailAddress::parse("ada@example.org").unwrap()],
             body: EmailBody::Written {
@@ -81,7 +87,7 @@ impl Mailer {
             handle: self.attempts.begin(id, job.fence),
             kind: self.registry.get(&job.kind).unwrap(),
             job,
-            ledger: Arc::new(self.ledger.clone()),
+            ledger,
             clock: Clock::manual(NOW),
             keep: Box::new(()),
         });
@@ -156,6 +162,50 @@ async fn a_mail_that_is_cancelled_behind_its_gate_is_sent_and_believed() {
         asked.await.unwrap().unwrap().unwrap().outcome,
         AttemptOutcome::Completed
     );
+    assert_eq!(transport.sent().len(), 1);
+}
+
+/// A ledger that takes its time to note a point of no return.
+#[derive(Default)]
+struct Slow {
+    ledger: MemoryLedger,
+    asked: Notify,
+    released: Notify,
+}
+
+impl Ledger for Slow {
+    fn progress(&self, progress: AttemptProgress) -> BoxFuture<'_, Result<Held, StoreError>> {
+        Ledger::progress(&self.ledger, progress)
+    }
+
+    fn no_return(&self, job: JobId, fence: i64, now: Timestamp) -> BoxFuture<'_, Result<Held, StoreError>> {
+        Box::pin(async move {
+            self.asked.notify_one();
+            self.released.notified().await;
+            self.ledger.no_return(job, fence, now).await
+        })
+    }
+
+    fn finish(&self, finish: AttemptFinish) -> BoxFuture<'_, Result<Finished, StoreError>> {
+        self.ledger.finish(finish)
+    }
+}
+
+#[actix::test]
+async fn a_shutdown_while_the_point_of_no_return_is_noted_leaves_no_mail_uncertain_that_was_not_begun() {
+    let transport = MemoryTransport::new();
+    let mailer = Mailer::start(Arc::new(transport.clone()));
+    let slow = Arc::new(Slow::default());
+    let ledger: Arc<dyn Ledger> = slow.clone();
+    let (id, perform) = mailer.perform_in(ledger, "Hello", WhenUncertain::Hold);
+    let worker = mailer.worker.clone();
+    let asked = actix::spawn(async move { worker.ask(perform).await });
+    slow.asked.notified().await;
+    assert!(mailer.attempts.stop(id, StopCause::Draining));
+    slow.released.notify_one();
+    // What is noted cannot be taken back, and would read as uncertain.
+    let report = asked.await.unwrap().unwrap().unwrap();
+    assert_eq!(report.outcome, AttemptOutcome::Completed);
     assert_eq!(transport.sent().len(), 1);
 }
 

@@ -7,6 +7,7 @@ mod real_server;
 mod smtp_dialogue;
 mod smtp_failures;
 mod smtp_login;
+mod smtp_oddities;
 mod smtp_recipients;
 mod smtp_tls;
 

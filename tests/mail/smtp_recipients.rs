@@ -88,6 +88,37 @@ async fn a_relay_that_wants_a_login_is_unusable_and_refuses_nobody() {
 }
 
 #[tokio::test]
+async fn an_address_for_which_the_relay_wants_a_login_keeps_the_mail_from_nobody_else() {
+    let relay = Relay::start();
+    let transport = transport(&relay);
+    relay
+        .at(Step::Rcpt)
+        .recipient("bob@example.net")
+        .reply("530 5.7.0 authentication required for example.net");
+    let receipt = transport.deliver(&to_three(), &OpenGate).await.unwrap();
+    assert_eq!(receipt.refusals.len(), 1);
+    assert!(receipt.refusals[0].position == 1 && !receipt.refusals[0].is_final);
+    assert_eq!(relay.taken()[0].to, ["ada@example.org", "eve@example.com"]);
+    let to_bob = Message {
+        to: vec![address("bob@example.net")],
+        ..message("job_2")
+    };
+    for _ in 0..4 {
+        let error = transport
+            .deliver(&to_bob.render().unwrap(), &OpenGate)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, DeliveryError::Unavailable { .. }), "{error:?}");
+    }
+    // On a connection of its own too: the relay is not said to be away.
+    let other = relay.connections();
+    relay.refuse().await;
+    relay.listen_again().await;
+    transport.deliver(&mail("job_4"), &OpenGate).await.unwrap();
+    assert_eq!(relay.connections(), other + 1);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_lost_among_the_recipients_sends_to_nobody() {
     let relay = Relay::start();
     relay.at(Step::Rcpt).recipient("bob@example.net").drop_connection();

@@ -69,6 +69,13 @@ fn the_service_manager_and_the_container_wait_longer_than_a_shutdown_takes() {
 }
 
 #[test]
+fn a_start_that_brings_a_large_database_up_to_date_is_not_cut_off() {
+    let patience = of_unit("TimeoutStartSec");
+    let minutes: u64 = patience.trim_end_matches("min").parse().unwrap();
+    assert!(minutes >= 10, "{patience}");
+}
+
+#[test]
 fn the_settings_file_is_one_that_the_service_takes_and_fits_the_unit() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/legwork.toml");
     let said = Home::new().run(&["--config", file, "config"], "");
@@ -109,9 +116,11 @@ fn the_container_runs_as_a_user_of_its_own_and_its_build_is_given_all_that_cargo
     for wanted in [
         "VOLUME /data",
         "STOPSIGNAL SIGTERM",
+        "podman build --format docker",
         "EXPOSE 8080",
         "\"health\"]",
         "LEGWORK_DATA_DIR=/data",
+        "COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt",
     ] {
         assert!(CONTAINERFILE.contains(wanted), "{wanted}");
     }

@@ -25,7 +25,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 
 #[derive(Clone)]
 enum Act {
-    Reply(String),
+    Reply(Vec<u8>),
     Drop,
     TakeThenDrop,
     Hold(Hold),
@@ -62,7 +62,12 @@ impl RuleAt<'_> {
     /// Answers this instead, such as `450 4.2.1 busy`; several lines are given with `\r\n` between them. After 421 the relay
     /// closes the connection, as the standard has it. A 2xx or 3xx changes the words and not what follows.
     pub(crate) fn reply(self, reply: &str) {
-        self.act(Act::Reply(reply.to_owned()));
+        self.reply_bytes(reply.as_bytes());
+    }
+
+    /// As [`Self::reply`], in whatever charset.
+    pub(crate) fn reply_bytes(self, reply: &[u8]) {
+        self.act(Act::Reply(reply.to_vec()));
     }
 
     /// Closes the connection without an answer.

@@ -11,6 +11,7 @@
 //! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 
@@ -72,11 +73,16 @@ pub struct Sending {
 }
 
 /// Opens when the attempt may pass its point of no return.
-struct AttemptGate<'a>(&'a JobContext);
+struct AttemptGate<'a> {
+    ctx: &'a JobContext,
+    /// Whether the point of no return is being noted, or was.
+    is_asked: AtomicBool,
+}
 
 impl Gate for AttemptGate<'_> {
     fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>> {
-        Box::pin(async { self.0.point_of_no_return().await.map_err(|_stopped| GateClosed) })
+        self.is_asked.store(true, Ordering::SeqCst);
+        Box::pin(async { self.ctx.point_of_no_return().await.map_err(|_stopped| GateClosed) })
     }
 }
 
@@ -110,14 +116,18 @@ impl Postbox {
             Err(error) => return unrenderable(&error),
         };
         rendered.envelope.to = recipients.open();
-        let gate = AttemptGate(ctx);
+        let gate = AttemptGate {
+            ctx,
+            is_asked: AtomicBool::new(false),
+        };
         let delivery = self.inner.transport.deliver(&rendered, &gate);
         tokio::pin!(delivery);
         let delivered = tokio::select! {
             biased;
             delivered = &mut delivery => delivered,
             () = ctx.stopped() => {
-                if !ctx.is_past_no_return() {
+                // What is being noted cannot be taken back: left now, a mail of which nothing was sent would be uncertain.
+                if !gate.is_asked.load(Ordering::SeqCst) {
                     // Dropping the delivery closes its connection: nothing was sent.
                     return Outcome::Cancelled;
                 }

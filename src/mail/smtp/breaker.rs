@@ -109,11 +109,6 @@ impl Breaker {
         }
     }
 
-    /// The relay could not be used.
-    pub(super) fn failed(&self, error: &DeliveryError) {
-        self.note_failure(error, false);
-    }
-
     fn note_failure(&self, error: &DeliveryError, is_trial: bool) {
         let login_refused = error.phase() == Some(Phase::Login) && error.code().is_some_and(|code| code >= 500);
         let waits = if login_refused { LOGIN_REFUSED } else { AWAY };

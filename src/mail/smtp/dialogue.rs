@@ -141,6 +141,8 @@ impl<'a> Dialogue<'a> {
 
     async fn name_recipients(&self, connection: &mut Connection) -> Result<Vec<Refusal>, Stop> {
         let mut refusals = Vec::new();
+        // A relay that wants a login for some addresses and not for others defers those; one that does for all is of no use.
+        let mut logins_wanted = 0_usize;
         for (position, recipient) in self.recipients.iter().enumerate() {
             let command = Rcpt::new(recipient.clone(), Vec::new());
             let answer = self
@@ -150,6 +152,10 @@ impl<'a> Dialogue<'a> {
                 Ok(()) => continue,
                 Err(Stop::Refused(DeliveryError::Permanent { code, words, .. })) => (true, code, words),
                 Err(Stop::Refused(DeliveryError::Transient { code, words, .. })) => (false, code, words),
+                Err(Stop::Refused(DeliveryError::Unavailable { code, words, .. })) => {
+                    logins_wanted = logins_wanted.saturating_add(1);
+                    (false, code, words)
+                }
                 Err(stop) => return Err(stop),
             };
             refusals.push(Refusal {
@@ -159,7 +165,14 @@ impl<'a> Dialogue<'a> {
                 words,
             });
         }
-        Ok(refusals)
+        match refusals.first() {
+            Some(first) if logins_wanted == self.recipients.len() => Err(Stop::Refused(DeliveryError::Unavailable {
+                phase: Phase::Login,
+                code: first.code,
+                words: first.words.clone(),
+            })),
+            _ => Ok(refusals),
+        }
     }
 
     /// Makes the server forget a refused mail; whether the connection can be used again.

@@ -20,9 +20,11 @@ mod handshake;
 mod login;
 mod pool;
 mod stream;
+mod tolerance;
 mod trust;
 
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 
 use breaker::Breaker;
 pub use config::{HelloName, HelloNameError, Security, SmtpConfig};
@@ -32,7 +34,7 @@ use pool::Pool;
 pub use trust::{Trust, TrustError};
 
 use super::message::Rendered;
-use super::transport::{DeliveryError, Gate, Receipt, Transport};
+use super::transport::{DeliveryError, Gate, Phase, Receipt, Transport};
 
 /// Delivers to one relay, keeping a bounded number of idle connections for reuse.
 pub struct SmtpTransport {
@@ -59,15 +61,14 @@ impl SmtpTransport {
     async fn run(&self, mail: &Rendered, gate: &dyn Gate) -> Result<Receipt, DeliveryError> {
         let dialogue = Dialogue::new(&self.config, mail)?;
         let mut connection = self.begin(&dialogue).await?;
+        let _in_use = self.idle.in_use();
         match dialogue.carry(&mut connection, gate).await {
             Ok(receipt) => {
                 self.idle.put(connection);
                 Ok(receipt)
             }
+            // It took MAIL, so that it can be used for others: no fault of the relay, whatever is wrong with this mail.
             Err(Stop::Refused(error)) => {
-                if matches!(error, DeliveryError::Unavailable { .. }) {
-                    self.breaker.failed(&error);
-                }
                 self.reset_and_keep(&dialogue, connection).await;
                 Err(error)
             }
@@ -77,27 +78,19 @@ impl SmtpTransport {
 
     /// A connection, an idle one if there is one, on which MAIL was taken.
     async fn begin(&self, dialogue: &Dialogue<'_>) -> Result<Connection, DeliveryError> {
-        let Some(mut reused) = self.idle.take() else {
-            return self.begin_afresh(dialogue).await;
-        };
-        match dialogue.name_sender(&mut reused).await {
-            Ok(()) => {
-                self.breaker.worked();
-                Ok(reused)
-            }
-            // The server has closed it while it was idle, or says that it is about to: nothing was lost but time.
-            Err(Stop::Broken { stale: true, .. }) => self.begin_afresh(dialogue).await,
-            Err(Stop::Refused(error)) => {
-                self.reset_and_keep(dialogue, reused).await;
-                Err(error)
-            }
-            Err(Stop::Broken { error, .. }) => Err(error),
+        if let Some(idle) = self.idle.take()
+            && let Some(begun) = self.begin_again(dialogue, idle).await?
+        {
+            return Ok(begun);
         }
-    }
-
-    async fn begin_afresh(&self, dialogue: &Dialogue<'_>) -> Result<Connection, DeliveryError> {
         let pass = self.breaker.enter()?;
-        let begun = dialogue.connect_and_name_sender().await;
+        let opening = self.idle.in_use();
+        let opened = dialogue.connect_and_name_sender().await;
+        drop(opening);
+        let begun = match opened {
+            Err(error) if is_crowded(&error) => self.begin_on_the_next_free(dialogue, error).await,
+            opened => opened,
+        };
         match &begun {
             Ok(_) => pass.worked(),
             // Lost, or silent, or closing: no better than no connection.
@@ -114,12 +107,51 @@ impl SmtpTransport {
         begun
     }
 
+    /// MAIL on a connection that was used before; nothing where the server has closed it, or says that it is about to:
+    /// nothing was lost then but time.
+    async fn begin_again(
+        &self,
+        dialogue: &Dialogue<'_>,
+        mut connection: Connection,
+    ) -> Result<Option<Connection>, DeliveryError> {
+        let _in_use = self.idle.in_use();
+        match dialogue.name_sender(&mut connection).await {
+            Ok(()) => {
+                self.breaker.worked();
+                Ok(Some(connection))
+            }
+            Err(Stop::Broken { stale: true, .. }) => Ok(None),
+            Err(Stop::Refused(error)) => {
+                self.reset_and_keep(dialogue, connection).await;
+                Err(error)
+            }
+            Err(Stop::Broken { error, .. }) => Err(error),
+        }
+    }
+
+    /// Takes turns on the connections that the relay allows, as long as some are in use; `crowded` if none comes free.
+    async fn begin_on_the_next_free(
+        &self,
+        dialogue: &Dialogue<'_>,
+        crowded: DeliveryError,
+    ) -> Result<Connection, DeliveryError> {
+        match timeout(self.config.command_timeout, self.idle.next_free()).await {
+            Ok(Some(freed)) => self.begin_again(dialogue, freed).await?.ok_or(crowded),
+            Ok(None) | Err(_) => Err(crowded),
+        }
+    }
+
     /// Keeps a connection on which a command was refused, once the server has forgotten the mail.
     async fn reset_and_keep(&self, dialogue: &Dialogue<'_>, mut connection: Connection) {
         if dialogue.reset(&mut connection).await {
             self.idle.put(connection);
         }
     }
+}
+
+/// Whether the relay answers, and has no room for one connection more: many limit how many one client may have.
+fn is_crowded(error: &DeliveryError) -> bool {
+    (error.phase(), error.code()) == (Some(Phase::Greeting), Some(dialogue::CLOSING))
 }
 
 impl Transport for SmtpTransport {

@@ -6,9 +6,11 @@
 //! Left out: a task that closes old ones. They are closed by the next delivery, or when the transport is dropped; until
 //! then they cost a socket each, and `max` bounds that.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::dialogue::Connection;
@@ -20,6 +22,20 @@ pub(super) struct Pool {
     /// Sorted by the time at which they became idle. A plain mutex: it is held for a push or a pop, never over an await.
     idle: Mutex<Vec<Idle>>,
     max: usize,
+    /// Those that are being opened, or carry a mail.
+    in_use: AtomicUsize,
+    /// Told whenever one of them is no longer in use.
+    freed: Notify,
+}
+
+/// A connection is in use for as long as this lives.
+pub(super) struct InUse<'a>(&'a Pool);
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.0.in_use.fetch_sub(1, Ordering::SeqCst);
+        self.0.freed.notify_waiters();
+    }
 }
 
 struct Idle {
@@ -32,6 +48,8 @@ impl Pool {
         Self {
             idle: Mutex::new(Vec::new()),
             max,
+            in_use: AtomicUsize::new(0),
+            freed: Notify::new(),
         }
     }
 
@@ -50,6 +68,29 @@ impl Pool {
                 connection,
                 since: Instant::now(),
             });
+        }
+    }
+
+    /// Says that a connection is in use.
+    pub(super) fn in_use(&self) -> InUse<'_> {
+        self.in_use.fetch_add(1, Ordering::SeqCst);
+        InUse(self)
+    }
+
+    /// The next connection that somebody puts back; none once no other is in use.
+    pub(super) async fn next_free(&self) -> Option<Connection> {
+        loop {
+            let told = self.freed.notified();
+            tokio::pin!(told);
+            // Listed before the look, so that one that is put back between the two is not missed.
+            told.as_mut().enable();
+            if let Some(connection) = self.take() {
+                return Some(connection);
+            }
+            if self.in_use.load(Ordering::SeqCst) == 0 {
+                return None;
+            }
+            told.await;
         }
     }
 

@@ -228,7 +228,7 @@ impl Session {
         };
         let act = self.shared.act_at(Step::Dot, None);
         match act {
-            Some(Act::Reply(reply)) if !reply.starts_with('2') => return self.say_and_close_after_421(&reply).await,
+            Some(Act::Reply(reply)) if !reply.starts_with(b"2") => return self.say_and_close_after_421(&reply).await,
             Some(Act::Drop) => return Err(End),
             _ => self.shared.take(mail),
         }
@@ -253,7 +253,7 @@ impl Session {
             }
             Some(Act::Reply(reply)) => {
                 self.say_and_close_after_421(&reply).await?;
-                Ok(reply.get(..3) == usual.get(..3))
+                Ok(reply.get(..3) == usual.as_bytes().get(..3))
             }
             Some(Act::Drop | Act::TakeThenDrop) => Err(End),
         }
@@ -275,14 +275,14 @@ impl Session {
         Ok(())
     }
 
-    async fn say_and_close_after_421(&mut self, reply: &str) -> Result<(), End> {
+    async fn say_and_close_after_421(&mut self, reply: &[u8]) -> Result<(), End> {
         self.say(reply).await?;
-        if reply.starts_with("421") { Err(End) } else { Ok(()) }
+        if reply.starts_with(b"421") { Err(End) } else { Ok(()) }
     }
 
-    pub(super) async fn say(&mut self, reply: &str) -> Result<(), End> {
-        let reply = format!("{reply}\r\n");
-        self.stream.write_all(reply.as_bytes()).await.or(Err(End))?;
+    pub(super) async fn say(&mut self, reply: impl AsRef<[u8]>) -> Result<(), End> {
+        let reply = [reply.as_ref(), b"\r\n"].concat();
+        self.stream.write_all(&reply).await.or(Err(End))?;
         self.stream.flush().await.or(Err(End))
     }
 
