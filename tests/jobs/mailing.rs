@@ -199,9 +199,12 @@ async fn a_shutdown_while_the_point_of_no_return_is_noted_leaves_no_mail_uncerta
     let ledger: Arc<dyn Ledger> = slow.clone();
     let (id, perform) = mailer.perform_in(ledger, "Hello", WhenUncertain::Hold);
     let worker = mailer.worker.clone();
-    let asked = actix::spawn(async move { worker.ask(perform).await });
+    let mut asked = actix::spawn(async move { worker.ask(perform).await });
     slow.asked.notified().await;
     assert!(mailer.attempts.stop(id, StopCause::Draining));
+    // It would end at once.
+    let ended = tokio::time::timeout(Duration::from_millis(100), &mut asked).await;
+    assert!(ended.is_err(), "{:?}", ended.unwrap().unwrap().unwrap());
     slow.released.notify_one();
     // What is noted cannot be taken back, and would read as uncertain.
     let report = asked.await.unwrap().unwrap().unwrap();
