@@ -129,8 +129,5 @@ pub(super) fn ready_file(report: &ReportRecord, now: Timestamp) -> Result<(FileN
 
 /// 410: there was a file, and there will be none again unless the job is run again.
 pub(super) fn gone() -> Problem {
-    Problem::new(
-        Slug::Gone,
-        "the report's file was kept long enough and is gone; order a new report",
-    )
+    Problem::new(Slug::Gone, "the report's file is not kept any more; order a new report")
 }
