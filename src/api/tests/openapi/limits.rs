@@ -18,7 +18,9 @@ async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
     .await;
     let peer: SocketAddr = "192.0.2.1:1".parse().unwrap();
     let mut limited = Vec::new();
-    for operation in Operation::all() {
+    // Downloads have a bound on those that go on at once, which has a test of its own.
+    let by_time = |operation: &Operation| operation.id() != "show_report_file";
+    for operation in Operation::all().into_iter().filter(by_time) {
         // What the operation is about may have to be made by work, which has a limit itself.
         cast.world.advance(Duration::from_secs(60));
         let first = cast.path(&operation).await;
