@@ -139,7 +139,8 @@ pub enum DeliveryError {
         /// All recipients of the envelope, in its order.
         refusals: Vec<Refusal>,
     },
-    /// Not sent, and a repetition may help: a 4xx answer, silence or a lost connection before the dot.
+    /// Not sent, and a repetition may help: a 4xx answer, silence or a lost connection before the dot, or a 5xx answer to the
+    /// sender, which is a setting of the service and may be put right meanwhile.
     #[error("not sent, failed for now at {phase}: {}", Said { code: *code, words })]
     Transient {
         /// Where it failed.

@@ -72,7 +72,7 @@ async fn a_4xx_answer_at_any_step_is_transient_and_nothing_is_taken() {
 }
 
 #[tokio::test]
-async fn a_5xx_answer_is_permanent_but_for_the_greeting_which_is_not_about_the_mail() {
+async fn a_5xx_answer_is_permanent_but_for_greeting_and_sender_which_are_not_about_the_mail() {
     for (step, phase) in BEFORE_THE_DOT.into_iter().chain([(Step::Dot, Phase::Dot)]) {
         let relay = Relay::start();
         relay.at(step).reply("554-5.7.1 no\r\n554 5.7.1 never");
@@ -82,7 +82,8 @@ async fn a_5xx_answer_is_permanent_but_for_the_greeting_which_is_not_about_the_m
             DeliveryError::Recipients { refusals } => refusals.iter().all(|refusal| refusal.is_final),
             _ => false,
         };
-        assert_eq!(permanent, phase != Phase::Greeting, "{step:?}: {error:?}");
+        let is_about_the_mail = !matches!(phase, Phase::Greeting | Phase::Sender);
+        assert_eq!(permanent, is_about_the_mail, "{step:?}: {error:?}");
         assert!(!error.may_have_been_sent());
         assert_eq!((error.phase(), error.code()), (Some(phase), Some(554)), "{step:?}");
         assert!(
@@ -324,7 +325,7 @@ async fn a_servers_words_are_made_fit_for_a_log_line() {
         .at(Step::Mail)
         .reply(&format!("550 \u{7}\u{1b}[31m <carol@example.net> {}", "x".repeat(700)));
     let error = transport(&relay).deliver(&mail("job_1"), &OpenGate).await.unwrap_err();
-    let DeliveryError::Permanent { words, .. } = &error else {
+    let DeliveryError::Transient { words, .. } = &error else {
         panic!("{error:?}")
     };
     assert!(words.contains("<c***@example.net> xxx"), "{words}");

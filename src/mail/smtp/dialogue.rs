@@ -242,7 +242,8 @@ fn stop_of(error: &lettre::transport::smtp::Error, phase: Phase) -> Stop {
                 words,
             })
         }
-        Some(status) if status.severity == Severity::PermanentNegativeCompletion => {
+        // The sender is the service's own: who refuses it refuses a setting, which must not cost the mails that wait.
+        Some(status) if status.severity == Severity::PermanentNegativeCompletion && phase != Phase::Sender => {
             Stop::Refused(DeliveryError::Permanent {
                 phase,
                 code: number(status),
