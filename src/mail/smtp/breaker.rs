@@ -1,8 +1,8 @@
 //! Sparing a relay that cannot be used, and the mails that would find that out one by one.
 //!
 //! Guarantees: after some failures in a row deliveries fail at once, without a connection, but for one that tries at a time;
-//! the first that works ends that. A login that was refused ends the trying at once and for longer, since many wrong logins
-//! lock an account. Each outage is logged once when it begins and once when it ends.
+//! the first that works ends that. An encryption that cannot be had, which is wrong for the next connection too, ends the trying
+//! at once, and so does a login that was refused, for longer, since many wrong logins lock an account. Each outage is logged once when it begins and once when it ends.
 //!
 //! Left out: when a mail is tried again; whoever is told that the relay cannot be used decides that.
 
@@ -112,13 +112,15 @@ impl Breaker {
     fn note_failure(&self, error: &DeliveryError, is_trial: bool) {
         let login_refused = error.phase() == Some(Phase::Login) && error.code().is_some_and(|code| code >= 500);
         let waits = if login_refused { LOGIN_REFUSED } else { AWAY };
+        // What is wrong with the encryption is wrong for the next connection too.
+        let is_certain = login_refused || error.phase() == Some(Phase::Encryption);
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         let wait = match &state.outage {
             // Those that were under way when it began add nothing to it.
             Some(_) if !is_trial => return,
             Some(outage) => outage.wait.saturating_mul(2).clamp(waits.first, waits.most),
-            None if login_refused || state.failures >= FAILURES_MAX => waits.first,
+            None if is_certain || state.failures >= FAILURES_MAX => waits.first,
             None => return,
         };
         let begins = state.outage.is_none();
@@ -237,6 +239,18 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
             fail(&breaker, &away());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_encryption_that_cannot_be_had_is_an_outage_at_once() {
+        let breaker = Breaker::new("relay".to_owned());
+        fail(
+            &breaker,
+            &DeliveryError::unavailable(Phase::Encryption, "unknown issuer"),
+        );
+        assert!(breaker.enter().is_err());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(breaker.enter().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
