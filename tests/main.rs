@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a test that cannot go on has failed; clippy's switches for tests only know functions marked #[test]"
 )]

@@ -3,6 +3,7 @@
 //! A test that cannot run says so aloud. Where `LEGWORK_TEST_REQUIRE` names what it needs (a list such as
 //! `chromium,postgres`), it fails instead: so CI never passes by leaving something out.
 
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -41,5 +42,11 @@ fn lacks(what: &str, missing: &str) {
         !required.split(',').any(|one| one == what),
         "{what} is required, and there is no {missing}"
     );
-    eprintln!("NOT RUN: this test needs {missing} ({what}); with LEGWORK_TEST_REQUIRE={what} its absence fails");
+    // Not by `eprintln!`, which the harness keeps to itself when a test passes.
+    let mut stderr = std::io::stderr().lock();
+    writeln!(
+        stderr,
+        "NOT RUN: this test needs {missing} ({what}); with LEGWORK_TEST_REQUIRE={what} its absence fails"
+    )
+    .unwrap();
 }
