@@ -20,8 +20,13 @@ pub enum Outcome {
     },
     /// It ended because it was told to, or found that there is nothing to do any more.
     Cancelled,
-    /// The effect may have happened, and nobody can say: why.
-    Uncertain(String),
+    /// The effect may have happened, and nobody can say.
+    Uncertain {
+        /// Why; no secret and no full address.
+        why: String,
+        /// Whether it is not to be repeated although the rule for this job is to: it was, often enough.
+        hold: bool,
+    },
 }
 
 /// Why an attempt failed, and whether another is of use.

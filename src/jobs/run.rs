@@ -110,7 +110,10 @@ impl Ended<'_> {
                 error: why,
                 result: None,
             },
-            Some(Ok(Outcome::Uncertain(error))) => End::of(AttemptEnd::Uncertain(self.rule, self.retry()), error),
+            Some(Ok(Outcome::Uncertain { why, hold })) => {
+                let rule = if hold { WhenUncertain::Hold } else { self.rule };
+                End::of(AttemptEnd::Uncertain(rule, self.retry()), why)
+            }
             Some(Ok(Outcome::Cancelled)) => self.stopped("it ended when it was told to stop"),
             // What the panic said is in the log: it is ours, and the attempt's error is shown to the job's owner.
             Some(Err(_payload)) if self.past_no_return => self.uncertain(PANICKED),

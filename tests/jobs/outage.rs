@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use legwork::domain::job::{AttemptOutcome, JobState};
+use legwork::domain::job::{AttemptOutcome, JobState, WhenUncertain};
 
 use super::simulation::{Simulation, after};
 use crate::support::relay::Step;
@@ -136,5 +136,15 @@ async fn a_relay_that_takes_no_mail_for_six_hours_loses_none() {
     for id in ids {
         assert_eq!(world.job(id).await.0.state, JobState::Completed);
     }
+    assert_eq!(world.relay.taken().len(), 5);
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_mails_and_never_says_so_delivers_five_copies_at_most() {
+    let world = Simulation::new();
+    world.relay.at(Step::Dot).take_then_drop();
+    let id = world.accept_by(WhenUncertain::Repeat, &["ada@example.org"]).await;
+    assert!(!world.run_until(after(DAY)).await);
+    assert_eq!(world.job(id).await.0.state, JobState::Uncertain);
     assert_eq!(world.relay.taken().len(), 5);
 }

@@ -58,6 +58,11 @@ impl Simulation {
 
     /// Accepts a mail to these.
     pub(crate) async fn accept(&self, to: &[&str]) -> JobId {
+        self.accept_by(WhenUncertain::Hold, to).await
+    }
+
+    /// Accepts a mail with this rule.
+    pub(crate) async fn accept_by(&self, when_uncertain: WhenUncertain, to: &[&str]) -> JobId {
         let args = EmailSendArgs {
             to: to.iter().map(|text| EmailAddress::parse(text).unwrap()).collect(),
             body: EmailBody::Written {
@@ -65,7 +70,7 @@ impl Simulation {
                 text: "Hello\n".to_owned(),
                 html: None,
             },
-            when_uncertain: WhenUncertain::Hold,
+            when_uncertain,
         };
         let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
         let id = job.id;

@@ -1,7 +1,8 @@
 //! What all mailing kinds share: the transport, the templates and the sender, and the way from an attempt to a delivery.
 //!
 //! What is promised: a mail whose delivery failed before its final dot was not sent and is tried again; one that the server
-//! took is never sent again by a finished attempt; silence after the dot goes to the kind's rule. `Message-ID` and `Date`
+//! took is never sent again by a finished attempt; silence after the dot goes to the kind's rule, but is not answered by
+//! another copy from the fifth attempt on. `Message-ID` and `Date`
 //! are the same over all attempts, so that a reader's program can fold what came twice.
 //!
 //! Each recipient is told apart: who is refused for good is listed and the others get the mail; who is refused for now is
@@ -47,6 +48,10 @@ const RELAY_AWAY: Backoff = Backoff {
 /// After so many attempts a relay that cannot be used spends them. With [`RELAY_AWAY`] that takes three days: a long
 /// weekend, after which a mail is hardly of use; and a job keeps a record of each attempt, so that there must be an end.
 const SNOOZES_MAX: u32 = 300;
+
+/// From this attempt on, a mail that may have been sent is not sent again, whatever its rule: a relay that takes mails and
+/// never says so would deliver a copy with each of [`MAIL_ATTEMPTS_MAX`].
+const COPIES_MAX: u32 = 5;
 
 /// How long one attempt may take: the ten minutes that a server may think about the final dot (RFC 5321 §4.5.3.2.6), and
 /// the steps before it.
@@ -140,7 +145,7 @@ impl Postbox {
             // Nothing was sent, and nobody asked to stop: the database did not take the note.
             Err(DeliveryError::GateClosed) => Outcome::retry("the point of no return could not be written down"),
             Err(error @ DeliveryError::Unavailable { .. }) => unavailable(&error, ctx),
-            Err(error @ DeliveryError::Uncertain { .. }) => Outcome::Uncertain(error.to_string()),
+            Err(error @ DeliveryError::Uncertain { .. }) => uncertain(&error, ctx),
             Err(error) => not_taken(recipients, &error, &rendered),
         }
     }
@@ -195,6 +200,13 @@ fn finished(recipients: &Recipients, words: String, rendered: &Rendered) -> Outc
         retry,
         result,
     })
+}
+
+fn uncertain(error: &DeliveryError, ctx: &JobContext) -> Outcome {
+    Outcome::Uncertain {
+        why: error.to_string(),
+        hold: ctx.attempt() >= COPIES_MAX,
+    }
 }
 
 fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {

@@ -20,6 +20,10 @@ async fn what_the_work_answers_is_what_is_written() {
             result: None,
         })
     };
+    let uncertain = |hold| Outcome::Uncertain {
+        why: "silence".to_owned(),
+        hold,
+    };
     let answers: [(Outcome, IsRight); 7] = [
         (Outcome::completed(), |end| end == AttemptEnd::Completed),
         (failed(RetryWish::Never), |end| end == AttemptEnd::Failed(Retry::Never)),
@@ -33,7 +37,7 @@ async fn what_the_work_answers_is_what_is_written() {
             end == AttemptEnd::Snoozed(NOW.plus(Duration::from_secs(7)))
         }),
         (Outcome::Cancelled, |end| end == AttemptEnd::Cancelled),
-        (Outcome::Uncertain("silence".to_owned()), |end| {
+        (uncertain(false), |end| {
             matches!(end, AttemptEnd::Uncertain(RULE, _)) && is_retried(end)
         }),
     ];
@@ -44,9 +48,14 @@ async fn what_the_work_answers_is_what_is_written() {
         assert!(is_right(end.end), "{answer:?} became {:?}", end.end);
         match answer {
             Outcome::Failed(failure) => assert_eq!(error(&end), failure.error),
-            Outcome::Uncertain(why) => assert_eq!(error(&end), why),
+            Outcome::Uncertain { why, .. } => assert_eq!(error(&end), why),
             _ => {}
         }
+    }
+    for (hold, rule) in [(false, WhenUncertain::Repeat), (true, WhenUncertain::Hold)] {
+        let given = uncertain(hold);
+        let end = Bench::new().run(WhenUncertain::Repeat, |_| async move { given }).await;
+        assert!(matches!(end.end, AttemptEnd::Uncertain(written, _) if written == rule));
     }
 }
 
