@@ -7,9 +7,9 @@
 //! encryption, no login) is told apart from what is wrong with a mail; a password goes only over a connection that is as
 //! safe as the settings ask for, and into no error.
 //!
-//! Left out: PIPELINING, SIZE, HELO for servers from before 1995, and MX lookup (it speaks to one relay). A connection belongs to the runtime on
-//! which it was opened: use one `SmtpTransport` from one runtime, or accept that a connection of a runtime that has ended is
-//! found broken and replaced.
+//! Left out: PIPELINING, SIZE, HELO for servers from before 1995, and MX lookup (it speaks to one relay). A connection
+//! belongs to the runtime on which it was opened: use one `SmtpTransport` from one runtime, or accept that a connection of a
+//! runtime that has ended is found broken and replaced.
 
 mod answer;
 mod breaker;

@@ -76,3 +76,41 @@ macro_rules! condition {
 
 condition!(Literally);
 condition!(AnyOf<'_>);
+
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+    use diesel::sqlite::Sqlite;
+
+    use super::*;
+    use crate::store::schema::jobs;
+
+    /// The statement that asks for these ids, without its values.
+    fn text(texts: &[String]) -> String {
+        let column = "jobs.id";
+        let condition = AnyOf { column, texts };
+        assert!(QueryFragment::<Sqlite>::is_safe_to_cache_prepared(&condition, &Sqlite).unwrap());
+        let query = jobs::table.filter(condition).select(jobs::id);
+        let text = debug_query::<Sqlite, _>(&query).to_string();
+        text.split(" -- ").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_list_has_one_text_for_all_lengths_up_to_a_power_of_two() {
+        let ids: Vec<String> = (0..9).map(|number| number.to_string()).collect();
+        assert!(
+            text(&ids[..3]).contains("jobs.id IN (?, ?, ?, ?)"),
+            "{}",
+            text(&ids[..3])
+        );
+        assert_eq!(text(&ids[..3]), text(&ids[..4]));
+        assert_eq!(text(&ids[..5]), text(&ids[..8]));
+        assert_ne!(text(&ids[..8]), text(&ids));
+    }
+
+    #[test]
+    fn a_condition_that_is_written_out_leaves_its_statement_to_be_kept() {
+        let condition = Literally("jobs.state = 'running'");
+        assert!(QueryFragment::<Sqlite>::is_safe_to_cache_prepared(&condition, &Sqlite).unwrap());
+    }
+}

@@ -192,7 +192,34 @@ impl<Conn> RunQueryDsl<Conn> for UpdateStatement<'_> {}
 
 #[cfg(test)]
 mod tests {
+    use diesel::sqlite::Sqlite;
+
     use super::*;
+
+    #[test]
+    fn a_statement_over_many_rows_is_kept_by_the_connection() {
+        let insert = InsertMany {
+            table: "attempts",
+            columns: &["job_id"],
+            rows: vec![vec![Value::Text(None)]],
+        };
+        let update = UpdateMany {
+            when_state: "running",
+            constants: "",
+            columns: &["attempt"],
+            rows: vec![("job".to_owned(), 1, vec![Value::Number(Some(1))])],
+        };
+        let insert = InsertStatement {
+            many: &insert,
+            rows: &insert.rows,
+        };
+        let update = UpdateStatement {
+            many: &update,
+            rows: &update.rows,
+        };
+        assert!(QueryFragment::<Sqlite>::is_safe_to_cache_prepared(&insert, &Sqlite).unwrap());
+        assert!(QueryFragment::<Sqlite>::is_safe_to_cache_prepared(&update, &Sqlite).unwrap());
+    }
 
     #[test]
     fn rows_are_cut_into_powers_of_two_in_their_order_and_none_is_left_out() {
