@@ -101,7 +101,7 @@ pub use policy::RestartPolicy;
 pub use recipient::Recipient;
 pub use snapshot::{Failure, NodeSnapshot, NodeState};
 pub use spec::ChildSpec;
-pub use tree::{NoSuchChild, StopKind, Stopped, Tree};
+pub use tree::{NoSuchChild, OrderError, StopKind, Stopped, Tree};
 
 /// Makes an actor whose context is [`Context`] one that a [`Tree`] can start: `supervised!(Mailer);`.
 ///

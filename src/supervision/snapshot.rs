@@ -18,6 +18,8 @@ pub enum NodeState {
     BackingOff,
     /// Failed too often; waits long before the next try. For the root: one of its children does.
     Degraded,
+    /// Told by an operator to handle nothing until told to go on.
+    Suspended,
     /// Told to stop.
     Stopping,
     /// Stopped for good.

