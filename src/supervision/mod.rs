@@ -83,6 +83,7 @@ mod orders;
 mod panics;
 mod policy;
 mod recipient;
+pub mod shutdown;
 mod snapshot;
 mod spec;
 #[cfg(test)]
