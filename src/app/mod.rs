@@ -127,7 +127,7 @@ pub async fn serve(config: Config) -> Result<Ended, AppError> {
     );
     service_manager::tell(Progress::Stopping);
     tokio::select! {
-        _ = shutdown::run(running.parts) => Ok(Ended::InOrder),
+        () = shutdown::run(running.parts) => Ok(Ended::InOrder),
         _ = interrupt.recv() => Ok(Ended::BySecondSignal(SignalKind::interrupt().as_raw_value())),
         _ = terminate.recv() => Ok(Ended::BySecondSignal(SignalKind::terminate().as_raw_value())),
     }

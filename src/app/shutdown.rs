@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
 use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
-use crate::supervision::shutdown::{PartReport, Phase, Shutdown, ShutdownReport, TaskEnd, TaskOutput};
+use crate::supervision::shutdown::{PartReport, Phase, Shutdown, TaskEnd, TaskOutput};
 use crate::supervision::{StopKind, Stopped, Tree};
 use crate::telemetry::names::event;
 use crate::workers::Lane;
@@ -46,8 +46,8 @@ pub(super) struct Parts {
     pub(super) _lock: ServeLock,
 }
 
-/// Goes through the phases.
-pub(super) async fn run(parts: Parts) -> ShutdownReport {
+/// Goes through the phases; the log has the report.
+pub(super) async fn run(parts: Parts) {
     // Streams and readiness see the flag; the server stops accepting at once and waits for what is under way.
     parts.shutdown.raise();
     let Parts { store, http, node, .. } = parts;
@@ -98,7 +98,7 @@ pub(super) async fn run(parts: Parts) -> ShutdownReport {
                 .task("database", move || close(store, arbiters)),
         )
         .run()
-        .await
+        .await;
 }
 
 /// The phase with a task for each lane, by the name of its queue.
