@@ -46,10 +46,11 @@
 //!
 //! # Threads and time
 //!
-//! The tasks run where [`Shutdown::run`] is awaited, in turns, on no thread or task of their own: nothing is spawned, any
-//! executor will do that drives tokio's timers, and tests that pause tokio's time see exact figures. Dropping the future of
-//! `run` drops what is under way and begins nothing more, which is how a second signal may end a shutdown at once. A task
-//! that blocks its thread holds up its phase beyond its time: hand such work to a thread, and wait for that.
+//! The tasks run where [`Shutdown::run`] is awaited (its future is `Send`), in turns, on no thread or task of their
+//! own: nothing is spawned, any executor will do that drives tokio's timers, and tests that pause tokio's time see
+//! exact figures. Dropping the future of `run` drops what is under way and begins nothing more, which is how a second
+//! signal may end a shutdown at once. A task that blocks its thread holds up its phase beyond its time: hand such work
+//! to a thread, and wait for that.
 //!
 //! # Absent on purpose
 //!

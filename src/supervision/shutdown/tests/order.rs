@@ -105,3 +105,10 @@ async fn a_shutdown_that_is_dropped_midway_drops_what_is_at_work_and_begins_noth
     entries.sort();
     assert_eq!(entries, ["one begins", "one gone", "two begins", "two gone"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_may_be_run_by_a_task_of_any_thread() {
+    let plan = Shutdown::new().phase(Phase::new("only").task("work", || tokio::time::sleep(ms(20))));
+    let report = tokio::spawn(plan.run()).await.unwrap();
+    assert_eq!(report.duration, ms(20));
+}
