@@ -93,6 +93,7 @@ mod policy;
 mod pump;
 mod queue;
 mod recipient;
+pub mod shutdown;
 mod snapshot;
 mod spec;
 mod stillness;
