@@ -1,6 +1,7 @@
 //! The plan alone: inputs in, acts out, no task and no clock.
 
-use proptest::prelude::*;
+use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::strategy::Strategy as Generator;
 
 use super::*;
 use crate::supervision::policy::RestartPolicy;
@@ -144,7 +145,7 @@ enum Step {
     Obey(usize),
 }
 
-fn step() -> impl Strategy_ {
+fn step() -> impl Generator<Value = Step> {
     let restart = prop_oneof![Just(Restart::Permanent), Just(Restart::Transient), Just(Restart::Temporary)];
     let shutdown = prop_oneof![
         Just(Shutdown::Kill),
@@ -165,8 +166,6 @@ fn step() -> impl Strategy_ {
     ]
 }
 
-use proptest::strategy::Strategy as Strategy_;
-
 /// Children as they truly are, by what they were told and did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Truth {
@@ -183,7 +182,7 @@ proptest! {
         strategy in prop_oneof![
             Just(Strategy::OneForOne), Just(Strategy::OneForAll), Just(Strategy::RestForOne), Just(Strategy::Dynamic)
         ],
-        steps in proptest::collection::vec(step(), 1..120).prop_map(|steps| steps),
+        steps in proptest::collection::vec(step(), 1..120),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _entered = runtime.enter();

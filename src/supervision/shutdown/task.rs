@@ -84,7 +84,7 @@ impl Task {
 
     /// Destructors are the task's code as well: `Err` has the words of one that panicked.
     fn drop_work(&mut self) -> Result<(), String> {
-        caught(|| drop(self.work.take()))
+        caught(|| drop(self.work.take())).map_err(|panic| panic.text)
     }
 }
 
@@ -98,7 +98,7 @@ impl Future for Task {
         let output = match caught(|| work.as_mut().poll(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
-            Err(text) => Err(text),
+            Err(panic) => Err(panic.text),
         };
         let dropped = self.drop_work();
         Poll::Ready(match output.and_then(|output| dropped.map(|()| output)) {
