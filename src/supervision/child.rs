@@ -161,12 +161,20 @@ impl Child {
     }
 
     pub(super) fn liveness(&self) -> Option<Duration> {
-        let default = if self.kind == NodeKind::Actor { Some(LIVENESS) } else { None };
+        let default = if self.kind == NodeKind::Actor {
+            Some(LIVENESS)
+        } else {
+            None
+        };
         self.spec.liveness.unwrap_or(default)
     }
 
     pub(super) fn is_replaced_when_stuck(&self) -> bool {
-        let default = if self.kind == NodeKind::Actor { WhenStuck::Replace } else { WhenStuck::Report };
+        let default = if self.kind == NodeKind::Actor {
+            WhenStuck::Replace
+        } else {
+            WhenStuck::Report
+        };
         self.spec.when_stuck.unwrap_or(default) == WhenStuck::Replace
     }
 
@@ -249,7 +257,7 @@ impl Child {
         if let Some(queue) = &self.queue {
             queue.end_life();
         }
-        let is_stopped = self.orders.stop_given();
+        let is_stopped = self.is_final();
         self.tell_watchers(&cause, is_stopped || self.leaves_after(&cause));
         self.status().last_cause = Some(cause.clone());
         if is_stopped {
@@ -285,9 +293,15 @@ impl Child {
 
     /// Makes an end known; `verdict` says what follows, or nothing does because the child is not restarted.
     pub(super) fn failed(&self, cause: &Cause, verdict: Option<Verdict>) {
+        // Whatever was decided: nothing follows once the end is ordered.
+        let verdict = verdict.filter(|_| !self.is_final());
         let is_over = verdict.is_none() && cause.kind == CauseKind::Finished;
         let now = self.around.clock.now();
-        let error = if cause.text.is_empty() { STOPPED_BY_ITSELF.to_owned() } else { cause.text.to_string() };
+        let error = if cause.text.is_empty() {
+            STOPPED_BY_ITSELF.to_owned()
+        } else {
+            cause.text.to_string()
+        };
         {
             let mut status = self.status();
             if !is_over {
@@ -441,6 +455,10 @@ impl Child {
     }
 
     pub(super) fn publish(&self, kind: EventKind, fill: impl FnOnce(&mut Event)) {
+        // The root comes and goes with the tree; only its failure is news.
+        if self.is_root() && matches!(kind, EventKind::Started | EventKind::Stopped) {
+            return;
+        }
         let mut event = Event {
             number: 0,
             at: self.around.clock.now(),

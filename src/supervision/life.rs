@@ -149,7 +149,11 @@ impl<A: Supervised> Life<A> {
                     if ending.is_some() && !cause.is_failure() { Cause::ordered() } else { cause }
                 }
             };
-            return if child.orders.stop_given() { Then::End(cause) } else { Then::Wait(cause) };
+            return if child.orders.stop_given() {
+                Then::End(cause)
+            } else {
+                Then::Wait(cause)
+            };
         }
     }
 }
@@ -166,7 +170,9 @@ pub(super) async fn rises(child: &Child) -> bool {
         match child.orders.next().await {
             Order::Rise => return !child.is_final(),
             Order::Stop => return false,
-            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic | Order::Restart => {}
+            // It is for the supervisor to end the wait for a backoff.
+            Order::Restart => child.tell(Notice::Restart(child.id)),
+            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic => {}
         }
     }
 }

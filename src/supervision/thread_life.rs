@@ -51,7 +51,6 @@ impl Supervisor {
         let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None)));
         let sender = Sender::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
-            child.end();
             return sender;
         };
         let Some(place) = place else {
@@ -83,7 +82,6 @@ impl Supervisor {
         // Set once: the child was made above.
         drop(child.relaunch.set(Box::new(relaunch)));
         launch(guard);
-        nest.added(&child);
         sender
     }
 }
@@ -190,7 +188,11 @@ impl<M: Send + 'static> ThreadLife<M> {
 
     fn start(&self, life: u64, wishes: &Arc<Wishes>) -> std::io::Result<oneshot::Receiver<Ended>> {
         let (tell, ended) = oneshot::channel();
-        let (child, queue, body) = (Arc::clone(&self.guard.child), Arc::clone(&self.queue), Arc::clone(&self.body));
+        let (child, queue, body) = (
+            Arc::clone(&self.guard.child),
+            Arc::clone(&self.queue),
+            Arc::clone(&self.body),
+        );
         let wishes = Arc::clone(wishes);
         let busy = child.around.stillness.busy();
         let fails = child.faults.fails_start();

@@ -62,7 +62,9 @@ impl Plan {
                     if group().any(|(_, post)| matches!(post.stage, Stage::Falling { .. })) {
                         return;
                     }
-                    let last = group().rev().find(|(_, post)| matches!(post.stage, Stage::Up | Stage::Raising));
+                    let last = group()
+                        .rev()
+                        .find(|(_, post)| matches!(post.stage, Stage::Up | Stage::Raising));
                     if let Some((id, _)) = last {
                         let id = *id;
                         self.fall(id, self.leaves_when_ended(id), now);
