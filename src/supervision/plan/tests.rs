@@ -87,6 +87,23 @@ async fn rest_for_one_restarts_the_child_and_those_started_after_it() {
 }
 
 #[tokio::test]
+async fn a_failure_on_the_way_up_of_a_rest_leaves_those_alone_that_rose_before_it() {
+    let (mut plan, now) = running(Strategy::RestForOne, 3);
+    plan.down(1, End::Failed, Duration::ZERO, 0, now);
+    obey(&mut plan, now);
+    let later = now + SECOND;
+    plan.tick(later);
+    assert_eq!(plan.acts(), [Act::Raise(1)]);
+    plan.up(1, later);
+    assert_eq!(plan.acts(), [Act::Raise(2)]);
+    plan.down(2, End::Failed, Duration::ZERO, 0, later);
+    assert_eq!(orders(&obey(&mut plan, later)), []);
+    plan.tick(later + SECOND);
+    let acts = orders(&obey(&mut plan, later + SECOND));
+    assert_eq!(acts, [Act::Raise(2), Act::Raise(3)]);
+}
+
+#[tokio::test]
 async fn a_child_that_does_not_end_is_killed_then_given_up_and_holds_nobody_up() {
     let (mut plan, now) = running(Strategy::OneForAll, 2);
     plan.down(1, End::Failed, Duration::ZERO, 0, now);
