@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::address::Supervised;
 use super::cause::{Cause, CauseKind};
-use super::child::{Child, EndGuard, Notice};
+use super::child::{Child, Notice};
+use super::ends::EndGuard;
 use super::faults::panic_as_asked;
 use super::orders::Order;
 use super::panics::caught;

@@ -11,7 +11,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::cause::{Cause, CauseKind};
-use super::child::{EndGuard, Notice};
+use super::child::Notice;
+use super::ends::EndGuard;
 use super::faults::panic_as_asked;
 use super::life::rises;
 use super::liveness::Rounds;
