@@ -17,7 +17,7 @@ use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
-use legwork::store::{Store, StoreOptions};
+use legwork::store::Store;
 use legwork::telemetry;
 use legwork::telemetry::names::event;
 
@@ -127,12 +127,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
 }
 
 fn migrate(config: &Config) -> Outcome {
-    let options = StoreOptions {
-        path: config.database.url.path().to_owned(),
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    Store::open(&options).map_err(|error| telemetry::chain(&error))?;
+    Store::migrate(config.database.url.path()).map_err(|error| telemetry::chain(&error))?;
     say(&format!("the schema of {} is up to date", config.database.url))
 }
 

@@ -33,6 +33,7 @@ use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::supervision::Tree;
 use crate::telemetry::names::event;
 use crate::workers::{Lease, Wakes};
 
@@ -88,6 +89,12 @@ pub enum AppError {
     /// The HTTP server ended without being told to.
     #[error("the HTTP server ended by itself")]
     ServerEnded(#[source] std::io::Error),
+    /// The root of the supervision tree failed: what the service cannot be without fails however often it is restarted.
+    #[error("the supervision tree failed: {text}")]
+    RootFailed {
+        /// Which failure was the last.
+        text: Arc<str>,
+    },
 }
 
 /// How a service that was told to stop came to its end.
@@ -101,8 +108,10 @@ pub enum Ended {
 
 /// Runs the service until it is told to stop. Needs an actix system.
 ///
+/// When the root of its supervision tree fails, it goes through the same phases as when it is told to stop.
+///
 /// # Errors
-/// [`AppError`] when it cannot start, or its HTTP server ends by itself.
+/// [`AppError`] when it cannot start, its HTTP server ends by itself, or its supervision tree failed.
 pub async fn serve(config: Config) -> Result<Ended, AppError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
@@ -110,24 +119,32 @@ pub async fn serve(config: Config) -> Result<Ended, AppError> {
     // A task of its own, since it must also be driven while it is being stopped.
     let mut server = actix_web::rt::spawn(running.server);
     service_manager::tell(Progress::Ready);
-    let first = tokio::select! {
+    let (end, signal) = tokio::select! {
         ended = &mut server => {
             let ended = ended.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
             let cause = ended.err().unwrap_or_else(|| std::io::Error::other("without a word"));
             return Err(AppError::ServerEnded(cause));
         }
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+        cause = running.parts.planted.tree.failed() => (Err(AppError::RootFailed { text: cause.text }), None),
+        _ = interrupt.recv() => (Ok(Ended::InOrder), Some("SIGINT")),
+        _ = terminate.recv() => (Ok(Ended::InOrder), Some("SIGTERM")),
     };
-    tracing::info!(
-        event = event::SHUTDOWN,
-        phase = "begin",
-        signal = first,
-        "shutting down; a second signal ends at once"
-    );
+    match signal {
+        Some(signal) => tracing::info!(
+            event = event::SHUTDOWN,
+            phase = "begin",
+            signal,
+            "shutting down; a second signal ends at once"
+        ),
+        None => tracing::error!(
+            event = event::SHUTDOWN,
+            phase = "begin",
+            "shutting down, since the supervision tree failed; a signal ends at once"
+        ),
+    }
     service_manager::tell(Progress::Stopping);
     tokio::select! {
-        () = shutdown::run(running.parts) => Ok(Ended::InOrder),
+        () = shutdown::run(running.parts) => end,
         _ = interrupt.recv() => Ok(Ended::BySecondSignal(SignalKind::interrupt().as_raw_value())),
         _ = terminate.recv() => Ok(Ended::BySecondSignal(SignalKind::terminate().as_raw_value())),
     }
@@ -151,7 +168,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let (listener, address) = http::bind(&config)?;
     let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
     let wakes = Wakes::new();
-    let store = open_store(&config, &wakes)?;
+    let planted = tree::plant(&clock);
+    let store = open_store(&config, &wakes, &planted.tree)?;
     let node = NodeId::generate();
     // From before it is entered, so that it never lasts longer here than in the database.
     let lease = Lease::renewed_at(clock.now());
@@ -190,7 +208,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
     };
-    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
+    let tree = &planted.tree;
+    let grown = tree::grow(tree, &config, &store, &registry, node, &clock, &wakes, &shared);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -206,7 +225,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         downloads: Downloads::default(),
         registry,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
-        tree: grown.tree.clone(),
+        tree: tree.clone(),
         workers: grown.workers.clone(),
         throttle,
         paused: shared.paused.clone(),
@@ -231,6 +250,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         node,
         http: server.handle(),
         shutdown,
+        planted,
         grown,
         _lock: lock,
     };
@@ -245,11 +265,12 @@ fn report_limits(config: &Config) -> ReportLimits {
     }
 }
 
-fn open_store(config: &Config, wakes: &Wakes) -> Result<Store, StoreError> {
+fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, StoreError> {
     let wakes = wakes.clone();
-    Store::open(&StoreOptions {
+    let options = StoreOptions {
         path: config.database.url.path().to_owned(),
         readers: config.database.readers,
         on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
-    })
+    };
+    Store::open(&options, tree.root())
 }

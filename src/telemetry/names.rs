@@ -105,8 +105,8 @@ pub mod event {
     pub const REOPEN_FAILED: &str = "reopen_failed";
     /// A connection that reads could not be opened.
     pub const READER_FAILED: &str = "reader_failed";
-    /// The writer's thread ended with a panic.
-    pub const WRITER_DIED: &str = "writer_died";
+    /// The answer to a write that nobody waited for panicked when it was thrown away.
+    pub const ANSWER_FAILED: &str = "answer_failed";
     /// Telling the dispatcher of available jobs panicked; its poll finds them.
     pub const WAKE_FAILED: &str = "wake_failed";
     /// The lease could not be renewed; the next beat tries again.

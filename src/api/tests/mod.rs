@@ -99,11 +99,13 @@ impl World {
     fn with(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
-        let store = Store::open(&StoreOptions {
+        let options = StoreOptions {
             path: folder.path().join("legwork.db"),
             readers: 2,
             on_available: Arc::new(|_: &[Queue]| {}),
-        });
+        };
+        let tree = Tree::new("root", clock.clone());
+        let store = Store::open(&options, tree.root());
         let from = Sender {
             address: EmailAddress::parse("legwork@example.org").unwrap(),
             name: None,
@@ -135,7 +137,7 @@ impl World {
                 cancels.lock().unwrap().push(job);
                 true
             }),
-            tree: Tree::new("root", clock.clone()),
+            tree,
             workers: [(Queue::Mail, "mailer"), (Queue::Probes, "prober")]
                 .map(|(queue, worker)| QueueWorker {
                     queue,
@@ -305,7 +307,7 @@ impl World {
             readers: 1,
             on_available: Arc::new(|_: &[Queue]| {}),
         };
-        Store::open(&options).unwrap()
+        Store::open(&options, self.state.tree.root()).unwrap()
     }
 
     fn advance(&self, by: Duration) {
