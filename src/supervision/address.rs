@@ -228,7 +228,11 @@ impl<A: Supervised> Address<A> {
 /// A place for a message, if there is one now or the spec has the oldest make room.
 pub(super) fn admit_now<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<Slot, Refusal> {
     if child.refuses_while_down() {
-        return Err(if child.gate.is_closed() { Refusal::Closed } else { Refusal::Down });
+        return Err(if child.gate.is_closed() {
+            Refusal::Closed
+        } else {
+            Refusal::Down
+        });
     }
     loop {
         match child.gate.try_enter() {
@@ -253,7 +257,9 @@ pub(super) async fn admit<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<
     if child.refuses_while_down() {
         return admit_now(child, queue);
     }
-    let Some(limit) = limit else { return child.gate.enter().await };
+    let Some(limit) = limit else {
+        return child.gate.enter().await;
+    };
     match tokio::time::timeout(limit, child.gate.enter()).await {
         Ok(entered) => entered,
         Err(_) => {

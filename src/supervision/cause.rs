@@ -35,7 +35,12 @@ impl Cause {
     pub(super) fn new(kind: CauseKind, text: impl AsRef<str>) -> Self {
         Self {
             kind,
-            text: text.as_ref().chars().take(super::panics::TEXT_CHARS_MAX).collect::<String>().into(),
+            text: text
+                .as_ref()
+                .chars()
+                .take(super::panics::TEXT_CHARS_MAX)
+                .collect::<String>()
+                .into(),
             trace: None,
         }
     }

@@ -161,12 +161,20 @@ impl Child {
     }
 
     pub(super) fn liveness(&self) -> Option<Duration> {
-        let default = if self.kind == NodeKind::Actor { Some(LIVENESS) } else { None };
+        let default = if self.kind == NodeKind::Actor {
+            Some(LIVENESS)
+        } else {
+            None
+        };
         self.spec.liveness.unwrap_or(default)
     }
 
     pub(super) fn is_replaced_when_stuck(&self) -> bool {
-        let default = if self.kind == NodeKind::Actor { WhenStuck::Replace } else { WhenStuck::Report };
+        let default = if self.kind == NodeKind::Actor {
+            WhenStuck::Replace
+        } else {
+            WhenStuck::Report
+        };
         self.spec.when_stuck.unwrap_or(default) == WhenStuck::Replace
     }
 
@@ -287,7 +295,11 @@ impl Child {
     pub(super) fn failed(&self, cause: &Cause, verdict: Option<Verdict>) {
         let is_over = verdict.is_none() && cause.kind == CauseKind::Finished;
         let now = self.around.clock.now();
-        let error = if cause.text.is_empty() { STOPPED_BY_ITSELF.to_owned() } else { cause.text.to_string() };
+        let error = if cause.text.is_empty() {
+            STOPPED_BY_ITSELF.to_owned()
+        } else {
+            cause.text.to_string()
+        };
         {
             let mut status = self.status();
             if !is_over {

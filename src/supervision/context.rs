@@ -104,9 +104,9 @@ impl<A: Supervised> Context<A> {
         let other = other.watched().0;
         let (queue, life, about) = (std::sync::Arc::downgrade(self.address.queue()), self.life, other.id);
         other.watch(Box::new(move |down| {
-            queue.upgrade().is_some_and(|queue| {
-                queue.notify(life, about, down.clone(), |down| Delivery::new(down, None))
-            })
+            queue
+                .upgrade()
+                .is_some_and(|queue| queue.notify(life, about, down.clone(), |down| Delivery::new(down, None)))
         }));
     }
 

@@ -28,12 +28,15 @@ impl Child {
         let queue = self.queue.as_deref();
         let doing = queue.and_then(super::queue::AnyQueue::doing).map(|doing| Doing {
             what: doing.what.to_owned(),
-            for_ms: u64::try_from(Instant::now().saturating_duration_since(doing.since).as_millis()).unwrap_or(u64::MAX),
+            for_ms: u64::try_from(Instant::now().saturating_duration_since(doing.since).as_millis())
+                .unwrap_or(u64::MAX),
         });
         let times = queue.and_then(super::queue::AnyQueue::times_us);
         let status = self.status();
         let state = match status.state {
-            NodeState::Running | NodeState::BackingOff | NodeState::Degraded if self.orders.is_suspended() => NodeState::Suspended,
+            NodeState::Running | NodeState::BackingOff | NodeState::Degraded if self.orders.is_suspended() => {
+                NodeState::Suspended
+            }
             state => state,
         };
         NodeSnapshot {

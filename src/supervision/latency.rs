@@ -55,7 +55,11 @@ fn step_of(micros: u64) -> usize {
     let Some(highest) = micros.checked_ilog2() else {
         return 0;
     };
-    let quarter = if highest >= 2 { (micros >> (highest - 2)) & 3 } else { (micros << (2 - highest)) & 3 };
+    let quarter = if highest >= 2 {
+        (micros >> (highest - 2)) & 3
+    } else {
+        (micros << (2 - highest)) & 3
+    };
     let quarter = usize::try_from(quarter).unwrap_or(0);
     let doubling = usize::try_from(highest).unwrap_or(usize::MAX);
     (doubling.saturating_mul(STEPS) + quarter).min(STEPS * DOUBLINGS - 1)

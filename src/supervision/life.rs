@@ -149,7 +149,11 @@ impl<A: Supervised> Life<A> {
                     if ending.is_some() && !cause.is_failure() { Cause::ordered() } else { cause }
                 }
             };
-            return if child.orders.stop_given() { Then::End(cause) } else { Then::Wait(cause) };
+            return if child.orders.stop_given() {
+                Then::End(cause)
+            } else {
+                Then::Wait(cause)
+            };
         }
     }
 }
@@ -166,7 +170,13 @@ pub(super) async fn rises(child: &Child) -> bool {
         match child.orders.next().await {
             Order::Rise => return !child.is_final(),
             Order::Stop => return false,
-            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic | Order::Restart => {}
+            Order::LieDown => {
+                // The supervisor changed its mind before the child had a turn, and waits for an answer.
+                if child.orders.take_back_rise() {
+                    child.tell(Notice::Down(child.id, Cause::ordered(), std::time::Duration::ZERO));
+                }
+            }
+            Order::Kill | Order::Unstick | Order::Panic | Order::Restart => {}
         }
     }
 }

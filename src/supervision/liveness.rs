@@ -77,7 +77,11 @@ impl Rounds {
             self.told.remove(&child.id);
             return false;
         }
-        let silence = if child.kind == NodeKind::Thread { queue.busy(now) } else { queue.silence(now) };
+        let silence = if child.kind == NodeKind::Thread {
+            queue.busy(now)
+        } else {
+            queue.silence(now)
+        };
         if silence < limit {
             self.told.remove(&child.id);
             if std::mem::take(&mut child.status().is_stuck) {

@@ -9,12 +9,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cause::{Cause, CauseKind};
 use super::child::{Child, EndGuard, Notice};
 use super::plan::Id;
+use super::policy::Intensity;
 use super::queue::SharedQueue;
 use super::snapshot::NodeKind;
 use super::spec::{ChildSpec, Placement, Restart};
 use super::strategy::{AutoShutdown, Strategy};
 use super::surroundings::Surroundings;
-use super::policy::Intensity;
 
 pub(super) struct Nest {
     /// The supervisor itself.
@@ -76,7 +76,13 @@ impl Nest {
         let child = self.around().enter(&spec.name.clone(), |id, name| {
             let queue = queue(&name);
             let around = Arc::clone(self.around());
-            Arc::new(Child::new((id, name, kind), spec, queue, around, Some(self.notices.clone())))
+            Arc::new(Child::new(
+                (id, name, kind),
+                spec,
+                queue,
+                around,
+                Some(self.notices.clone()),
+            ))
         });
         let guard = EndGuard {
             child: Arc::clone(&child),
@@ -122,7 +128,10 @@ impl Nest {
     /// The child has ended. One that would have been restarted is shown as stopped until another takes its name.
     pub(super) fn forget(&self, id: Id) {
         let mut children = self.children();
-        if children.get(&id).is_some_and(|child| child.spec.restart != Restart::Permanent || self.strategy == Strategy::Dynamic) {
+        if children
+            .get(&id)
+            .is_some_and(|child| child.spec.restart != Restart::Permanent || self.strategy == Strategy::Dynamic)
+        {
             children.remove(&id);
         }
     }

@@ -124,7 +124,9 @@ impl Strain {
     }
 
     fn up(&self, now: Instant) -> Duration {
-        let running = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let running = self
+            .since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.up.saturating_add(running)
     }
 }

@@ -6,8 +6,8 @@
 //! It is ours rather than actix's because a message must outlive an actor that blocks its thread, give way to a newer one
 //! if that is the rule, and be handed to a hook if it is never handled.
 
-use std::collections::VecDeque;
 use std::any::Any;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -151,20 +151,34 @@ impl<T: Parcel> Queue<T> {
         }
         state.beat_asked = None;
         let notice = state.notices.pop_front();
-        let accepted = if notice.is_none() { state.messages.pop_front() } else { None };
+        let accepted = if notice.is_none() {
+            state.messages.pop_front()
+        } else {
+            None
+        };
         // The clock is read once a message: the end of one is the beginning of the next.
         let busy = state.doing.is_some();
-        let now = if busy || notice.is_some() || accepted.is_some() { Some(Instant::now()) } else { None };
+        let now = if busy || notice.is_some() || accepted.is_some() {
+            Some(Instant::now())
+        } else {
+            None
+        };
         if let (Some(now), Some(done)) = (now, state.doing.take()) {
             let took = now.saturating_duration_since(done.since);
             state.times.get_or_insert_default().record(took);
         }
         if let (Some(notice), Some(now)) = (notice, now) {
-            state.doing = Some(Doing { what: std::any::type_name::<Down>(), since: now });
+            state.doing = Some(Doing {
+                what: std::any::type_name::<Down>(),
+                since: now,
+            });
             return Next::Message((notice.parcel)(notice.down));
         }
         if let (Some(accepted), Some(now)) = (accepted, now) {
-            state.doing = Some(Doing { what: accepted.parcel.message_type(), since: now });
+            state.doing = Some(Doing {
+                what: accepted.parcel.message_type(),
+                since: now,
+            });
             drop(state);
             accepted.slot.begin(now);
             return Next::Message(accepted.parcel);
@@ -283,7 +297,10 @@ impl<T: Parcel> AnyQueue for Queue<T> {
         let mut state = self.lock();
         if state.life == life {
             state.beat_asked = None;
-            state.doing = Some(Doing { what, since: Instant::now() });
+            state.doing = Some(Doing {
+                what,
+                since: Instant::now(),
+            });
         }
     }
 

@@ -115,7 +115,9 @@ impl Supervisor {
         let facts = (strategy, intensity, auto_shutdown, children_max);
         let nest = Arc::new(Nest::new(Arc::clone(&child), facts, arbiter, notices));
         drop(child.nest.set(Arc::downgrade(&nest)));
-        let supervisor = Self { nest: Arc::clone(&nest) };
+        let supervisor = Self {
+            nest: Arc::clone(&nest),
+        };
         let Some(guard) = guard else {
             child.end();
             return supervisor;

@@ -165,7 +165,9 @@ enum Taken<M> {
 
 impl<M: Send + 'static> std::fmt::Debug for ThreadContext<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ThreadContext").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("ThreadContext")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,7 +189,10 @@ impl<M: Send + 'static> Sender<M> {
     pub fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
         match admit_now(&self.child, &*self.queue) {
             Ok(slot) => {
-                self.queue.push(Accepted { slot, parcel: Plain(message) });
+                self.queue.push(Accepted {
+                    slot,
+                    parcel: Plain(message),
+                });
                 Ok(())
             }
             Err(refusal) => Err(refusal.of(message)),
@@ -201,7 +206,10 @@ impl<M: Send + 'static> Sender<M> {
     pub async fn tell(&self, message: M) -> Result<(), TellError<M>> {
         match admit(&self.child, &*self.queue).await {
             Ok(slot) => {
-                self.queue.push(Accepted { slot, parcel: Plain(message) });
+                self.queue.push(Accepted {
+                    slot,
+                    parcel: Plain(message),
+                });
                 Ok(())
             }
             Err(refusal) => Err(refusal.of(message)),

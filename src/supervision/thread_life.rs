@@ -190,7 +190,11 @@ impl<M: Send + 'static> ThreadLife<M> {
 
     fn start(&self, life: u64, wishes: &Arc<Wishes>) -> std::io::Result<oneshot::Receiver<Ended>> {
         let (tell, ended) = oneshot::channel();
-        let (child, queue, body) = (Arc::clone(&self.guard.child), Arc::clone(&self.queue), Arc::clone(&self.body));
+        let (child, queue, body) = (
+            Arc::clone(&self.guard.child),
+            Arc::clone(&self.queue),
+            Arc::clone(&self.body),
+        );
         let wishes = Arc::clone(wishes);
         let busy = child.around.stillness.busy();
         let fails = child.faults.fails_start();

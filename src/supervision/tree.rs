@@ -83,7 +83,13 @@ impl Tree {
         });
         let name = spec.name.clone();
         let child = around.enter(&name, |id, name| {
-            Arc::new(Child::new((id, name, NodeKind::Supervisor), spec, None, Arc::clone(&around), None))
+            Arc::new(Child::new(
+                (id, name, NodeKind::Supervisor),
+                spec,
+                None,
+                Arc::clone(&around),
+                None,
+            ))
         });
         let (notices, receiver) = unbounded_channel();
         let facts = (strategy, intensity, auto_shutdown, children_max);
@@ -149,7 +155,9 @@ impl Tree {
     pub fn backtrace(&self, name: &str) -> Result<Option<String>, NoSuchChild> {
         let child = self.find(name)?;
         let cause = child.status().last_cause.clone();
-        Ok(cause.and_then(|cause| cause.trace).map(|trace| trace.backtrace.to_string()))
+        Ok(cause
+            .and_then(|cause| cause.trace)
+            .map(|trace| trace.backtrace.to_string()))
     }
 
     /// An operator's order: start anew, now. It ends a backoff, the wait of a degraded child and a suspension, and restarts
@@ -179,7 +187,12 @@ impl Tree {
     /// # Errors
     /// [`OrderError`] if there is no such child, or it is suspended already.
     pub fn suspend(&self, name: &str) -> Result<(), OrderError> {
-        self.set_suspended(name, true, EventKind::Suspended, "is suspended already, or about to stop")
+        self.set_suspended(
+            name,
+            true,
+            EventKind::Suspended,
+            "is suspended already, or about to stop",
+        )
     }
 
     /// An operator's order: go on after a suspension.
@@ -308,6 +321,8 @@ impl Tree {
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tree").field("name", &self.root.name()).finish_non_exhaustive()
+        f.debug_struct("Tree")
+            .field("name", &self.root.name())
+            .finish_non_exhaustive()
     }
 }

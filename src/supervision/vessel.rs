@@ -60,7 +60,9 @@ impl<A: Supervised> Vessel<A> {
 
     /// After a failure: drops the actor and all that was spawned on its context, uncalled.
     pub(super) fn lay_low(&mut self) -> Result<(), Panic> {
-        let Some(mut future) = self.body.take() else { return Ok(()) };
+        let Some(mut future) = self.body.take() else {
+            return Ok(());
+        };
         // Actix polls an actor once more when its future is dropped; for one that panicked this would call a broken value,
         // and a panic of that would end the process. A terminated one is left alone.
         future.ctx().terminate();

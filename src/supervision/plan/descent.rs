@@ -140,7 +140,9 @@ impl Plan {
     /// The time that a child had to end is over.
     pub(super) fn out_of_time(&mut self, id: Id, now: Instant) {
         let Some(post) = self.posts.get_mut(&id) else { return };
-        let Stage::Falling { for_good } = post.stage else { return };
+        let Stage::Falling { for_good } = post.stage else {
+            return;
+        };
         if !post.is_killed {
             self.kill(id, now);
             return;
@@ -183,7 +185,10 @@ impl Plan {
             for id in batch {
                 let for_good = why == Why::Stopped || self.leaves_when_ended(id);
                 self.fall(id, for_good, now);
-                let is_awaited = self.posts.get(&id).is_some_and(|post| matches!(post.stage, Stage::Falling { .. }));
+                let is_awaited = self
+                    .posts
+                    .get(&id)
+                    .is_some_and(|post| matches!(post.stage, Stage::Falling { .. }));
                 if is_awaited && let Mode::Falling(descent) = &mut self.mode {
                     descent.awaited.insert(id);
                 }
@@ -198,11 +203,17 @@ impl Plan {
         if self.strategy == Strategy::Dynamic {
             return before.map(|(id, _)| *id).collect();
         }
-        let Some((last, post)) = before.next() else { return Vec::new() };
+        let Some((last, post)) = before.next() else {
+            return Vec::new();
+        };
         let phase = post.facts.phase;
         let mut batch = vec![*last];
         if phase.is_some() {
-            batch.extend(before.take_while(|(_, post)| post.facts.phase == phase).map(|(id, _)| *id));
+            batch.extend(
+                before
+                    .take_while(|(_, post)| post.facts.phase == phase)
+                    .map(|(id, _)| *id),
+            );
         }
         batch
     }

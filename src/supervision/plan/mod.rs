@@ -23,8 +23,8 @@ use super::spec::Restart;
 use super::strategy::{AutoShutdown, Strategy};
 use descent::Descent;
 pub(super) use descent::Why;
-use post::{Post, Stage};
 pub(super) use post::Facts;
+use post::{Post, Stage};
 use regroup::Regroup;
 
 /// A child's number; they grow in the order of start.
@@ -132,7 +132,12 @@ impl Plan {
         self.strain = Strain::default();
         self.strained = 0;
         self.strain.clock(now, true);
-        let down: Vec<Id> = self.posts.iter().filter(|(_, post)| post.stage == Stage::Down).map(|(id, _)| *id).collect();
+        let down: Vec<Id> = self
+            .posts
+            .iter()
+            .filter(|(_, post)| post.stage == Stage::Down)
+            .map(|(id, _)| *id)
+            .collect();
         for id in down {
             if let Some(post) = self.posts.get_mut(&id) {
                 // What failed before belongs to the life before.

@@ -1,7 +1,8 @@
 //! The restart of a group: the others of it are ended from the last to the first, the backoff passes, all rise from the
 //! first to the last, each once the one before is up.
 //!
-//! A failure on the way up begins the group's restart again; one of an earlier child than the group's first extends it.
+//! A failure on the way up begins the restart again: of all in a one for all, of the child that failed and the rest in a
+//! rest for one, since those before it are up and well. One of an earlier child than the group's first extends it.
 
 use tokio::time::Instant;
 
@@ -30,10 +31,15 @@ impl Plan {
     /// The child `id` failed: it and its group are to be restarted at `until`.
     pub(super) fn start_regroup(&mut self, id: Id, until: Instant, now: Instant) {
         let from = if self.strategy == Strategy::OneForAll { 0 } else { id };
-        let (from, until) = self
-            .regroup
-            .take()
-            .map_or((from, until), |other| (other.from.min(from), other.until.max(until)));
+        let (from, until) = self.regroup.take().map_or((from, until), |other| {
+            // On the way up those before the one that failed have risen, and those after it are down as they must be.
+            let from = if other.step == Step::Raising {
+                from
+            } else {
+                other.from.min(from)
+            };
+            (from, other.until.max(until))
+        });
         self.regroup = Some(Regroup {
             from,
             until,
@@ -62,7 +68,9 @@ impl Plan {
                     if group().any(|(_, post)| matches!(post.stage, Stage::Falling { .. })) {
                         return;
                     }
-                    let last = group().rev().find(|(_, post)| matches!(post.stage, Stage::Up | Stage::Raising));
+                    let last = group()
+                        .rev()
+                        .find(|(_, post)| matches!(post.stage, Stage::Up | Stage::Raising));
                     if let Some((id, _)) = last {
                         let id = *id;
                         self.fall(id, self.leaves_when_ended(id), now);

@@ -108,7 +108,10 @@ async fn one_failure_more_than_the_intensity_ends_all_children_and_then_the_supe
     }
     plan.down(1, End::Failed, Duration::ZERO, 0, now);
     let acts = obey(&mut plan, now);
-    assert_eq!(acts, [Act::Failed(1, None), Act::LieDown(2), Act::Over(Why::Escalated(1))]);
+    assert_eq!(
+        acts,
+        [Act::Failed(1, None), Act::LieDown(2), Act::Over(Why::Escalated(1))]
+    );
 }
 
 #[tokio::test]
@@ -146,7 +149,11 @@ enum Step {
 }
 
 fn step() -> impl Generator<Value = Step> {
-    let restart = prop_oneof![Just(Restart::Permanent), Just(Restart::Transient), Just(Restart::Temporary)];
+    let restart = prop_oneof![
+        Just(Restart::Permanent),
+        Just(Restart::Transient),
+        Just(Restart::Temporary)
+    ];
     let shutdown = prop_oneof![
         Just(Shutdown::Kill),
         Just(Shutdown::Unbounded),

@@ -20,7 +20,11 @@ fn temporary() -> ChildSpec {
 async fn ten_thousand_temporary_children_are_started_some_end_and_the_rest_is_stopped_at_once() {
     let (tree, stage) = (Tree::new("root", Clock::System), Stage::default());
     let builder = stage.clone();
-    let jobs = tree.dynamic(SupervisorSpec::new("jobs"), temporary(), move |name: &String| builder.player(name));
+    let jobs = tree
+        .root()
+        .dynamic(SupervisorSpec::new("jobs"), temporary(), move |name: &String| {
+            builder.player(name)
+        });
     let began = Instant::now();
     let all: Vec<Address<Player>> = (0..MANY).map(|_| jobs.start("job".to_owned())).collect();
     for address in &all {
@@ -42,7 +46,11 @@ async fn ten_thousand_temporary_children_are_started_some_end_and_the_rest_is_st
     }
     assert_eq!(stage.alive(), MANY - MANY / 4);
     let stopped = tree.stop().await;
-    assert_eq!(stopped.len(), MANY - MANY / 4 + 1, "those that were left, and their supervisor");
+    assert_eq!(
+        stopped.len(),
+        MANY - MANY / 4 + 1,
+        "those that were left, and their supervisor"
+    );
     assert!(stopped.iter().all(|child| child.how == StopKind::Clean));
     assert_eq!((jobs.count(), stage.alive()), (0, 0));
     assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());

@@ -77,13 +77,25 @@ impl Stage {
 
     /// Whose actors were built since the last mark, in order.
     pub(super) fn built(&self) -> Vec<String> {
-        let built = |act| if let Act::Built(name, _) = act { Some(name) } else { None };
+        let built = |act| {
+            if let Act::Built(name, _) = act {
+                Some(name)
+            } else {
+                None
+            }
+        };
         self.since_mark().into_iter().filter_map(built).collect()
     }
 
     /// Whose actors ran their `stopped` hook since the last mark, in order.
     pub(super) fn stopped(&self) -> Vec<String> {
-        let stopped = |act| if let Act::Stopped(name, _) = act { Some(name) } else { None };
+        let stopped = |act| {
+            if let Act::Stopped(name, _) = act {
+                Some(name)
+            } else {
+                None
+            }
+        };
         self.since_mark().into_iter().filter_map(stopped).collect()
     }
 
@@ -153,7 +165,7 @@ impl Actor for Player {
             return Running::Stop;
         }
         self.going = true;
-        ctx.run_later(rest, |_, ctx| ActorContext::stop(ctx));
+        ctx.run_later(rest, |_, ctx| ctx.stop());
         Running::Continue
     }
 
@@ -208,7 +220,7 @@ impl Handler<Quit> for Player {
 
     fn handle(&mut self, Quit: Quit, ctx: &mut Self::Context) {
         self.going = true;
-        ActorContext::stop(ctx);
+        ctx.stop();
     }
 }
 

@@ -9,7 +9,14 @@ async fn a_child_stopped_by_hand_leaves_and_its_name_is_free_for_another() {
     let before = lives(&all).await;
     scene.tree.stop_child("a").await.unwrap();
     assert!(!scene.has("a"));
-    let names: Vec<String> = scene.tree.inspect("group").unwrap().children.into_iter().map(|child| child.name).collect();
+    let names: Vec<String> = scene
+        .tree
+        .inspect("group")
+        .unwrap()
+        .children
+        .into_iter()
+        .map(|child| child.name)
+        .collect();
     assert!(names.contains(&"b".to_owned()));
     assert!(scene.tree.stop_child("a").await.is_err(), "there is none any more");
     assert!(scene.tree.restart("a").is_err());

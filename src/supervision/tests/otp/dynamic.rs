@@ -13,7 +13,9 @@ impl Jobs {
     fn of(supervisor: SupervisorSpec, child: ChildSpec) -> Self {
         let (tree, stage) = (tree(), Stage::default());
         let builder = stage.clone();
-        let jobs = tree.dynamic(supervisor, child, move |name: &String| builder.player(name));
+        let jobs = tree
+            .root()
+            .dynamic(supervisor, child, move |name: &String| builder.player(name));
         Self { tree, stage, jobs }
     }
 
@@ -21,10 +23,8 @@ impl Jobs {
         self.jobs.start(name.to_owned())
     }
 
-    async fn close(self) -> Vec<Stopped> {
-        let stopped = self.tree.stop().await;
-        assert_eq!(self.stage.alive(), 0, "an actor is left");
-        stopped
+    async fn close(self) -> Closing {
+        close(&self.tree, &self.stage).await
     }
 }
 
@@ -92,14 +92,10 @@ async fn all_are_told_to_end_at_once_and_have_the_same_time() {
     for (name, time) in [("a", SECOND), ("b", SECOND), ("slow", 5 * SECOND)] {
         scene.stage.part(name, |part| part.stops_after = time);
     }
-    let began = tokio::time::Instant::now();
-    let stopped = scene.close().await;
-    assert!(just(began.elapsed(), 2 * SECOND));
-    let hows: Vec<_> = all
-        .iter()
-        .map(|address| stopped.iter().find(|child| child.name == address.name()).unwrap().how)
-        .collect();
-    assert_eq!(hows, [StopKind::Clean, StopKind::Clean, StopKind::CutOff]);
+    let closing = scene.close().await;
+    assert!(about(closing.took, 2 * SECOND));
+    let how = all.each_ref().map(|address| closing.how(address.name()));
+    assert_eq!(how, [StopKind::Clean, StopKind::Clean, StopKind::CutOff]);
 }
 
 #[actix::test]
@@ -110,10 +106,16 @@ async fn those_to_be_killed_are_all_killed_at_once() {
         scene.stage.part(&name, |part| part.stops_after = HOUR);
         life(&scene.start(&name)).await;
     }
-    let began = tokio::time::Instant::now();
-    let stopped = scene.close().await;
-    assert_eq!(began.elapsed(), Duration::ZERO);
-    assert_eq!(stopped.iter().filter(|child| child.how == StopKind::CutOff).count(), 10);
+    let closing = scene.close().await;
+    assert_eq!(closing.took, Duration::ZERO);
+    assert_eq!(
+        closing
+            .stopped
+            .iter()
+            .filter(|child| child.how == StopKind::CutOff)
+            .count(),
+        10
+    );
 }
 
 #[actix::test]
@@ -128,8 +130,8 @@ async fn those_that_end_in_their_own_way_when_told_to_hold_nothing_up() {
         let stopping = actix::spawn(scene.close());
         settle().await;
         assert!(is_closed(&panicking));
-        let stopped = stopping.await.unwrap();
-        assert!(stopped.iter().all(|child| child.how == StopKind::Clean), "{restart:?} {stopped:?}");
+        let closing = stopping.await.unwrap();
+        assert!(closing.is_clean(), "{restart:?} {:?}", closing.stopped);
     }
 }
 
@@ -186,6 +188,7 @@ async fn counts_and_lists_agree_and_the_list_is_bounded() {
     for address in &all {
         address.ended().await;
     }
+    settle().await;
     assert_eq!(scene.jobs.count(), 0);
     assert!(scene.tree.inspect("group").is_ok(), "the supervisor stays");
     scene.close().await;
@@ -207,7 +210,10 @@ async fn there_are_never_more_than_the_supervisor_may_have() {
 
 #[actix::test]
 async fn the_last_significant_one_that_is_done_ends_the_supervisor() {
-    for (rule, ends_with_the_first) in [(AutoShutdown::AnySignificant, true), (AutoShutdown::AllSignificant, false)] {
+    for (rule, ends_with_the_first) in [
+        (AutoShutdown::AnySignificant, true),
+        (AutoShutdown::AllSignificant, false),
+    ] {
         let spec = child("job").restart(Restart::Temporary).significant();
         let scene = Jobs::of(group().auto_shutdown(rule), spec);
         let all = [scene.start("a"), scene.start("b")];
@@ -227,7 +233,9 @@ async fn an_argument_is_dropped_with_its_child() {
     let (tree, stage) = (tree(), Stage::default());
     let builder = stage.clone();
     let spec = child("job").restart(Restart::Temporary);
-    let jobs = tree.dynamic(group(), spec, move |_: &Arc<()>| builder.player("job"));
+    let jobs = tree
+        .root()
+        .dynamic(group(), spec, move |_: &Arc<()>| builder.player("job"));
     let argument = Arc::new(());
     for number in 0..20 {
         let job = jobs.start(Arc::clone(&argument));

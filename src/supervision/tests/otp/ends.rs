@@ -72,7 +72,11 @@ async fn a_temporary_child_is_never_restarted_and_nothing_of_it_is_kept() {
         assert_eq!(scene.stage.alive(), 0);
         drop(one);
         settle().await;
-        assert_eq!(Arc::strong_count(&held), 1, "the factory is dropped with its child ({way:?})");
+        assert_eq!(
+            Arc::strong_count(&held),
+            1,
+            "the factory is dropped with its child ({way:?})"
+        );
         pass(HOUR).await;
         assert_eq!(scene.stage.built(), ["one"]);
 

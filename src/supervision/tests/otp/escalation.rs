@@ -67,7 +67,12 @@ async fn each_try_of_a_factory_that_fails_counts_though_the_child_never_ran() {
         panics(&all[1]).await;
         pass(HOUR).await;
         assert!(!scene.has("group"), "{strategy:?}");
-        let failed = scene.stage.acts().iter().filter(|act| matches!(act, stage::Act::Failed(_))).count();
+        let failed = scene
+            .stage
+            .acts()
+            .iter()
+            .filter(|act| matches!(act, stage::Act::Failed(_)))
+            .count();
         assert_eq!(failed, 4, "the panic, and four tries to come back from it");
         assert_eq!(scene.stage.alive(), 0);
         scene.close().await;
@@ -112,7 +117,11 @@ async fn a_supervisor_that_escalated_is_restarted_by_its_parent_with_its_childre
 #[actix::test]
 async fn a_transient_supervisor_that_escalated_has_failed_and_is_restarted() {
     // In OTP a supervisor that gives up ends as if it had been shut down, and a transient one is not restarted.
-    let scene = Scene::of(group(Strategy::OneForOne).intensity(0, HOUR).restart(Restart::Transient));
+    let scene = Scene::of(
+        group(Strategy::OneForOne)
+            .intensity(0, HOUR)
+            .restart(Restart::Transient),
+    );
     let [one] = scene.enter_all(["one"]);
     let before = life(&one).await;
     panics(&one).await;
@@ -129,7 +138,12 @@ async fn a_parent_that_restarts_all_for_one_takes_the_siblings_of_the_one_that_e
     };
     let (left, right) = (inner("left"), inner("right"));
     let start = |of: &Supervisor, name: &str| of.start(child(name), scene.stage.factory(name));
-    let all = [start(&left, "l1"), start(&left, "l2"), start(&right, "r1"), start(&right, "r2")];
+    let all = [
+        start(&left, "l1"),
+        start(&left, "l2"),
+        start(&right, "r1"),
+        start(&right, "r2"),
+    ];
     let before = lives(&all).await;
     panics(&all[3]).await;
     pass(5 * SECOND).await;
@@ -139,7 +153,11 @@ async fn a_parent_that_restarts_all_for_one_takes_the_siblings_of_the_one_that_e
     scene.stage.mark();
     panics(&all[3]).await;
     pass(5 * SECOND).await;
-    assert_eq!(scene.stage.stopped(), ["r1", "l2", "l1"], "depth first, from the last to the first");
+    assert_eq!(
+        scene.stage.stopped(),
+        ["r1", "l2", "l1"],
+        "depth first, from the last to the first"
+    );
     assert_eq!(scene.stage.built(), ["l1", "l2", "r1", "r2"]);
     assert!(lives(&all).await.iter().all(|life| !after.contains(life)));
     scene.close().await;
@@ -148,7 +166,9 @@ async fn a_parent_that_restarts_all_for_one_takes_the_siblings_of_the_one_that_e
 #[actix::test]
 async fn intensities_multiply_on_the_way_up() {
     let scene = Scene::of(group(Strategy::OneForOne).intensity(2, HOUR));
-    let inner = scene.group.supervisor(SupervisorSpec::new("inner").intensity(3, HOUR).policy(borne()));
+    let inner = scene
+        .group
+        .supervisor(SupervisorSpec::new("inner").intensity(3, HOUR).policy(borne()));
     scene.stage.part("one", |part| part.started_fails = true);
     inner.start(child("one"), scene.stage.factory("one"));
     pass(HOUR).await;

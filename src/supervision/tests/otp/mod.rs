@@ -61,20 +61,50 @@ impl Scene {
     /// How often something happened to the child of that name.
     fn count(&self, name: &str, kind: EventKind) -> usize {
         let recent = self.tree.recent();
-        recent.iter().filter(|event| event.child == name && event.kind == kind).count()
+        recent
+            .iter()
+            .filter(|event| event.child == name && event.kind == kind)
+            .count()
     }
 
-    /// Stops everything, and sees to it that nobody is left.
-    async fn close(self) -> Vec<Stopped> {
-        let stopped = self.tree.stop().await;
-        assert_eq!(self.stage.alive(), 0, "an actor is left");
-        stopped
+    async fn close(self) -> Closing {
+        close(&self.tree, &self.stage).await
     }
+}
+
+/// What became of a tree that was stopped, and how long that took.
+struct Closing {
+    stopped: Vec<Stopped>,
+    took: Duration,
+}
+
+impl Closing {
+    fn how(&self, name: &str) -> StopKind {
+        self.stopped.iter().find(|child| child.name == name).unwrap().how
+    }
+
+    fn is_clean(&self) -> bool {
+        self.stopped.iter().all(|child| child.how == StopKind::Clean)
+    }
+}
+
+/// Stops everything, and sees to it that nobody is left.
+async fn close(tree: &Tree, stage: &Stage) -> Closing {
+    let began = tokio::time::Instant::now();
+    let stopped = tree.stop().await;
+    let took = began.elapsed();
+    assert_eq!(stage.alive(), 0, "an actor is left");
+    // The next tree of the same test pauses it again.
+    tokio::time::resume();
+    Closing { stopped, took }
 }
 
 /// A supervisor that bears two failures an hour; if it fails itself, it is gone.
 fn group(strategy: Strategy) -> SupervisorSpec {
-    SupervisorSpec::new("group").strategy(strategy).intensity(2, HOUR).restart(Restart::Temporary)
+    SupervisorSpec::new("group")
+        .strategy(strategy)
+        .intensity(2, HOUR)
+        .restart(Restart::Temporary)
 }
 
 /// A child whose failures its supervisor bears.
@@ -87,6 +117,11 @@ fn borne() -> RestartPolicy {
         beyond: Beyond::Escalate,
         ..RestartPolicy::default()
     }
+}
+
+/// Whether `took` is `expected`, to the grain of the timers, of which several may have passed one after the other.
+fn about(took: Duration, expected: Duration) -> bool {
+    took >= expected && took <= expected + Duration::from_millis(10)
 }
 
 /// The number of the life that answers.

@@ -22,9 +22,13 @@ async fn a_child_that_fails_in_each_of_its_hooks_harms_nobody_else() {
         panics(&all[1]).await;
         lives(&all).await;
         let stage = scene.stage.clone();
-        let stopped = scene.close().await;
-        assert!(stopped.iter().all(|child| child.how == StopKind::Clean), "{stopped:?}");
-        assert_eq!(stage.stopped().last().unwrap(), "nasty", "told in its turn all the same");
+        let closing = scene.close().await;
+        assert!(closing.is_clean(), "{:?}", closing.stopped);
+        assert_eq!(
+            stage.stopped().last().unwrap(),
+            "nasty",
+            "told in its turn all the same"
+        );
     }
 }
 
@@ -37,7 +41,7 @@ async fn a_child_may_order_what_it_likes_from_within_its_handlers() {
         let tree = scene.tree.clone();
         Run(Box::new(move || {
             tree.restart(name).unwrap();
-            tree.snapshot();
+            assert_eq!(tree.snapshot().state, NodeState::Running);
             tree.inspect(name).unwrap();
         }))
     };
@@ -54,7 +58,12 @@ async fn a_child_may_order_what_it_likes_from_within_its_handlers() {
     }));
     all[1].tell(stop).await.unwrap();
     settle().await;
-    assert!(!scene.tree.inspect("b").is_ok_and(|child| child.state != NodeState::Stopped));
+    assert!(
+        !scene
+            .tree
+            .inspect("b")
+            .is_ok_and(|child| child.state != NodeState::Stopped)
+    );
     let tree = scene.tree.clone();
     let (done, is_done) = tokio::sync::oneshot::channel();
     let stop = Run(Box::new(move || {
@@ -70,7 +79,10 @@ async fn a_factory_may_start_further_children_under_its_own_supervisor() {
     let scene = Scene::of(group(Strategy::OneForOne));
     let (group, stage) = (scene.group.clone(), scene.stage.clone());
     let parent = scene.group.start(child("parent"), move || {
-        group.start(child("offspring").restart(Restart::Temporary), stage.factory("offspring"));
+        group.start(
+            child("offspring").restart(Restart::Temporary),
+            stage.factory("offspring"),
+        );
         stage.player("parent")
     });
     life(&parent).await;
@@ -97,10 +109,14 @@ async fn a_child_that_ends_in_its_first_moment_again_and_again_is_counted_like_a
 
 #[actix::test]
 async fn a_supervisor_that_fails_itself_comes_back_with_its_children_and_leaves_no_orphan() {
-    let tree = tree_with_faults();
+    let tree = tree().with_fault_injection();
     let stage = Stage::default();
     let top = tree.supervisor(SupervisorSpec::new("top").strategy(Strategy::OneForAll));
-    let middle = top.supervisor(SupervisorSpec::new("middle").strategy(Strategy::OneForAll).policy(borne()));
+    let middle = top.supervisor(
+        SupervisorSpec::new("middle")
+            .strategy(Strategy::OneForAll)
+            .policy(borne()),
+    );
     let server = middle.start(child("server"), stage.factory("server"));
     let beside = top.start(child("beside"), stage.factory("beside"));
     let before = [life(&server).await, life(&beside).await];
@@ -113,16 +129,14 @@ async fn a_supervisor_that_fails_itself_comes_back_with_its_children_and_leaves_
     let between = life(&beside).await;
     tree.inject_panic("server").unwrap();
     pass(5 * SECOND).await;
-    assert_eq!(tree.inspect("middle").unwrap().restarts, 1, "its own failure stays below");
+    assert_eq!(
+        tree.inspect("middle").unwrap().restarts,
+        1,
+        "its own failure stays below"
+    );
     assert_eq!(life(&beside).await, between);
     tree.stop().await;
     assert_eq!(stage.alive(), 0);
-}
-
-fn tree_with_faults() -> Tree {
-    let tree = tree();
-    tree.allow_fault_injection();
-    tree
 }
 
 #[test]

@@ -58,7 +58,11 @@ async fn first_of_two(rule: AutoShutdown, restart: Restart, way: Way) -> bool {
     if ended {
         assert_eq!(scene.stage.alive(), 0);
         let stopped = scene.stage.stopped();
-        assert_eq!(stopped[stopped.len() - 2..], ["plain", "two"], "the rest is ended in reverse");
+        assert_eq!(
+            stopped[stopped.len() - 2..],
+            ["plain", "two"],
+            "the rest is ended in reverse"
+        );
         assert_eq!(scene.count("group", EventKind::Escalated), 0, "which is no failure");
     }
     scene.close().await;
@@ -161,9 +165,14 @@ async fn the_end_of_a_supervisor_that_is_done_ends_its_parent_if_it_is_significa
 #[actix::test]
 async fn a_permanent_supervisor_that_is_done_is_restarted_without_a_hang() {
     let scene = Scene::of(group(Strategy::OneForOne).intensity(5, HOUR));
-    let spec = SupervisorSpec::new("inner").auto_shutdown(AutoShutdown::AnySignificant).policy(borne());
+    let spec = SupervisorSpec::new("inner")
+        .auto_shutdown(AutoShutdown::AnySignificant)
+        .policy(borne());
     let inner = scene.group.supervisor(spec);
-    let leaf = inner.start(child("leaf").restart(Restart::Transient).significant(), scene.stage.factory("leaf"));
+    let leaf = inner.start(
+        child("leaf").restart(Restart::Transient).significant(),
+        scene.stage.factory("leaf"),
+    );
     let other = inner.start(child("other"), scene.stage.factory("other"));
     let before = life(&other).await;
     end(&scene, &leaf, Way::Finishes).await;

@@ -81,11 +81,17 @@ async fn the_others_of_a_group_are_all_down_before_the_first_rises() {
         let began = tokio::time::Instant::now();
         panics(&all[0]).await;
         life(&all[0]).await;
-        assert!(began.elapsed() >= 2 * SECOND, "each takes its second, one after the other");
+        assert!(
+            began.elapsed() >= 2 * SECOND,
+            "each takes its second, one after the other"
+        );
         let acts = scene.stage.since_mark();
         let is_end = |act: &stage::Act| matches!(act, stage::Act::Stopped(..));
         let is_build = |act: &stage::Act| matches!(act, stage::Act::Built(..));
-        assert!(acts.iter().rposition(is_end) < acts.iter().position(is_build), "{acts:?}");
+        assert!(
+            acts.iter().rposition(is_end) < acts.iter().position(is_build),
+            "{acts:?}"
+        );
         scene.close().await;
     }
 }
@@ -118,7 +124,11 @@ async fn one_for_all_begins_anew_from_the_first_if_one_fails_on_the_way_up() {
     panics(&all[0]).await;
     pass(5 * SECOND).await;
     assert_eq!(scene.stage.built(), ["a", "a", "b"]);
-    assert_eq!(scene.stage.stopped(), ["b", "a"], "the one that had risen was ended again");
+    assert_eq!(
+        scene.stage.stopped(),
+        ["b", "a"],
+        "the one that had risen was ended again"
+    );
     assert_eq!(scene.stage.alive(), 2);
     scene.close().await;
 }
@@ -132,7 +142,11 @@ async fn rest_for_one_goes_on_from_the_one_that_fails_on_the_way_up() {
     scene.stage.mark();
     panics(&all[0]).await;
     pass(5 * SECOND).await;
-    assert_eq!(scene.stage.built(), ["a", "b", "c"], "the first had risen, and is left alone");
+    assert_eq!(
+        scene.stage.built(),
+        ["a", "b", "c"],
+        "the first had risen, and is left alone"
+    );
     assert_eq!(scene.stage.stopped(), ["c", "b"]);
     scene.close().await;
 }

@@ -13,7 +13,7 @@ enum Step {
     Suspend(prop::sample::Index),
 }
 
-fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+fn step() -> impl Generator<Value = Step> {
     let which = any::<prop::sample::Index>;
     prop_oneof![
         8 => which().prop_map(|leaf| Step::Ends(leaf, End::Panics)),
@@ -31,7 +31,9 @@ async fn take(step: &Step, grove: &Grove, model: &mut Model) {
     let pick = |which: &prop::sample::Index, names: Vec<String>| (!names.is_empty()).then(|| which.get(&names).clone());
     match step {
         Step::Ends(which, end) => {
-            let Some(name) = pick(which, model.leaves()) else { return };
+            let Some(name) = pick(which, model.leaves()) else {
+                return;
+            };
             let (_, address) = grove.actors.iter().find(|(other, _)| *other == name).unwrap();
             match end {
                 End::Panics => address.try_tell(Boom(0)).unwrap(),
@@ -40,28 +42,38 @@ async fn take(step: &Step, grove: &Grove, model: &mut Model) {
             model.ends(&name, *end);
         }
         Step::Restart(which) => {
-            let Some(name) = pick(which, model.leaves()) else { return };
+            let Some(name) = pick(which, model.leaves()) else {
+                return;
+            };
             grove.tree.restart(&name).unwrap();
             model.restarted(&name);
         }
         Step::RestartGroup(which) => {
-            let Some(name) = pick(which, model.groups()) else { return };
+            let Some(name) = pick(which, model.groups()) else {
+                return;
+            };
             grove.tree.restart(&name).unwrap();
             model.restarted(&name);
         }
         Step::Stop(which) => {
-            let Some(name) = pick(which, model.leaves()) else { return };
+            let Some(name) = pick(which, model.leaves()) else {
+                return;
+            };
             grove.tree.stop_child(&name).await.unwrap();
             model.is_stopped(&name);
         }
         Step::StopGroup(which) => {
-            let Some(name) = pick(which, model.groups()) else { return };
+            let Some(name) = pick(which, model.groups()) else {
+                return;
+            };
             grove.tree.stop_child(&name).await.unwrap();
             model.is_stopped(&name);
         }
         // Which must change nothing at all.
         Step::Suspend(which) => {
-            let Some(name) = pick(which, model.leaves()) else { return };
+            let Some(name) = pick(which, model.leaves()) else {
+                return;
+            };
             grove.tree.suspend(&name).unwrap();
             settle().await;
             grove.tree.resume(&name).unwrap();
@@ -80,7 +92,11 @@ async fn check(shape: Group, steps: Vec<Step>) {
         model.clear();
         take(&step, &grove, &mut model).await;
         rest().await;
-        assert_eq!(grove.stage.stopped(), model.stopped, "who is ended, and in what order, after {step:?}");
+        assert_eq!(
+            grove.stage.stopped(),
+            model.stopped,
+            "who is ended, and in what order, after {step:?}"
+        );
         let mut built = grove.stage.built();
         let mut expected = model.built.clone();
         built.sort_unstable();
@@ -88,14 +104,22 @@ async fn check(shape: Group, steps: Vec<Step>) {
         assert_eq!(built, expected, "who is started after {step:?}");
         assert_eq!(grove.stage.alive(), model.leaves().len());
         for (name, address) in &grove.actors {
-            assert_eq!(address.is_running(), model.leaves().contains(name), "{name} after {step:?}");
+            assert_eq!(
+                address.is_running(),
+                model.leaves().contains(name),
+                "{name} after {step:?}"
+            );
         }
     }
     grove.stage.mark();
     grove.tree.stop().await;
     let mut reverse = model.leaves();
     reverse.reverse();
-    assert_eq!(grove.stage.stopped(), reverse, "the stop goes in the reverse of the start");
+    assert_eq!(
+        grove.stage.stopped(),
+        reverse,
+        "the stop goes in the reverse of the start"
+    );
     assert!(grove.stage.built().is_empty());
     assert_eq!(grove.stage.alive(), 0);
 }

@@ -8,7 +8,8 @@ mod model;
 mod threads;
 mod wild;
 
-use proptest::prelude::*;
+use proptest::prelude::{BoxedStrategy, Just, ProptestConfig, any, prop, prop_oneof, proptest};
+use proptest::strategy::Strategy as Generator;
 
 use super::stage::{self, Player, Stage};
 use super::*;
@@ -32,7 +33,7 @@ struct Leaf {
 
 #[derive(Clone, Debug)]
 struct Group {
-    strategy: super::Strategy,
+    strategy: Strategy,
     restart: Restart,
     /// The failures it bears, over a time that no history here reaches.
     restarts: u32,
@@ -41,7 +42,7 @@ struct Group {
 
 const LONG: Duration = Duration::from_secs(1_000_000);
 
-fn restart() -> impl proptest::strategy::Strategy<Value = Restart> {
+fn restart() -> impl Generator<Value = Restart> {
     prop_oneof![
         3 => Just(Restart::Permanent),
         1 => Just(Restart::Transient),
@@ -49,7 +50,7 @@ fn restart() -> impl proptest::strategy::Strategy<Value = Restart> {
     ]
 }
 
-fn leaf() -> impl proptest::strategy::Strategy<Value = Leaf> {
+fn leaf() -> impl Generator<Value = Leaf> {
     let beyond = prop_oneof![3 => Just(Beyond::Escalate), 1 => Just(Beyond::Degrade)];
     let ending = prop_oneof![
         1 => Just(Shutdown::Kill),
@@ -57,12 +58,14 @@ fn leaf() -> impl proptest::strategy::Strategy<Value = Leaf> {
         1 => Just(Shutdown::Unbounded),
     ];
     let stops_after = prop_oneof![3 => Just(0), 1 => 1_u64..500].prop_map(Duration::from_millis);
-    (restart(), beyond, ending, stops_after, 1_usize..8).prop_map(|(restart, beyond, ending, stops_after, mailbox)| Leaf {
-        restart,
-        beyond,
-        ending,
-        stops_after,
-        mailbox,
+    (restart(), beyond, ending, stops_after, 1_usize..8).prop_map(|(restart, beyond, ending, stops_after, mailbox)| {
+        Leaf {
+            restart,
+            beyond,
+            ending,
+            stops_after,
+            mailbox,
+        }
     })
 }
 
@@ -74,9 +77,9 @@ fn group(depth: u32) -> BoxedStrategy<Group> {
         leaf().prop_map(Shape::Leaf).boxed()
     };
     let strategy = prop_oneof![
-        Just(super::Strategy::OneForOne),
-        Just(super::Strategy::OneForAll),
-        Just(super::Strategy::RestForOne),
+        Just(Strategy::OneForOne),
+        Just(Strategy::OneForAll),
+        Just(Strategy::RestForOne),
     ];
     (strategy, restart(), 0_u32..4, proptest::collection::vec(child, 1..5))
         .prop_map(|(strategy, restart, restarts, children)| Group {
@@ -89,7 +92,7 @@ fn group(depth: u32) -> BoxedStrategy<Group> {
 }
 
 /// The group right under the root, which the root always restarts.
-fn forest() -> impl proptest::strategy::Strategy<Value = Group> {
+fn forest() -> impl Generator<Value = Group> {
     group(3).prop_map(|group| Group {
         restart: Restart::Permanent,
         ..group

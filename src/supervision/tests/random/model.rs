@@ -11,7 +11,7 @@ struct Node {
     restart: Restart,
     beyond: Beyond,
     /// For a supervisor: whom it restarts, how many failures it bears, and how many it has borne in this life.
-    group: Option<(super::super::Strategy, u32, u32)>,
+    group: Option<(Strategy, u32, u32)>,
     is_there: bool,
 }
 
@@ -131,7 +131,9 @@ impl Model {
         };
         let siblings: Vec<usize> = self.there(parent);
         let escalates = self.nodes[node].beyond == Beyond::Escalate;
-        let Some((strategy, restarts, borne)) = &mut self.nodes[parent].group else { unreachable!("a parent is a group") };
+        let Some((strategy, restarts, borne)) = &mut self.nodes[parent].group else {
+            unreachable!("a parent is a group")
+        };
         *borne += u32::from(escalates);
         if borne > restarts {
             for child in siblings.into_iter().rev().filter(|child| *child != node) {
@@ -141,8 +143,8 @@ impl Model {
             return;
         }
         let members: Vec<usize> = match strategy {
-            super::super::Strategy::OneForAll => siblings,
-            super::super::Strategy::RestForOne => siblings.into_iter().filter(|child| *child >= node).collect(),
+            Strategy::OneForAll => siblings,
+            Strategy::RestForOne => siblings.into_iter().filter(|child| *child >= node).collect(),
             _ => vec![node],
         };
         for member in members.iter().rev().filter(|member| **member != node) {

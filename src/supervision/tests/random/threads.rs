@@ -24,7 +24,7 @@ enum Job {
     Finish,
 }
 
-fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+fn step() -> impl Generator<Value = Step> {
     let which = any::<prop::sample::Index>;
     let job = prop_oneof![6 => Just(Job::Note), 2 => Just(Job::Panic), 1 => Just(Job::Fail), 1 => Just(Job::Finish)];
     prop_oneof![
@@ -84,7 +84,7 @@ fn quick() -> RestartPolicy {
     }
 }
 
-async fn check(threads: Vec<(Restart, usize)>, strategy: super::super::Strategy, steps: Vec<Step>) {
+async fn check(threads: Vec<(Restart, usize)>, strategy: Strategy, steps: Vec<Step>) {
     let (tree, shop) = (Tree::new("root", Clock::System), Shop::default());
     let group = tree.supervisor(SupervisorSpec::new("group").strategy(strategy));
     let lost = Arc::new(Mutex::new(Vec::new()));
@@ -134,9 +134,9 @@ proptest! {
     fn no_message_to_a_thread_is_lost_and_no_thread_is_left(
         threads in proptest::collection::vec((restart(), 1_usize..8), 1..4),
         strategy in prop_oneof![
-            Just(super::super::Strategy::OneForOne),
-            Just(super::super::Strategy::OneForAll),
-            Just(super::super::Strategy::RestForOne),
+            Just(Strategy::OneForOne),
+            Just(Strategy::OneForAll),
+            Just(Strategy::RestForOne),
         ],
         steps in proptest::collection::vec(step(), 0..60),
     ) {
@@ -152,14 +152,16 @@ fn a_thread_that_does_not_hear_its_orders_is_given_up_in_bounded_time_and_counte
         let (begun, begins) = std::sync::mpsc::channel();
         let (until, deaf) = (Mutex::new(until), shop.clone());
         let spec = ChildSpec::new("deaf").shutdown(Duration::from_millis(10));
-        let sender = tree.start_thread(spec, move |_: &mut ThreadContext<()>| {
+        let sender = tree.root().start_thread(spec, move |_: &mut ThreadContext<()>| {
             let _presence = deaf.enter();
             begun.send(()).unwrap();
             // An error says that the test is over.
             drop(until.lock().unwrap().recv());
             Ok(())
         });
-        tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || begins.recv().unwrap())
+            .await
+            .unwrap();
         let began = std::time::Instant::now();
         let stopped = tree.stop().await;
         assert!(began.elapsed() < Duration::from_secs(5));

@@ -24,7 +24,7 @@ enum Step {
     Settle,
 }
 
-fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+fn step() -> impl Generator<Value = Step> {
     let which = any::<prop::sample::Index>;
     prop_oneof![
         12 => which().prop_map(Step::Tell),
@@ -60,8 +60,12 @@ impl Wilderness {
         self.number += 1;
         let number = self.number;
         match step {
-            Step::Tell(which) => self.accepted.extend(which.get(actors).1.try_tell(Note(number)).is_ok().then_some(number)),
-            Step::Boom(which) => self.accepted.extend(which.get(actors).1.try_tell(Boom(number)).is_ok().then_some(number)),
+            Step::Tell(which) => self
+                .accepted
+                .extend(which.get(actors).1.try_tell(Note(number)).is_ok().then_some(number)),
+            Step::Boom(which) => self
+                .accepted
+                .extend(which.get(actors).1.try_tell(Boom(number)).is_ok().then_some(number)),
             // Those who come too late or find no room are none of this test's business.
             Step::Quit(which) => drop(which.get(actors).1.try_tell(Quit)),
             Step::Hold(which) => drop(which.get(actors).1.try_tell(Hold(Arc::new(Semaphore::new(0))))),
@@ -84,7 +88,11 @@ impl Wilderness {
             }
             Step::Start(which, leaf) => {
                 let (path, group) = which.get(&self.grove.groups).clone();
-                let borne = if leaf.beyond == Beyond::Escalate { "borne" } else { "alone" };
+                let borne = if leaf.beyond == Beyond::Escalate {
+                    "borne"
+                } else {
+                    "alone"
+                };
                 self.grove.add(format!("{path}.{number}{borne}"), &group, &leaf);
             }
             Step::PassMs(_) | Step::Settle => {}
@@ -127,7 +135,11 @@ async fn check(shape: Group, steps: Vec<Step>) {
     let undelivered = grove.undelivered.lock().unwrap().clone();
     accounts_agree(&grove.stage, wild.accepted, &undelivered);
     for (name, address) in &grove.actors {
-        assert_eq!(address.mailbox().depth, 0, "every place in the mailbox of {name} is given back");
+        assert_eq!(
+            address.mailbox().depth,
+            0,
+            "every place in the mailbox of {name} is given back"
+        );
     }
     intensity_holds("g", &shape, &heard);
 }
@@ -149,7 +161,10 @@ fn accounts_agree(stage: &Stage, mut accepted: Vec<u32>, undelivered: &[u32]) {
     for act in stage.acts() {
         if let stage::Act::Handled(name, _, number) | stage::Act::Boomed(name, _, number) = act {
             let before = last.insert(name.clone(), number);
-            assert!(before.is_none_or(|before| before < number), "{name} handled {number} after {before:?}");
+            assert!(
+                before.is_none_or(|before| before < number),
+                "{name} handled {number} after {before:?}"
+            );
             seen.push(number);
         }
     }
@@ -172,7 +187,11 @@ fn intensity_holds(path: &str, group: &Group, events: &[Arc<Event>]) {
             assert_eq!(borne, group.restarts, "{path} gave up when it had to");
         } else if is_child && event.backoff_ms.is_some() && escalates(group, child) {
             borne += 1;
-            assert!(borne <= group.restarts, "{path} bears {} and not {event:?}", group.restarts);
+            assert!(
+                borne <= group.restarts,
+                "{path} bears {} and not {event:?}",
+                group.restarts
+            );
         }
     }
     for (index, child) in group.children.iter().enumerate() {
