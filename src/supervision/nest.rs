@@ -101,7 +101,10 @@ impl Nest {
 
     /// Tells the supervisor of a child whose task is there.
     pub(super) fn added(&self, child: &Arc<Child>) {
-        drop(self.notices.send(Notice::Added(Arc::clone(child))));
+        if self.notices.send(Notice::Added(Arc::clone(child))).is_err() {
+            // The supervisor has ended since it admitted the child.
+            child.order_stop();
+        }
     }
 
     /// The place that a spec asks for.

@@ -111,22 +111,19 @@ async fn check(shape: Group, steps: Vec<Step>) {
         accepted: Vec::new(),
         number: 0,
     };
-    let mut events = wild.grove.tree.subscribe();
-    let mut heard = Vec::new();
+    let heard = hear(&wild.grove.tree);
     for step in steps {
         match step {
             Step::PassMs(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
             Step::Settle => settle().await,
             step => wild.take(step),
         }
-        hear(&mut events, &mut heard);
     }
     let grove = wild.grove;
     grove.stage.mark();
     let stopping = grove.tree.clone();
     timeout(LONG, stopping.stop()).await.expect("the stop comes to its end");
     settle().await;
-    hear(&mut events, &mut heard);
 
     assert!(grove.stage.built().is_empty(), "nothing is started once the stop began");
     assert_eq!(grove.stage.alive(), 0, "no actor is left");
@@ -141,17 +138,23 @@ async fn check(shape: Group, steps: Vec<Step>) {
             "every place in the mailbox of {name} is given back"
         );
     }
+    let heard = heard.lock().unwrap().clone();
     intensity_holds("g", &shape, &heard);
 }
 
-/// Takes what was published so far.
-fn hear(events: &mut Events, heard: &mut Vec<Arc<Event>>) {
-    while let Some(Some(next)) = futures_util::FutureExt::now_or_never(events.next()) {
-        match next {
-            Heard::Event(event) => heard.push(event),
-            Heard::Missed(missed) => panic!("missed {missed} events"),
+/// Everything that is published from now on.
+fn hear(tree: &Tree) -> Arc<Mutex<Vec<Arc<Event>>>> {
+    let heard: Arc<Mutex<Vec<_>>> = Arc::default();
+    let (mut events, all) = (tree.subscribe(), Arc::clone(&heard));
+    actix::spawn(async move {
+        while let Some(next) = events.next().await {
+            match next {
+                Heard::Event(event) => all.lock().unwrap().push(event),
+                Heard::Missed(missed) => panic!("missed {missed} events"),
+            }
         }
-    }
+    });
+    heard
 }
 
 /// Each accepted message was handled once or is undelivered, and those of one actor were handled in their order.
