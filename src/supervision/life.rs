@@ -176,7 +176,9 @@ pub(super) async fn rises(child: &Child) -> bool {
                     child.tell(Notice::Down(child.id, Cause::ordered(), std::time::Duration::ZERO));
                 }
             }
-            Order::Kill | Order::Unstick | Order::Panic | Order::Restart => {}
+            // It is for the supervisor to end the wait for a backoff.
+            Order::Restart => child.tell(Notice::Restart(child.id)),
+            Order::Kill | Order::Unstick | Order::Panic => {}
         }
     }
 }

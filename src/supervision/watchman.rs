@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::ArbiterHandle;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::cause::{Cause, CauseKind};
 use super::child::{EndGuard, Notice};
@@ -18,7 +18,7 @@ use super::liveness::Rounds;
 use super::nest::Nest;
 use super::orders::Order;
 use super::panics::caught;
-use super::plan::{Act, CUT_OFF_GRACE, End, Facts, Plan, Why};
+use super::plan::{Act, End, Facts, Plan, Why};
 
 pub(super) struct Watchman {
     nest: Arc<Nest>,
@@ -81,25 +81,13 @@ impl Watchman {
             child.went_down(cause, began.elapsed());
         }
         // Whatever it was that ended it: nothing beneath it stays.
+        self.nest.close();
+        while let Ok(notice) = self.notices.try_recv() {
+            self.hear(notice);
+        }
         self.plan.descend(Why::Stopped, Instant::now());
         if self.act().is_none() {
             self.watch().await;
-        }
-        self.turn_away().await;
-    }
-
-    /// Ends those that were added too late to be heard of. None was told to rise, so that they end as soon as their threads
-    /// let them.
-    async fn turn_away(&mut self) {
-        self.notices.close();
-        while let Ok(notice) = self.notices.try_recv() {
-            let Notice::Added(child) = notice else { continue };
-            child.order_stop();
-            if timeout(CUT_OFF_GRACE, child.settled()).await.is_err() {
-                child.give_up();
-            }
-            self.noted_end(&child);
-            self.nest.forget(child.id);
         }
     }
 
@@ -153,8 +141,8 @@ impl Watchman {
                 self.plan.gone(id, now);
                 if let Some(child) = self.nest.get(id) {
                     self.noted_end(&child);
+                    self.nest.forget(&child);
                 }
-                self.nest.forget(id);
             }
             Notice::Restart(id) => self.plan.restart(id, now),
             Notice::Stop(id) => self.plan.stop(id, now),
