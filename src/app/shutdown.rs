@@ -12,6 +12,7 @@ use actix_web::dev::ServerHandle;
 use super::tree::Grown;
 use crate::api::ShutdownFlag;
 use crate::config::Config;
+use crate::control::ControlSocket;
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
 use crate::store::{Abort, ServeLock, Store, nodes};
@@ -29,6 +30,8 @@ pub(super) struct Parts {
     pub(super) http: ServerHandle,
     pub(super) shutdown: ShutdownFlag,
     pub(super) grown: Grown,
+    /// Its file is removed when this is dropped.
+    pub(super) control: Option<ControlSocket>,
     /// Held until all else is down.
     pub(super) _lock: ServeLock,
 }
@@ -77,6 +80,10 @@ pub(super) async fn run(parts: Parts) {
                     "an actor was cut off"
                 );
             }
+        }
+        // Until whoever follows events was told of the end.
+        if let Some(control) = &parts.control {
+            control.closed().await;
         }
     })
     .await;
