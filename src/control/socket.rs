@@ -131,7 +131,8 @@ fn make(data_dir: &Path, path: &Path) -> io::Result<(UnixListener, u32)> {
     // What a process left that was killed just here.
     absent_is_fine(fs::remove_file(&making))?;
     absent_is_fine(fs::remove_dir(&folder))?;
-    private::make_folder(&folder)?;
+    // Not one that somebody else has just put there.
+    private::new_folder(&folder)?;
     let listener = UnixListener::bind(&making)?;
     listener.set_nonblocking(true)?;
     fs::set_permissions(&making, fs::Permissions::from_mode(0o600))?;
