@@ -66,7 +66,7 @@ impl World {
     /// The next answer; `None` once the connection has ended.
     async fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(600), self.client.read_line(&mut line));
+        let read = tokio::time::timeout(Duration::from_secs(60), self.client.read_line(&mut line));
         if read.await.expect("an answer or the end").unwrap() == 0 {
             return None;
         }
