@@ -190,6 +190,8 @@ fn supervise(args: SupervisionArgs, config: &Config) -> Outcome {
 
 fn serve(config: Config, args: ServeArgs) -> Outcome {
     telemetry::init(config.log.format, &config.log.filter).map_err(|error| telemetry::chain(&error))?;
+    // After the log's hook, which it adds to.
+    legwork::supervision::capture_backtraces();
     let options = RunOptions {
         fault_injection: args.fault_injection,
     };

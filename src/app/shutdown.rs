@@ -3,24 +3,37 @@
 //! stop accepting → drain HTTP → stop claiming → drain attempts (what is left is ended, its attempt given back) → release
 //! the lease → stop the actors → close the database. A phase that runs out of its time is logged, and the next one begins:
 //! whatever it left undone is what a `kill -9` leaves, and the next start takes it back.
+//!
+//! There is no phase for the log: each line is written to stderr before the code that logs it goes on, so that the last one
+//! waits for nobody. Threads that a phase left blocked end with the process.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use actix::Arbiter;
 use actix_web::dev::ServerHandle;
 
 use super::tree::Grown;
 use crate::api::ShutdownFlag;
 use crate::config::Config;
-use crate::control::ControlSocket;
+use crate::control::{Connections, ControlSocket};
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
-use crate::store::{Abort, ServeLock, Store, nodes};
-use crate::supervision::StopKind;
+use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
+use crate::supervision::shutdown::{PartReport, Phase, Shutdown, TaskEnd, TaskOutput};
+use crate::supervision::{StopKind, Stopped, Tree};
 use crate::telemetry::names::event;
+use crate::workers::Lane;
+
+/// How much longer a phase is waited for than what it waits for takes by a limit of its own.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long attempts that were told to end may take beyond their own grace to have their ends written.
 const WRITE_ENDS: Duration = Duration::from_secs(3);
+
+/// The phase in which attempts may come to their own ends.
+const ATTEMPTS: &str = "attempts";
 
 /// What is to be brought down.
 pub(super) struct Parts {
@@ -36,97 +49,127 @@ pub(super) struct Parts {
     pub(super) _lock: ServeLock,
 }
 
-/// Goes through the phases.
+/// Goes through the phases; the log has the report.
 pub(super) async fn run(parts: Parts) {
-    let limits = &parts.config.shutdown;
     // Streams and readiness see the flag; the server stops accepting at once and waits for what is under way.
     parts.shutdown.raise();
-    phase(
-        "http",
-        limits.http.saturating_add(Duration::from_secs(1)),
-        parts.http.stop(true),
-    )
-    .await;
-    phase("claiming", limits.store, async {
-        for lane in &parts.grown.lanes {
-            lane.close().await;
-        }
-    })
-    .await;
-    drain_attempts(&parts).await;
-    phase("lease", limits.store, async {
-        let node = parts.node;
-        let left = parts
-            .store
-            .write(move |tx| Ok::<_, Abort<()>>(nodes::leave(tx.connection(), node)?))
-            .await;
-        if left.is_err() {
-            tracing::warn!(
-                event = event::LEASE_KEPT,
-                %node,
-                "the lease could not be released; it ends by itself"
-            );
-        }
-    })
-    .await;
-    phase("actors", limits.actors.saturating_add(Duration::from_secs(1)), async {
-        for stopped in parts.grown.tree.stop().await {
-            if stopped.how != StopKind::Clean {
-                tracing::warn!(
-                    event = event::CUT_OFF,
-                    actor = stopped.name,
-                    how = ?stopped.how,
-                    undelivered = stopped.undelivered,
-                    "an actor was cut off"
-                );
-            }
-        }
-        // Until whoever follows events was told of the end.
-        if let Some(control) = &parts.control {
-            control.closed().await;
-        }
-    })
-    .await;
-    // What waited in the mailbox of a worker that was down was thrown away with it, and gives itself back.
-    phase("given_back", WRITE_ENDS, all_idle(&parts.grown)).await;
-    for arbiter in &parts.grown.arbiters {
-        arbiter.stop();
-    }
-    phase("store", limits.store, parts.store.close()).await;
-    tracing::info!(event = event::SHUTDOWN, phase = "end", "down in order");
+    let Parts {
+        store,
+        http,
+        node,
+        control,
+        ..
+    } = parts;
+    let connections = control.as_ref().map(ControlSocket::connections);
+    let Grown {
+        tree, lanes, arbiters, ..
+    } = parts.grown;
+    let limits = &parts.config.shutdown;
+    let leaving = store.clone();
+    let all_idle = |phase: Phase| each_lane(phase, &lanes, |lane| async move { lane.attempts().idle().await });
+
+    Shutdown::new()
+        .phase(
+            Phase::new("http")
+                .within(limits.http.saturating_add(MARGIN))
+                .task("server", move || http.stop(true)),
+        )
+        .phase(each_lane(
+            Phase::new("claiming").within(limits.store),
+            &lanes,
+            |lane| async move { lane.close().await },
+        ))
+        .phase(all_idle(Phase::new(ATTEMPTS).within(limits.grace)))
+        .phase(each_lane(
+            Phase::new("attempts_ended")
+                .within(GRACE + WRITE_ENDS)
+                .only_if(|so_far| so_far.ran_out(ATTEMPTS)),
+            &lanes,
+            |lane| async move {
+                lane.attempts().stop_all(StopCause::Draining);
+                lane.attempts().idle().await;
+            },
+        ))
+        .phase(
+            Phase::new("lease")
+                .within(limits.store)
+                .task("node", move || release_lease(leaving, node)),
+        )
+        .phase(
+            Phase::new("actors")
+                .within(limits.actors.saturating_add(MARGIN))
+                .task("tree", move || stop_actors(tree, connections)),
+        )
+        // What waited in the mailbox of a worker that was down was thrown away with it, and gives itself back.
+        .phase(all_idle(Phase::new("given_back").within(WRITE_ENDS)))
+        .phase(
+            Phase::new("store")
+                .within(limits.store)
+                .task("database", move || close(store, arbiters)),
+        )
+        .run()
+        .await;
 }
 
-async fn drain_attempts(parts: &Parts) {
-    if phase("attempts", parts.config.shutdown.grace, all_idle(&parts.grown)).await {
-        return;
-    }
-    for lane in &parts.grown.lanes {
-        lane.attempts().stop_all(StopCause::Draining);
-    }
-    phase("attempts_ended", GRACE + WRITE_ENDS, all_idle(&parts.grown)).await;
+/// The phase with a task for each lane, by the name of its queue.
+fn each_lane<W>(phase: Phase, lanes: &[Arc<Lane>], work: impl Fn(Arc<Lane>) -> W + Copy + Send + 'static) -> Phase
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    lanes.iter().fold(phase, |phase, lane| {
+        let lane = Arc::clone(lane);
+        phase.task(lane.queue().as_str(), move || work(lane))
+    })
 }
 
-/// Waits until no attempt is left whose end is not written.
-async fn all_idle(grown: &Grown) {
-    for lane in &grown.lanes {
-        lane.attempts().idle().await;
-    }
+async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {
+    let left = store
+        .write(move |tx| Ok::<_, Abort<Infallible>>(nodes::leave(tx.connection(), node)?))
+        .await;
+    let Err(Abort::Store(error)) = left else { return Ok(()) };
+    // Why not is told by the line of the phase.
+    tracing::warn!(
+        event = event::LEASE_KEPT,
+        %node,
+        "the lease could not be released; it ends by itself"
+    );
+    Err(error)
 }
 
-/// Runs one phase within its time; answers whether it came to its end.
-async fn phase(name: &'static str, limit: Duration, work: impl Future<Output = ()>) -> bool {
-    let begun = Instant::now();
-    let in_time = tokio::time::timeout(limit, work).await.is_ok();
-    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if in_time {
-        tracing::info!(event = event::SHUTDOWN, phase = name, duration_ms, "phase done");
-    } else {
+/// Stops them, the last started first, and tells how each of them ended.
+async fn stop_actors(tree: Tree, connections: Option<Connections>) -> TaskOutput {
+    let stopped = tree.stop().await;
+    // Until whoever follows events over the control socket was told of the end.
+    if let Some(connections) = connections {
+        connections.closed().await;
+    }
+    stopped.into_iter().map(report_of).collect()
+}
+
+fn report_of(stopped: Stopped) -> PartReport {
+    if stopped.how != StopKind::Clean {
         tracing::warn!(
-            event = event::SHUTDOWN,
-            phase = name,
-            duration_ms,
-            "phase ran out of its time"
+            event = event::CUT_OFF,
+            actor = stopped.name,
+            how = ?stopped.how,
+            undelivered = stopped.undelivered,
+            "an actor was cut off"
         );
     }
-    in_time
+    PartReport {
+        name: stopped.name,
+        how: match stopped.how {
+            StopKind::Clean => TaskEnd::Done,
+            StopKind::CutOff => TaskEnd::CutOff,
+            StopKind::Abandoned => TaskEnd::StillRunning,
+        },
+    }
+}
+
+/// The actors' threads first: what still runs on them may have a last word to write.
+async fn close(store: Store, arbiters: Vec<Arbiter>) {
+    for arbiter in &arbiters {
+        arbiter.stop();
+    }
+    store.close().await;
 }

@@ -70,8 +70,11 @@ pub(super) fn grow(
     wakes: &Wakes,
     shared: &Shared,
 ) -> Grown {
-    let tree = Tree::new("root", clock.clone());
-    let controls = Controls::new(tree.clone(), shared.fault_injection);
+    let mut tree = Tree::new("root", clock.clone());
+    if shared.fault_injection {
+        tree = tree.with_fault_injection();
+    }
+    let controls = Controls::new(tree.clone());
     let stop = config.shutdown.actors;
     let control = Arbiter::new();
     let mut arbiters = Vec::new();

@@ -57,14 +57,13 @@ pub enum By<'a> {
 #[derive(Clone, Debug)]
 pub struct Controls {
     tree: Tree,
-    fault_injection: bool,
 }
 
 impl Controls {
-    /// Controls of `tree`; panics may be ordered only with `fault_injection`.
+    /// Controls of `tree`; panics may be ordered if it was made with fault injection.
     #[must_use]
-    pub fn new(tree: Tree, fault_injection: bool) -> Self {
-        Self { tree, fault_injection }
+    pub fn new(tree: Tree) -> Self {
+        Self { tree }
     }
 
     /// The tree.
@@ -101,7 +100,6 @@ impl Controls {
             Act::Restart => self.tree.restart(name)?,
             Act::Suspend => self.tree.suspend(name)?,
             Act::Resume => self.tree.resume(name)?,
-            Act::Panic if !self.fault_injection => return Err(OrderError::FaultInjectionOff),
             Act::Panic => self.tree.inject_panic(name)?,
         }
         log(act, name, by);

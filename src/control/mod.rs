@@ -28,4 +28,4 @@ pub use connection::{ANSWER_MAX, REQUEST_MAX};
 pub use controls::{Act, By, Controls};
 pub use protocol::{Answer, ErrorKind, LINE_BYTES_MAX, Request, Unfit, VERSION};
 pub use server::CONNECTIONS_MAX;
-pub use socket::{ControlSocket, SocketError, socket_path};
+pub use socket::{Connections, ControlSocket, SocketError, socket_path};

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext as _, WrapFuture as _};
+use actix::{Actor, ActorFutureExt as _, AsyncContext as _, WrapFuture as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -62,8 +62,10 @@ impl Actor for ControlServer {
         let listener = self.parts.listener.try_clone().and_then(UnixListener::from_std);
         match listener {
             Ok(listener) => {
-                let taking = take(listener, self.parts.clone(), self.ending.clone());
-                ctx.spawn(taking.into_actor(self));
+                // A task beside the actor: one who suspended all actors must be able to come back and resume them.
+                let taking = tokio::spawn(take(listener, self.parts.clone(), self.ending.clone()));
+                // It ends before the actor only by a panic, which is then the actor's failure too.
+                ctx.spawn(taking.into_actor(self).map(|_, _, ctx: &mut Self::Context| ctx.stop()));
             }
             Err(error) => {
                 not_taken(&error);
@@ -78,7 +80,12 @@ supervision::supervised!(ControlServer);
 
 async fn take(listener: UnixListener, parts: Parts, ending: CancellationToken) {
     loop {
-        match listener.accept().await {
+        let taken = tokio::select! {
+            biased;
+            () = ending.cancelled() => return,
+            taken = listener.accept() => taken,
+        };
+        match taken {
             Ok((stream, _)) => admit(stream, &parts, &ending),
             Err(error) => {
                 not_taken(&error);

@@ -67,6 +67,19 @@ pub struct ControlSocket {
     places: Arc<Semaphore>,
 }
 
+/// The connections to a control socket.
+#[derive(Clone, Debug)]
+pub struct Connections(Arc<Semaphore>);
+
+impl Connections {
+    /// Waits until nobody is connected any more; to be asked once the child has stopped.
+    pub async fn closed(&self) {
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        // The semaphore is never closed, so that this waits for the connections alone.
+        drop(self.0.acquire_many(all).await);
+    }
+}
+
 impl ControlSocket {
     /// Makes the socket in `data_dir`, which the caller has locked. Who connects waits until [`serve`](Self::serve).
     ///
@@ -105,11 +118,10 @@ impl ControlSocket {
         tree.start(spec, move || ControlServer::new(parts.clone()));
     }
 
-    /// Waits until nobody is connected any more; to be asked once the child has stopped.
-    pub async fn closed(&self) {
-        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-        // The semaphore is never closed, so that this waits for the connections alone.
-        drop(self.places.acquire_many(all).await);
+    /// Its connections.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        Connections(Arc::clone(&self.places))
     }
 }
 

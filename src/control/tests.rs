@@ -31,14 +31,17 @@ struct World {
 
 impl World {
     async fn new(fault_injection: bool) -> Self {
-        let tree = Tree::new("root", Clock::System);
+        let mut tree = Tree::new("root", Clock::System);
+        if fault_injection {
+            tree = tree.with_fault_injection();
+        }
         let mut events = tree.subscribe();
         tree.start(ChildSpec::new("mailer"), || Idle);
-        let started = events.next().await;
-        assert!(matches!(started, Some(Heard::Event(event)) if event.kind == EventKind::Started));
+        let is_up = |heard: Heard| matches!(heard, Heard::Event(event) if event.kind == EventKind::Started && event.child == "mailer");
+        while !is_up(events.next().await.expect("the tree is there")) {}
         let ending = CancellationToken::new();
         let peer = Peer {
-            controls: Controls::new(tree.clone(), fault_injection),
+            controls: Controls::new(tree.clone()),
             uid: 1000,
             ending: ending.clone(),
         };
@@ -63,14 +66,19 @@ impl World {
         self.next().await.expect("an answer")
     }
 
-    /// The next answer; `None` once the connection has ended.
+    /// The next answer, but for events of the root; `None` once the connection has ended.
     async fn next(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(60), self.client.read_line(&mut line));
-        if read.await.expect("an answer or the end").unwrap() == 0 {
-            return None;
+        loop {
+            let mut line = String::new();
+            let read = tokio::time::timeout(Duration::from_secs(60), self.client.read_line(&mut line));
+            if read.await.expect("an answer or the end").unwrap() == 0 {
+                return None;
+            }
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            if answer["event"]["actor"] != "root" {
+                return Some(answer);
+            }
         }
-        Some(serde_json::from_str(&line).unwrap())
     }
 
     /// Asserts that the next answer is this error and the last.

@@ -1,35 +1,42 @@
 //! The address of a supervised actor: the only way for messages to reach it.
 //!
 //! Guarantees: no message passes the mailbox's bound; an accepted message is handled once, or was the one whose handler
-//! panicked, or is counted as undelivered when the child stops; messages of one sender are handled in the order of sending.
+//! panicked, or is counted as evicted or undelivered and handed to the hook of the spec; messages of one sender are handled
+//! in the order of sending.
 //!
 //! Left out: a way to send without minding the bound, and actix's own `Addr`, which has one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::dev::ToEnvelope;
-use actix::{Actor, Addr, Handler, Message};
+use actix::{Actor, Handler, Message};
 use tokio::sync::oneshot;
 
 use super::child::Child;
 use super::context::Context;
 use super::delivery::{Asker, Delivery};
-use super::mailbox::{MailboxGauge, Refusal};
+use super::gate::{MailboxGauge, Refusal, Slot};
+use super::queue::{Accepted, Parcel, Queue};
 use super::recipient::Recipient;
+use super::spec::WhenFull;
+use super::stopped::Stopped;
+use super::watch::sealed::{Sealed, Watched};
 
 /// An actor that a [`Tree`](super::Tree) can start; [`supervised!`](super::supervised) makes one of any actor whose
 /// context is [`Context`].
-pub trait Supervised: Actor<Context = Context<Self>> + actix::Supervised + Handler<Delivery<Self>> {}
+pub trait Supervised: Actor<Context = Context<Self>> + actix::Supervised {}
 
-impl<A> Supervised for A where A: Actor<Context = Context<A>> + actix::Supervised + Handler<Delivery<A>> {}
+impl<A> Supervised for A where A: Actor<Context = Context<A>> + actix::Supervised {}
 
-/// Why [`Address::try_tell`] did not take a message; hands it back.
+/// Why a message was not taken; hands it back.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TellError<M> {
     /// The mailbox holds as many messages as it may.
     #[error("the actor's mailbox is full")]
     Full(M),
+    /// The child is down, and its spec has messages refused meanwhile.
+    #[error("the actor is down")]
+    Down(M),
     /// The child was stopped, or never started.
     #[error("the actor is stopped")]
     Closed(M),
@@ -39,7 +46,7 @@ impl<M> TellError<M> {
     /// The message that was not taken.
     pub fn into_message(self) -> M {
         match self {
-            Self::Full(message) | Self::Closed(message) => message,
+            Self::Full(message) | Self::Down(message) | Self::Closed(message) => message,
         }
     }
 }
@@ -49,19 +56,24 @@ impl<M> std::fmt::Debug for TellError<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Full(_) => "Full(..)",
+            Self::Down(_) => "Down(..)",
             Self::Closed(_) => "Closed(..)",
         })
     }
 }
 
-/// The child was stopped, or never started; the message was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the actor is stopped")]
-pub struct Closed;
-
 /// Why [`Address::ask`] has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
+    /// The mailbox was full, for as long as the spec has senders wait. The message had no effect.
+    #[error("the actor's mailbox is full")]
+    Full,
+    /// The child is down, and its spec has messages refused meanwhile. The message had no effect.
+    #[error("the actor is down")]
+    Down,
+    /// A newer message took the place of this one in the mailbox. It had no effect.
+    #[error("the message was dropped for a newer one")]
+    Evicted,
     /// The child was stopped before it began with the message, which had no effect.
     #[error("the actor is stopped")]
     Closed,
@@ -70,64 +82,76 @@ pub enum AskError {
     Panicked,
 }
 
-impl From<Closed> for AskError {
-    fn from(Closed: Closed) -> Self {
-        Self::Closed
+impl<M> From<TellError<M>> for AskError {
+    fn from(refused: TellError<M>) -> Self {
+        match refused {
+            TellError::Full(_) => Self::Full,
+            TellError::Down(_) => Self::Down,
+            TellError::Closed(_) => Self::Closed,
+        }
     }
 }
 
 /// The address of a supervised actor. Cheap to clone; may be used from any thread.
 ///
-/// It outlives the actor's restarts: messages sent while the actor backs off wait for it.
+/// It outlives the actor's restarts: messages sent while the actor backs off wait for it, or are refused, as the spec says.
 pub struct Address<A: Supervised> {
     child: Arc<Child>,
-    actix: Addr<A>,
+    queue: Arc<Queue<Delivery<A>>>,
 }
 
 impl<A: Supervised> Address<A> {
-    pub(super) fn new(child: Arc<Child>, actix: Addr<A>) -> Self {
-        Self { child, actix }
+    pub(super) fn new(child: Arc<Child>, queue: Arc<Queue<Delivery<A>>>) -> Self {
+        Self { child, queue }
     }
 
-    /// Leaves a message, if there is room for it now.
+    pub(super) fn child(&self) -> &Arc<Child> {
+        &self.child
+    }
+
+    pub(super) fn queue(&self) -> &Arc<Queue<Delivery<A>>> {
+        &self.queue
+    }
+
+    /// Leaves a message, if there is room for it now, or the spec has the oldest make room.
     ///
     /// # Errors
-    /// [`TellError::Full`] or [`TellError::Closed`], with the message. A message that is accepted while a stop goes on
-    /// elsewhere may end as undelivered.
+    /// [`TellError`], with the message. A message that is accepted while a stop goes on elsewhere may end as undelivered.
     pub fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
         A: Handler<M>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        match self.child.gate().try_enter() {
+        match admit_now(&self.child, &*self.queue) {
             Ok(slot) => {
-                self.push(Delivery::new(slot, message, None));
+                self.push(slot, Delivery::new(message, None));
                 Ok(())
             }
-            Err(Refusal::Full) => {
-                self.child.mailbox_full();
-                Err(TellError::Full(message))
-            }
-            Err(Refusal::Closed) => Err(TellError::Closed(message)),
+            Err(refusal) => Err(refusal.of(message)),
         }
     }
 
-    /// Leaves a message, after waiting for room in the order of asking.
+    /// Leaves a message. With a full mailbox it does what the spec says: by default it waits for room, in the order of
+    /// asking.
     ///
     /// Dropping the future before it is ready withdraws the message.
     ///
     /// # Errors
-    /// [`Closed`] if the child is stopped, now or while this waits.
-    pub async fn tell<M>(&self, message: M) -> Result<(), Closed>
+    /// [`TellError`], with the message, if it is refused by the spec, or the child is stopped, now or while this waits.
+    pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
         A: Handler<M>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let slot = self.child.gate().enter().await?;
-        self.push(Delivery::new(slot, message, None));
-        Ok(())
+        match admit(&self.child, &*self.queue).await {
+            Ok(slot) => {
+                self.push(slot, Delivery::new(message, None));
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.of(message)),
+        }
     }
 
     /// Leaves a message as [`tell`](Self::tell) does, and waits for the answer.
@@ -143,22 +167,28 @@ impl<A: Supervised> Address<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let slot = self.child.gate().enter().await?;
+        let slot = match admit(&self.child, &*self.queue).await {
+            Ok(slot) => slot,
+            Err(refusal) => return Err(refusal.of(()).into()),
+        };
         let (answer, answered) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        self.push(Delivery::new(
-            slot,
-            message,
-            Some(Asker {
-                answer,
-                begun: Arc::clone(&begun),
-            }),
-        ));
+        let asker = Asker {
+            answer,
+            begun: Arc::clone(&begun),
+        };
+        self.push(slot, Delivery::new(message, Some(asker)));
         match answered.await {
             Ok(result) => Ok(result),
             Err(_) if begun.load(Ordering::SeqCst) => Err(AskError::Panicked),
-            Err(_) => Err(AskError::Closed),
+            Err(_) if self.child.gate.is_closed() => Err(AskError::Closed),
+            Err(_) => Err(AskError::Evicted),
         }
+    }
+
+    /// Ready once the child has left the tree for good, with what became of it.
+    pub async fn ended(&self) -> Stopped {
+        self.child.settled().await
     }
 
     /// An address for messages of one type only, which does not name the actor.
@@ -175,7 +205,7 @@ impl<A: Supervised> Address<A> {
     /// How the mailbox stands.
     #[must_use]
     pub fn mailbox(&self) -> MailboxGauge {
-        self.child.gate().gauge()
+        self.child.gate.gauge()
     }
 
     /// Whether the actor is up: false while it backs off, is degraded and not on trial, or is stopped.
@@ -187,16 +217,62 @@ impl<A: Supervised> Address<A> {
     /// The child's name in the tree.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.child.name()
+        &self.child.name
     }
 
-    fn push(&self, delivery: Delivery<A>)
-    where
-        Context<A>: ToEnvelope<A, Delivery<A>>,
-    {
-        // Actix's queue is unbounded here, the gate holds the bound; so it refuses only once its receiver is gone, which
-        // is a stop that overtook this message: dropping the envelope counts it as undelivered.
-        drop(self.actix.try_send(delivery));
+    fn push(&self, slot: Slot, parcel: Delivery<A>) {
+        self.queue.push(Accepted { slot, parcel });
+    }
+}
+
+/// A place for a message, if there is one now or the spec has the oldest make room.
+pub(super) fn admit_now<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<Slot, Refusal> {
+    if child.refuses_while_down() {
+        return Err(if child.gate.is_closed() {
+            Refusal::Closed
+        } else {
+            Refusal::Down
+        });
+    }
+    loop {
+        match child.gate.try_enter() {
+            Err(Refusal::Full) if child.spec.when_full == WhenFull::DropOldest => queue.evict(),
+            Err(Refusal::Full) => {
+                child.gate.refused();
+                child.mailbox_full();
+                return Err(Refusal::Full);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// A place for a message, after doing what the spec says about a full mailbox.
+pub(super) async fn admit<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<Slot, Refusal> {
+    let limit = match child.spec.when_full {
+        WhenFull::Refuse | WhenFull::DropOldest => return admit_now(child, queue),
+        WhenFull::Wait => None,
+        WhenFull::WaitUpTo(limit) => Some(limit),
+    };
+    if child.refuses_while_down() {
+        return admit_now(child, queue);
+    }
+    let Some(limit) = limit else {
+        return child.gate.enter().await;
+    };
+    match tokio::time::timeout(limit, child.gate.enter()).await {
+        Ok(entered) => entered,
+        Err(_) => {
+            child.gate.refused();
+            child.mailbox_full();
+            Err(Refusal::Full)
+        }
+    }
+}
+
+impl<A: Supervised> Sealed for Address<A> {
+    fn watched(&self) -> Watched<'_> {
+        Watched(&self.child)
     }
 }
 
@@ -204,13 +280,13 @@ impl<A: Supervised> Clone for Address<A> {
     fn clone(&self) -> Self {
         Self {
             child: Arc::clone(&self.child),
-            actix: self.actix.clone(),
+            queue: Arc::clone(&self.queue),
         }
     }
 }
 
 impl<A: Supervised> std::fmt::Debug for Address<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Address").field(&self.child.name()).finish()
+        f.debug_tuple("Address").field(&self.child.name).finish()
     }
 }

@@ -1,13 +1,16 @@
-//! The execution context of a supervised actor: actix's own, plus the actor's name and address in the tree and the fresh
-//! value that a restart puts in the place of a broken one.
+//! The execution context of a supervised actor: actix's own, plus the actor's name and address in the tree, tasks that end
+//! with it, and watches of others.
 
-use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use actix::dev::{AsyncContextParts, ContextParts, Envelope, Mailbox, ToEnvelope};
 use actix::{Actor, ActorContext, ActorFuture, ActorState, Addr, AsyncContext, Handler, Message, SpawnHandle};
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::address::{Address, Supervised};
-use super::child::Child;
+use super::delivery::Delivery;
+use super::pump::Pump;
+use super::watch::{Down, Watchable};
 
 /// An actor handles at most this many messages in a row before the others on its thread get a turn: actix itself goes on
 /// for as long as the mailbox holds any. About 0.1 ms of small messages.
@@ -15,27 +18,39 @@ const MESSAGES_IN_A_ROW_MAX: u32 = 128;
 
 /// The context of a supervised actor: `type Context = supervision::Context<Self>`.
 ///
-/// It is an ordinary actix context (`spawn`, `wait`, `run_interval`, `notify`, …). A restart drops what was spawned on it;
-/// work that must survive belongs to a task of its own.
+/// It is an ordinary actix context (`spawn`, `wait`, `run_interval`, `notify`, …) that lasts for one life of the actor. What
+/// was spawned on it ends with that life; work that must survive belongs to a task of its own.
 pub struct Context<A: Supervised> {
     parts: ContextParts<A>,
     address: Address<A>,
-    child: Arc<Child>,
-    /// Set by the child's future for the moment of a restart, taken by [`rebuild`](Self::rebuild).
-    fresh: Option<A>,
-    /// Set by the child's future for the moment at which it ends the actor's life unasked.
+    /// Keeps actix's own mailbox connected, without which it takes the actor for one that nobody needs.
+    _connected: Addr<A>,
+    /// The number of the life.
+    life: u64,
+    tasks: JoinSet<()>,
+    /// Why the actor ended itself, if it gave a reason.
+    failure: Option<String>,
+    /// Set for the moment at which the actor's life is ended unasked.
     farewell: bool,
     /// Messages handled since the others on this thread had a turn.
     in_a_row: u32,
 }
 
 impl<A: Supervised> Context<A> {
-    pub(super) fn new(mailbox: &Mailbox<A>, child: Arc<Child>, address: Address<A>) -> Self {
+    pub(super) fn new(mailbox: &Mailbox<A>, address: Address<A>, life: u64) -> Self {
+        let mut parts = ContextParts::new(mailbox.sender_producer());
+        parts.spawn(Pump {
+            child: address.child().clone(),
+            queue: address.queue().clone(),
+            life,
+        });
         Self {
-            parts: ContextParts::new(mailbox.sender_producer()),
+            parts,
             address,
-            child,
-            fresh: None,
+            _connected: mailbox.address(),
+            life,
+            tasks: JoinSet::new(),
+            failure: None,
             farewell: false,
             in_a_row: 0,
         }
@@ -53,36 +68,90 @@ impl<A: Supervised> Context<A> {
     /// The child's name in the tree.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.child.name()
+        self.address.name()
     }
 
-    /// Ends this life of the actor. The child is permanent: it is restarted by its policy, and this counts as a failure.
+    /// Ends this life of the actor, in order. A permanent child is restarted all the same, and this counts as a failure; a
+    /// transient or temporary one is done, and leaves the tree.
     pub fn stop(&mut self) {
         self.parts.stop();
     }
 
-    /// Puts the fresh value in the actor's place. For [`supervised!`](super::supervised) only; elsewhere it does nothing.
-    pub fn rebuild(&mut self, actor: &mut A) {
-        if std::mem::take(&mut self.farewell) {
-            actor.stopped(self);
-        }
-        if let Some(fresh) = self.fresh.take() {
-            drop(std::mem::replace(actor, fresh));
-        }
+    /// Ends this life of the actor as a failed one, for the reason given; its hooks run.
+    pub fn fail(&mut self, why: impl std::fmt::Display) {
+        self.failure.get_or_insert_with(|| why.to_string());
+        self.parts.stop();
     }
 
-    pub(super) fn set_fresh(&mut self, fresh: Option<A>) {
-        self.fresh = fresh;
+    /// Starts a task that ends with this life of the actor: it is dropped then, wherever it is, and polled no more. Should
+    /// it panic, the actor fails.
+    ///
+    /// It runs beside the actor, on the same thread, and is polled only when it has something to do; a future spawned by
+    /// `AsyncContext::spawn` can reach the actor's state, but is polled at each of the actor's turns.
+    pub fn task(&mut self, future: impl Future<Output = ()> + 'static) -> AbortHandle {
+        let handle = self.tasks.spawn_local(future);
+        // A future that is ready has actix poll all that is spawned once more, so that the end of the task is heard of.
+        self.parts.spawn(actix::fut::ready(()));
+        handle
+    }
+
+    /// Watches another child: this actor is sent a [`Down`] for every end of a life of it, until this life is over or the
+    /// other has left for good. If it has left already, it is told so at once.
+    pub fn watch(&mut self, other: &impl Watchable)
+    where
+        A: Handler<Down>,
+    {
+        let other = other.watched().0;
+        let (queue, life, about) = (std::sync::Arc::downgrade(self.address.queue()), self.life, other.id);
+        other.watch(Box::new(move |down| {
+            queue
+                .upgrade()
+                .is_some_and(|queue| queue.notify(life, about, down.clone(), |down| Delivery::new(down, None)))
+        }));
     }
 
     pub(super) fn set_farewell(&mut self, farewell: bool) {
         self.farewell = farewell;
     }
 
+    /// Calls the actor's `stopped` hook if its life is being ended unasked. For [`supervised!`](super::supervised) only;
+    /// elsewhere it does nothing.
+    pub fn farewell(&mut self, actor: &mut A) {
+        if std::mem::take(&mut self.farewell) {
+            actor.stopped(self);
+        }
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.parts.waiting()
+    }
+
+    pub(super) fn wait_for(&mut self, future: impl ActorFuture<A, Output = ()> + 'static) {
+        self.parts.wait(future);
+    }
+
+    /// Looks at tasks that have ended; asks to be woken when others do.
+    pub(super) fn reap_tasks(&mut self, task: &mut TaskContext<'_>) {
+        while !self.tasks.is_empty()
+            && let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(task)
+        {
+            if let Err(error) = ended
+                && let Ok(payload) = error.try_into_panic()
+            {
+                let text = super::panics::panic_text(&*payload);
+                self.fail(format!("a task of it panicked: {text}"));
+            }
+        }
+    }
+
     /// Stops the run through the mailbox if an order waits, or if others on this thread are due.
     pub(super) fn after_message(&mut self) {
         self.in_a_row += 1;
-        if self.in_a_row >= MESSAGES_IN_A_ROW_MAX || self.child.orders().is_pending() {
+        if self.in_a_row >= MESSAGES_IN_A_ROW_MAX || self.address.child().orders.is_pending() {
             self.in_a_row = 0;
             self.parts
                 .wait(actix::fut::wrap_future::<_, A>(tokio::task::yield_now()));

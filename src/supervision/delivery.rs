@@ -1,8 +1,9 @@
 //! The envelope in which every message travels to its actor.
 //!
-//! An envelope of our own, rather than the bare message, is what lets the bound, the depth and the waiting time be counted
-//! in one place for all kinds of message.
+//! An envelope of our own, rather than the bare message, is what lets messages of all types wait in one queue, and be
+//! handed out whole when they are never handled.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,10 +12,7 @@ use actix::{Handler, Message};
 
 use super::address::Supervised;
 use super::context::Context;
-use super::mailbox::Slot;
-use super::panics::caught;
-
-type Work<A> = Box<dyn FnOnce(&mut A, &mut Context<A>) + Send>;
+use super::queue::Parcel;
 
 /// Who waits for the answer to a message.
 pub(super) struct Asker<T> {
@@ -30,58 +28,75 @@ impl<T> Asker<T> {
     }
 }
 
-/// A message on its way to the actor `A`. Only [`supervised!`](super::supervised) needs to name it.
-pub struct Delivery<A: Supervised> {
-    slot: Option<Slot>,
-    work: Option<Work<A>>,
-}
+/// A message on its way to the actor `A`.
+pub(super) struct Delivery<A: Supervised>(Box<dyn Letter<A>>);
 
 impl<A: Supervised> Delivery<A> {
-    pub(super) fn new<M>(slot: Slot, message: M, asker: Option<Asker<M::Result>>) -> Self
+    pub(super) fn new<M>(message: M, asker: Option<Asker<M::Result>>) -> Self
     where
         A: Handler<M>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let work: Work<A> = Box::new(move |actor, ctx| {
-            let answer = asker.map(Asker::begin);
-            <A as Handler<M>>::handle(actor, message, ctx).handle(ctx, answer);
-        });
-        Self {
-            slot: Some(slot),
-            work: Some(work),
-        }
+        Self(Box::new(Sealed { message, asker }))
     }
 
     /// Hands the message to its handler.
-    pub fn open(mut self, actor: &mut A, ctx: &mut Context<A>) {
-        if let (Some(slot), Some(work)) = (self.slot.take(), self.work.take()) {
-            slot.begin();
-            work(actor, ctx);
-            ctx.after_message();
-        }
+    pub(super) fn open(self, actor: &mut A, ctx: &mut Context<A>) {
+        self.0.open(actor, ctx);
+    }
+
+    /// Notes that the handler began, for one that is not going to end.
+    pub(super) fn begin(&self) {
+        self.0.begin();
     }
 }
 
-impl<A: Supervised> Drop for Delivery<A> {
-    fn drop(&mut self) {
-        let work = self.work.take();
-        if work.is_some() {
-            // The destructor of a message that was never delivered must not take the rest of the mailbox with it. Its
-            // panic has no actor to be blamed on; the panic hook has logged it.
-            let _panic = caught(|| drop(work));
-        }
+impl<A: Supervised> Parcel for Delivery<A> {
+    fn message_type(&self) -> &'static str {
+        self.0.message_type()
+    }
+
+    fn into_message(self) -> Box<dyn Any + Send> {
+        self.0.into_message()
     }
 }
 
-impl<A: Supervised> Message for Delivery<A> {
-    type Result = ();
+trait Letter<A: Supervised>: Send {
+    fn open(self: Box<Self>, actor: &mut A, ctx: &mut Context<A>);
+    fn begin(&self);
+    fn message_type(&self) -> &'static str;
+    fn into_message(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
-impl<A: Supervised> std::fmt::Debug for Delivery<A> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Delivery")
-            .field("slot", &self.slot)
-            .finish_non_exhaustive()
+struct Sealed<M: Message> {
+    message: M,
+    asker: Option<Asker<M::Result>>,
+}
+
+impl<A, M> Letter<A> for Sealed<M>
+where
+    A: Supervised + Handler<M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn open(self: Box<Self>, actor: &mut A, ctx: &mut Context<A>) {
+        let Self { message, asker } = *self;
+        let answer = asker.map(Asker::begin);
+        <A as Handler<M>>::handle(actor, message, ctx).handle(ctx, answer);
+    }
+
+    fn begin(&self) {
+        if let Some(asker) = &self.asker {
+            asker.begun.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn message_type(&self) -> &'static str {
+        std::any::type_name::<M>()
+    }
+
+    fn into_message(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(self.message)
     }
 }

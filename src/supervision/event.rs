@@ -30,6 +30,22 @@ pub enum EventKind {
     Panicked,
     /// The actor stopped by itself, which counts as a failure.
     Ended,
+    /// The child ended by itself in order, and is done.
+    Finished,
+    /// The child ended by itself with an error.
+    Failed,
+    /// The child made no progress for longer than its spec allows.
+    Stuck,
+    /// A child that was stuck goes on.
+    Unstuck,
+    /// A child that was stuck was cut off, or left behind with its thread; it is built anew.
+    Replaced,
+    /// A supervisor ended its children and failed, because they failed more often than it may restart them.
+    Escalated,
+    /// An operator told the child to handle nothing until told to go on.
+    Suspended,
+    /// An operator told the child to go on.
+    Resumed,
     /// The child was built anew, after a failure or by an operator's order; its `started` hook runs next.
     Restarted,
     /// The child failed too often and is now tried again at long intervals only.
@@ -45,10 +61,18 @@ pub enum EventKind {
 impl EventKind {
     /// All of them.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Started,
         Self::Panicked,
         Self::Ended,
+        Self::Finished,
+        Self::Failed,
+        Self::Stuck,
+        Self::Unstuck,
+        Self::Replaced,
+        Self::Escalated,
+        Self::Suspended,
+        Self::Resumed,
         Self::Restarted,
         Self::Degraded,
         Self::Recovered,
@@ -63,6 +87,14 @@ impl EventKind {
             Self::Started => event::STARTED,
             Self::Panicked => event::PANICKED,
             Self::Ended => event::ENDED,
+            Self::Finished => event::FINISHED,
+            Self::Failed => event::FAILED,
+            Self::Stuck => event::STUCK,
+            Self::Unstuck => event::UNSTUCK,
+            Self::Replaced => event::REPLACED,
+            Self::Escalated => event::ESCALATED,
+            Self::Suspended => event::SUSPENDED,
+            Self::Resumed => event::RESUMED,
             Self::Restarted => event::RESTARTED,
             Self::Degraded => event::DEGRADED,
             Self::Recovered => event::RECOVERED,
@@ -98,6 +130,12 @@ pub struct Event {
     /// How many accepted messages were dropped unhandled, for a stop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undelivered: Option<u64>,
+    /// What the child was at, for one that is stuck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doing: Option<String>,
+    /// For how long it has made no progress, in milliseconds, for one that is stuck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_ms: Option<u64>,
 }
 
 impl Event {
@@ -114,15 +152,29 @@ impl Event {
                     backoff_ms = self.backoff_ms,
                     refused = self.refused,
                     undelivered = self.undelivered,
+                    doing = self.doing.as_deref(),
+                    silent_ms = self.silent_ms,
                     "actor {}",
                     self.kind.as_str()
                 )
             };
         }
         match self.kind {
-            EventKind::Panicked | EventKind::Ended | EventKind::Degraded => line!(error),
-            EventKind::MailboxFull => line!(warn),
-            EventKind::Started | EventKind::Restarted | EventKind::Recovered | EventKind::Stopped => line!(info),
+            EventKind::Panicked
+            | EventKind::Ended
+            | EventKind::Failed
+            | EventKind::Stuck
+            | EventKind::Replaced
+            | EventKind::Escalated
+            | EventKind::Degraded => line!(error),
+            EventKind::MailboxFull | EventKind::Suspended => line!(warn),
+            EventKind::Started
+            | EventKind::Finished
+            | EventKind::Restarted
+            | EventKind::Recovered
+            | EventKind::Unstuck
+            | EventKind::Resumed
+            | EventKind::Stopped => line!(info),
         }
     }
 }

@@ -1,130 +1,181 @@
-//! The life of a child: built, run, rebuilt after failures, ended by an order.
+//! The task of an actor: waits to be told to rise, runs a life to its end, tells of it, and waits again.
 //!
-//! This is the child's own task, on its arbiter's thread. Orders are looked at before the actor's own work at every turn.
+//! It runs on the thread of the child's arbiter. Orders are looked at before the actor's own work at every turn; whether
+//! there is another life is the supervisor's to say.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use tokio::time::{Instant, sleep};
 
 use super::address::Supervised;
-use super::child::{Child, EndGuard};
-use super::event::EventKind;
+use super::cause::{Cause, CauseKind};
+use super::child::{Child, EndGuard, Notice};
+use super::faults::panic_as_asked;
 use super::orders::Order;
-use super::policy::Record;
+use super::panics::caught;
 use super::vessel::Vessel;
 
-/// The text of a failure that was no panic.
-const STOPPED_BY_ITSELF: &str = "stopped by itself";
-
-/// A child's task and what it owns. Fields are dropped in this order: the mailbox is empty and counted when the end is told.
+/// An actor's task and what it owns. Fields are dropped in this order: the actor is gone when its end is told.
 pub(super) struct Life<A: Supervised> {
     pub(super) vessel: Vessel<A>,
     pub(super) guard: EndGuard,
 }
 
-/// How one build of the actor ended.
-enum End {
-    /// By a stop order; with the panic of a hook, if one did.
-    Stopped(Result<(), String>),
-    /// By an operator's restart.
-    Ordered,
-    /// By itself.
-    Failed {
-        kind: EventKind,
-        error: String,
-        lived: Duration,
-    },
+/// What comes after a life.
+enum Then {
+    /// The child waits for orders.
+    Wait(Cause),
+    /// It is built anew at once: an operator's order.
+    Again,
+    /// It was told to stop for good.
+    End(Cause),
+    /// Another task has taken over.
+    Superseded,
 }
 
 impl<A: Supervised> Life<A> {
     pub(super) async fn run(mut self) {
-        let mut record = Record::default();
-        self.go_on(&mut record).await;
-        if let Err(panic) = self.vessel.close() {
-            self.guard.0.failed(EventKind::Panicked, panic, None);
-        }
-    }
-
-    async fn go_on(&mut self, record: &mut Record) {
-        let child = &self.guard.0;
-        let vessel = &mut self.vessel;
-        while !child.is_final() {
-            let end = match vessel.raise() {
-                Ok(()) => {
-                    child.came_up();
-                    one_life(vessel, child, record).await
+        while rises(&self.guard.child).await {
+            let then = loop {
+                let began = Instant::now();
+                let then = self.live().await;
+                if self.guard.is_superseded() {
+                    break Then::Superseded;
                 }
-                Err(error) => End::Failed {
-                    kind: EventKind::Panicked,
-                    error,
-                    lived: Duration::ZERO,
-                },
-            };
-            let (kind, error, lived) = match end {
-                End::Ordered => continue,
-                End::Stopped(Ok(())) => return,
-                End::Stopped(Err(panic)) => (EventKind::Panicked, panic, None),
-                End::Failed { kind, error, lived } => (kind, error, Some(lived)),
-            };
-            // A panic while the broken actor's futures are dropped says less than the failure that led to it.
-            let _second_panic = vessel.lay_low();
-            let Some(lived) = lived.filter(|_| !child.is_final()) else {
-                child.failed(kind, error, None);
-                return;
-            };
-            // Without a random number the wait is the shortest of its range; nothing else depends on it.
-            let random = getrandom::u32().unwrap_or(0);
-            let verdict = record.failed(lived, child.policy(), random);
-            child.failed(kind, error, Some(verdict));
-            back_off(child, verdict.wait()).await;
-        }
-    }
-}
-
-/// Runs one build of the actor to its end.
-async fn one_life<A: Supervised>(vessel: &mut Vessel<A>, child: &Child, record: &mut Record) -> End {
-    let began = Instant::now();
-    let failed = |kind, error| End::Failed {
-        kind,
-        error,
-        lived: began.elapsed(),
-    };
-    let mut stopping = false;
-    let calm = sleep(child.policy().calm);
-    tokio::pin!(calm);
-    loop {
-        tokio::select! {
-            biased;
-            order = child.orders().next() => match order {
-                Order::Kill => return End::Stopped(vessel.cut_off()),
-                Order::Stop => {
-                    stopping = true;
-                    vessel.stop();
+                match then {
+                    Then::Again if self.guard.child.is_final() => break Then::End(Cause::ordered()),
+                    Then::Again => {}
+                    Then::Wait(cause) => {
+                        self.guard.child.went_down(cause, began.elapsed());
+                        break Then::Again;
+                    }
+                    then => break then,
                 }
-                Order::Restart if stopping => {}
-                Order::Restart => match vessel.cut_off() {
-                    Ok(()) => return End::Ordered,
-                    Err(error) => return failed(EventKind::Panicked, error),
-                },
-            },
-            () = &mut calm, if record.is_degraded() => {
-                record.calmed();
-                child.recovered();
+            };
+            match then {
+                Then::End(cause) => {
+                    // A failure on the way out is told before the end.
+                    self.guard.child.went_down(cause, std::time::Duration::ZERO);
+                    break;
+                }
+                Then::Superseded => break,
+                Then::Wait(_) | Then::Again => {}
             }
-            ended = vessel.ended() => return match ended {
-                ended if stopping => End::Stopped(ended),
-                Ok(()) => failed(EventKind::Ended, STOPPED_BY_ITSELF.to_owned()),
-                Err(error) => failed(EventKind::Panicked, error),
-            },
+        }
+        let closed = self.vessel.close();
+        if let Err(panic) = closed
+            && !self.guard.is_superseded()
+        {
+            self.guard.child.went_down(panic.into(), std::time::Duration::ZERO);
+        }
+    }
+
+    /// One life, from the factory to the end.
+    async fn live(&mut self) -> Then {
+        let child = &self.guard.child;
+        if let Some(delay) = child.faults.start_delay()
+            && let Some(order) = ordered_within(child, delay).await
+        {
+            return match order {
+                Order::Kill | Order::Stop if child.orders.stop_given() => Then::End(Cause::ordered()),
+                Order::Restart => Then::Again,
+                _ => Then::Wait(Cause::ordered()),
+            };
+        }
+        let life = child.begin_life();
+        if let Err(panic) = self.vessel.raise(life) {
+            return Then::Wait(panic.into());
+        }
+        child.came_up();
+        self.last().await
+    }
+
+    /// Runs the actor that was built to its end.
+    async fn last(&mut self) -> Then {
+        let Self { vessel, guard } = self;
+        let child = &guard.child;
+        let mut ending = None;
+        let calm = sleep(child.spec.policy.calm);
+        tokio::pin!(calm);
+        let was_degraded = child.is_degraded();
+        let mut is_calm = false;
+        loop {
+            let cause = tokio::select! {
+                biased;
+                order = child.orders.next() => match order {
+                    Order::Kill => vessel.cut_off().map_or_else(Into::into, |()| Cause::ordered()),
+                    Order::Stop | Order::LieDown => {
+                        ending = Some(order);
+                        vessel.stop();
+                        continue;
+                    }
+                    Order::Restart | Order::Rise | Order::Unstick | Order::Panic if ending.is_some() => continue,
+                    Order::Restart | Order::Rise => match vessel.cut_off() {
+                        Ok(()) => {
+                            child.orders.suspend(false);
+                            return Then::Again;
+                        }
+                        Err(panic) => panic.into(),
+                    },
+                    Order::Unstick => {
+                        // A panic of its hook says less than why it was cut off.
+                        let _panic = vessel.cut_off();
+                        Cause::new(CauseKind::Stuck, STUCK)
+                    }
+                    Order::Panic => {
+                        let injected = caught(panic_as_asked);
+                        let _panic = vessel.lay_low();
+                        injected.map_or_else(Into::into, |()| Cause::ordered())
+                    }
+                },
+                () = &mut calm, if was_degraded && !is_calm => {
+                    is_calm = true;
+                    child.tell(Notice::Calm(child.id));
+                    continue;
+                }
+                cause = poll_fn(|task| {
+                    if guard.is_superseded() {
+                        return Poll::Ready(Cause::ordered());
+                    }
+                    if child.orders.is_suspended() && ending.is_none() {
+                        return Poll::Pending;
+                    }
+                    let poll = vessel.poll(task);
+                    if guard.is_superseded() { Poll::Ready(Cause::ordered()) } else { poll }
+                }) => {
+                    // A panic while a broken actor is dropped says less than the failure that led to it.
+                    let _second_panic = vessel.lay_low();
+                    if ending.is_some() && !cause.is_failure() { Cause::ordered() } else { cause }
+                }
+            };
+            return if child.orders.stop_given() {
+                Then::End(cause)
+            } else {
+                Then::Wait(cause)
+            };
         }
     }
 }
 
-/// Waits, or until an order: a restart is what follows anyway, and a stop is remembered by the child.
-async fn back_off(child: &Child, wait: Duration) {
-    tokio::select! {
-        biased;
-        _order = child.orders().next() => {}
-        () = sleep(wait) => {}
+/// The text of an end for want of progress.
+pub(super) const STUCK: &str = "made no progress";
+
+/// Waits until the child is told to rise; false if it is told to end.
+pub(super) async fn rises(child: &Child) -> bool {
+    loop {
+        if child.is_final() {
+            return false;
+        }
+        match child.orders.next().await {
+            Order::Rise => return !child.is_final(),
+            Order::Stop => return false,
+            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic | Order::Restart => {}
+        }
     }
+}
+
+/// The next order, if it comes in time.
+pub(super) async fn ordered_within(child: &Child, delay: std::time::Duration) -> Option<Order> {
+    tokio::time::timeout(delay, child.orders.next()).await.ok()
 }

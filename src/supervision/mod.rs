@@ -73,58 +73,76 @@
 //! here. The broken value of a failed actor is kept, uncalled, until it is replaced or its child stops.
 
 mod address;
+mod cause;
 mod child;
 mod context;
 mod delivery;
+mod dynamic;
 mod event;
+mod faults;
+mod gate;
+mod inspection;
+mod latency;
 mod life;
-mod mailbox;
+mod liveness;
+mod nest;
 mod orders;
 mod panics;
+mod plan;
 mod policy;
+mod pump;
+mod queue;
 mod recipient;
+pub mod shutdown;
 mod snapshot;
 mod spec;
+mod stillness;
+mod stopped;
+mod strategy;
+mod supervisor;
+mod surroundings;
 #[cfg(test)]
 mod tests;
+mod thread;
+mod thread_life;
 mod tree;
+mod undelivered;
 mod vessel;
+mod watch;
+mod watchman;
 
 pub use crate::__supervised as supervised;
-pub use address::{Address, AskError, Closed, Supervised, TellError};
+pub use address::{Address, AskError, Supervised, TellError};
+pub use cause::{Cause, CauseKind};
 pub use context::Context;
-pub use delivery::Delivery;
+pub use dynamic::Dynamic;
 pub use event::{Event, EventKind, Events, Heard};
-pub use mailbox::MailboxGauge;
-pub use panics::panic_text;
-pub use policy::RestartPolicy;
+pub use faults::Fault;
+pub use gate::MailboxGauge;
+pub use panics::{capture_backtraces, panic_text};
+pub use policy::{Beyond, Intensity, RestartPolicy};
 pub use recipient::Recipient;
-pub use snapshot::{Failure, NodeSnapshot, NodeState};
-pub use spec::ChildSpec;
-pub use tree::{NoSuchChild, OrderError, StopKind, Stopped, Tree};
+pub use snapshot::{Doing, Failure, MessageTime, NodeKind, NodeSnapshot, NodeState};
+pub use spec::{ChildSpec, Restart, Shutdown, WhenDown, WhenFull, WhenStuck};
+pub use stopped::{StopKind, Stopped};
+pub use strategy::{AutoShutdown, Strategy, SupervisorSpec};
+pub use supervisor::Supervisor;
+pub use thread::{Sender, ThreadContext};
+pub use thread_life::ThreadError;
+pub use tree::{NoSuchChild, OrderError, Tree};
+pub use undelivered::{Undeliverable, Undelivered};
+pub use watch::{Down, Watchable};
 
 /// Makes an actor whose context is [`Context`] one that a [`Tree`] can start: `supervised!(Mailer);`.
 ///
-/// It implements `actix::Supervised`, by which a restart replaces the actor's value, and the handler that opens envelopes.
+/// It implements `actix::Supervised`, which actix asks of whoever is restarted.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __supervised {
     ($actor:ty) => {
         impl ::actix::Supervised for $actor {
             fn restarting(&mut self, ctx: &mut $crate::supervision::Context<Self>) {
-                ctx.rebuild(self);
-            }
-        }
-
-        impl ::actix::Handler<$crate::supervision::Delivery<Self>> for $actor {
-            type Result = ();
-
-            fn handle(
-                &mut self,
-                delivery: $crate::supervision::Delivery<Self>,
-                ctx: &mut $crate::supervision::Context<Self>,
-            ) {
-                delivery.open(self, ctx);
+                ctx.farewell(self);
             }
         }
     };

@@ -9,6 +9,40 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+/// What happens when a child fails more often than it may be restarted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Beyond {
+    /// The child alone bears it: it is degraded, and tried again at long intervals or by an operator. Its failures are
+    /// counted apart, by the [`intensity`](RestartPolicy::intensity) of its own policy.
+    #[default]
+    Degrade,
+    /// Its supervisor bears it, as in OTP: failures of all such children count together against the supervisor's
+    /// [`Intensity`]; beyond that the supervisor ends its children and fails in turn. The policy's own `intensity`,
+    /// `period` and `degraded_retry` are not used.
+    Escalate,
+}
+
+/// How many restarts of its escalating children a supervisor bears. The default is that of the service: 20 in 10 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intensity {
+    /// How many failures within the period are met with a restart; one more ends the supervisor's life.
+    pub restarts: u32,
+    /// The span of time over which they are counted. Time in which an escalating child waits for its backoff does not
+    /// count, or the backoff would hide what the intensity is to find.
+    pub period: Duration,
+}
+
+impl Default for Intensity {
+    fn default() -> Self {
+        Self {
+            restarts: 20,
+            period: Duration::from_secs(10),
+        }
+    }
+}
+
 /// How a child that failed is tried again. The default is that of the service's workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
@@ -26,6 +60,8 @@ pub struct RestartPolicy {
     pub calm: Duration,
     /// The wait between two tries of a degraded child. Default 10 s.
     pub degraded_retry: Duration,
+    /// Who bears more failures than that. Default [`Beyond::Degrade`].
+    pub beyond: Beyond,
 }
 
 impl Default for RestartPolicy {
@@ -37,6 +73,7 @@ impl Default for RestartPolicy {
             backoff_max: Duration::from_secs(2),
             calm: Duration::from_secs(10),
             degraded_retry: Duration::from_secs(10),
+            beyond: Beyond::Degrade,
         }
     }
 }
@@ -56,6 +93,41 @@ impl Verdict {
         match self {
             Self::Backoff(wait) | Self::Degraded(wait) => wait,
         }
+    }
+}
+
+/// The failures of a supervisor's escalating children.
+#[derive(Debug, Default)]
+pub(super) struct Strain {
+    /// The running time at each failure that may still lie within the period; at most `restarts + 1` of them.
+    failures: VecDeque<Duration>,
+    /// Running time up to `since`.
+    up: Duration,
+    /// When the clock of running time was started; none while it stands.
+    since: Option<Instant>,
+}
+
+impl Strain {
+    /// Notes a failure; true if it is one more than the supervisor bears.
+    pub(super) fn failed(&mut self, now: Instant, intensity: &Intensity) -> bool {
+        let up = self.up(now);
+        self.failures.push_back(up);
+        let from = up.saturating_sub(intensity.period);
+        self.failures.retain(|at| *at >= from);
+        self.failures.len() > usize::try_from(intensity.restarts).unwrap_or(usize::MAX)
+    }
+
+    /// Starts the clock of running time, or stops it while a child waits.
+    pub(super) fn clock(&mut self, now: Instant, running: bool) {
+        self.up = self.up(now);
+        self.since = running.then_some(now);
+    }
+
+    fn up(&self, now: Instant) -> Duration {
+        let running = self
+            .since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.up.saturating_add(running)
     }
 }
 
@@ -92,15 +164,20 @@ impl Record {
         Verdict::Backoff(wait)
     }
 
+    /// Notes a failure that the supervisor bears: the backoff alone.
+    pub(super) fn borne(&mut self, lived: Duration, policy: &RestartPolicy, random: u32) -> Verdict {
+        if lived >= policy.calm {
+            self.calmed();
+        }
+        let wait = backoff(policy, self.streak, random);
+        self.streak = self.streak.saturating_add(1);
+        Verdict::Backoff(wait)
+    }
+
     /// Notes that the child ran for a calm period; true if it was degraded and has thereby recovered.
     pub(super) fn calmed(&mut self) -> bool {
         self.streak = 0;
         std::mem::take(&mut self.degraded)
-    }
-
-    /// Whether the child is degraded, or on probation after it.
-    pub(super) const fn is_degraded(&self) -> bool {
-        self.degraded
     }
 }
 

@@ -6,8 +6,8 @@ use actix::{Handler, Message};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::address::{Address, AskError, Closed, Supervised, TellError};
-use super::mailbox::MailboxGauge;
+use super::address::{Address, AskError, Supervised, TellError};
+use super::gate::MailboxGauge;
 
 /// Where messages of type `M` can be left. What [`Address`] says of its methods holds for these.
 pub struct Recipient<M: Message + Send + 'static>
@@ -22,7 +22,7 @@ where
     M::Result: Send,
 {
     fn try_tell(&self, message: M) -> Result<(), TellError<M>>;
-    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), Closed>>;
+    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>>;
     fn ask(&self, message: M) -> BoxFuture<'_, Result<M::Result, AskError>>;
     fn mailbox(&self) -> MailboxGauge;
     fn is_running(&self) -> bool;
@@ -39,7 +39,7 @@ where
         Self::try_tell(self, message)
     }
 
-    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), Closed>> {
+    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>> {
         Self::tell(self, message).boxed()
     }
 
@@ -79,8 +79,8 @@ where
     /// As [`Address::tell`].
     ///
     /// # Errors
-    /// [`Closed`] if the child is stopped.
-    pub async fn tell(&self, message: M) -> Result<(), Closed> {
+    /// [`TellError`], with the message.
+    pub async fn tell(&self, message: M) -> Result<(), TellError<M>> {
         self.to.tell(message).await
     }
 

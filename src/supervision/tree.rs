@@ -1,28 +1,27 @@
-//! The root supervisor: starts, lists, restarts and stops its children.
+//! The handle of a whole tree: its root supervisor, and the operator's hand on every node by its name.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use actix::dev::Mailbox;
-use actix::dev::channel::channel;
-use actix::{Addr, Arbiter};
-use serde::Serialize;
-use tokio::time::timeout;
+use actix::{Arbiter, ArbiterHandle};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::address::{Address, Supervised};
-use super::child::{Child, EndGuard, Surroundings};
-use super::context::Context;
-use super::event::{Event, EventKind, Events, Journal};
-use super::life::Life;
+use super::cause::Cause;
+use super::child::{Child, EndGuard, Notice};
+use super::event::{Event, EventKind, Events};
+use super::faults::Fault;
+use super::nest::Nest;
 use super::orders::Order;
-use super::snapshot::{NodeSnapshot, NodeState};
+use super::policy::{Beyond, RestartPolicy};
+use super::snapshot::{NodeKind, NodeSnapshot};
 use super::spec::ChildSpec;
-use super::vessel::{Factory, Vessel};
+use super::stopped::Stopped;
+use super::strategy::SupervisorSpec;
+use super::supervisor::Supervisor;
+use super::surroundings::Surroundings;
+use super::watchman;
 use crate::clock::Clock;
-
-/// How long a child that is cut off may take to notice. One that takes longer blocks its thread.
-const CUT_OFF_GRACE: Duration = Duration::from_millis(500);
 
 /// No child of that name that still runs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,144 +50,92 @@ pub enum OrderError {
     FaultInjectionOff,
 }
 
-/// How a child came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopKind {
-    /// Within its time; also if it failed before its turn came and was not restarted any more.
-    Clean,
-    /// Its time was over; it was ended, with its `stopped` hook.
-    CutOff,
-    /// Its time was over and its thread did not answer: the actor blocks it, and may still be at work.
-    Abandoned,
-}
-
-/// What became of a child that was told to stop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stopped {
-    /// The child's name.
-    pub name: String,
-    /// How it ended.
-    pub how: StopKind,
-    /// Accepted messages that were dropped unhandled.
-    pub undelivered: u64,
-}
-
-/// The handle of a supervision tree: a root and its children, each of which is restarted alone (`one_for_one`).
-///
-/// Cheap to clone; may be used from any thread. Dropping the last handle does not stop the children.
+/// The handle of a supervision tree. Cheap to clone; may be used from any thread. Dropping the last handle stops nothing.
 #[derive(Clone)]
 pub struct Tree {
-    root: Arc<Root>,
-}
-
-struct Root {
-    name: &'static str,
-    around: Arc<Surroundings>,
-    /// In the order of start. A std mutex: held for a few instructions, and never across an await.
-    children: Mutex<Vec<Arc<Child>>>,
+    root: Supervisor,
 }
 
 impl Tree {
-    /// A tree without children, whose root is shown as `root` and whose times are `clock`'s.
+    /// A tree without children, whose root is shown as `root`, restarts its children one for one, runs on the current
+    /// arbiter, and whose times are `clock`'s. Without an arbiter nothing can be started in it.
     #[must_use]
     pub fn new(root: &'static str, clock: Clock) -> Self {
-        let around = Surroundings {
-            clock,
-            journal: Journal::new(),
-            stopping: AtomicBool::new(false),
+        Self::with(SupervisorSpec::new(root), Arbiter::try_current(), clock)
+    }
+
+    /// A tree whose root is of that spec, and runs on that arbiter. The root has no parent: should it fail, it is stopped
+    /// for good, and [`failed`](Self::failed) tells.
+    #[must_use]
+    pub fn with(spec: SupervisorSpec, arbiter: Option<ArbiterHandle>, clock: Clock) -> Self {
+        let around = Arc::new(Surroundings::new(clock));
+        let SupervisorSpec {
+            child: spec,
+            strategy,
+            intensity,
+            auto_shutdown,
+            children_max,
+        } = spec;
+        // What escalates to the root can go no further, so that its policy is never asked.
+        let spec = spec.policy(RestartPolicy {
+            beyond: Beyond::Escalate,
+            ..RestartPolicy::default()
+        });
+        let name = spec.name.clone();
+        let child = around.enter(&name, |id, name| {
+            Arc::new(Child::new(
+                (id, name, NodeKind::Supervisor),
+                spec,
+                None,
+                Arc::clone(&around),
+                None,
+            ))
+        });
+        let (notices, receiver) = unbounded_channel();
+        let facts = (strategy, intensity, auto_shutdown, children_max);
+        let nest = Arc::new(Nest::new(Arc::clone(&child), facts, arbiter.clone(), notices));
+        // Set once: the child was made above.
+        drop(child.nest.set(Arc::downgrade(&nest)));
+        let guard = EndGuard {
+            task: child.present_task(),
+            child,
         };
+        if let Some(arbiter) = arbiter {
+            guard.child.orders.give(Order::Rise);
+            watchman::launch(Arc::clone(&nest), receiver, guard, &arbiter);
+        }
         Self {
-            root: Arc::new(Root {
-                name: root,
-                around: Arc::new(around),
-                children: Mutex::default(),
-            }),
+            root: Supervisor::new(nest),
         }
     }
 
-    /// Starts a child and returns at once; messages may be sent to it from now on.
-    ///
-    /// `factory` builds the actor, now and at every restart, on the thread of the spec's arbiter, or of the current one if
-    /// the spec names none. Should it panic, that is a failure of the child and it is tried again.
-    ///
-    /// A name that a running child already has gets a number added (`mailer#2`); that of a stopped child is free again.
-    ///
-    /// Without an arbiter that runs, and after [`stop`](Self::stop) began, nothing is started: the address is closed.
+    /// Lets operators ask for a panic of any child: see [`inject_panic`](Self::inject_panic).
+    #[must_use]
+    pub fn with_fault_injection(self) -> Self {
+        self.around().fault_injection.store(true, Ordering::SeqCst);
+        self
+    }
+
+    /// The supervisor at the root.
+    #[must_use]
+    pub fn root(&self) -> &Supervisor {
+        &self.root
+    }
+
+    /// Starts a child of the root: [`Supervisor::start`].
     pub fn start<A: Supervised>(&self, spec: ChildSpec, factory: impl Fn() -> A + Send + Sync + 'static) -> Address<A> {
-        let arbiter = spec.arbiter.clone().or_else(Arbiter::try_current);
-        let (child, admitted) = self.admit(spec);
-        // Capacity 0 is actix's word for no bound; ours is the gate's.
-        let (sender, receiver) = channel(0);
-        let address = Address::new(Arc::clone(&child), Addr::new(sender));
-        let guard = EndGuard(Arc::clone(&child));
-        // On both ways out the guard ends the child.
-        if !admitted {
-            return address;
-        }
-        let Some(arbiter) = arbiter else {
-            child.failed(EventKind::Ended, "there is no arbiter to start it on".to_owned(), None);
-            return address;
-        };
-        let factory: Factory<A> = Arc::new(factory);
-        let launch = {
-            let address = address.clone();
-            move || {
-                let mailbox = Mailbox::new(receiver);
-                let context = Context::new(&mailbox, child, address);
-                let life = Life {
-                    vessel: Vessel::new(factory, context, mailbox),
-                    guard,
-                };
-                actix::spawn(life.run());
-            }
-        };
-        // A refusal drops the guard, which ends the child.
-        arbiter.spawn_fn(launch);
-        address
+        self.root.start(spec, factory)
+    }
+
+    /// Starts a supervisor under the root: [`Supervisor::supervisor`].
+    pub fn supervisor(&self, spec: SupervisorSpec) -> Supervisor {
+        self.root.supervisor(spec)
     }
 
     /// The tree as it is now.
     #[must_use]
     pub fn snapshot(&self) -> NodeSnapshot {
-        let children: Vec<NodeSnapshot> = self.children().iter().map(|child| child.snapshot()).collect();
-        let state = if self.root.around.stopping.load(Ordering::SeqCst) {
-            let stopped = children.iter().all(|child| child.state == NodeState::Stopped);
-            if stopped {
-                NodeState::Stopped
-            } else {
-                NodeState::Stopping
-            }
-        } else if children.iter().any(|child| child.state == NodeState::Degraded) {
-            NodeState::Degraded
-        } else {
-            NodeState::Running
-        };
-        NodeSnapshot {
-            name: self.root.name.to_owned(),
-            state,
-            strategy: Some("one_for_one"),
-            restarts: 0,
-            last_failure: None,
-            started_at: None,
-            retry_at: None,
-            mailbox: None,
-            in_flight: None,
-            undelivered: children.iter().map(|child| child.undelivered).sum(),
-            children,
-        }
-    }
-
-    /// An operator's order: try now. It ends a backoff or the wait of a degraded child, and restarts a running one; it
-    /// counts as a restart and not as a failure. Messages in the mailbox stay.
-    ///
-    /// # Errors
-    /// [`NoSuchChild`] if no child of that name is there to be restarted.
-    pub fn restart(&self, name: &str) -> Result<(), NoSuchChild> {
-        let child = self.find(name).filter(|child| !child.is_final());
-        let child = child.ok_or_else(|| NoSuchChild { name: name.to_owned() })?;
-        child.orders().give(Order::Restart);
-        Ok(())
+        self.root.nest().child.snapshot()
     }
 
     /// One child, or supervisor, with all beneath it.
@@ -196,25 +143,56 @@ impl Tree {
     /// # Errors
     /// [`NoSuchChild`] if no running child has that name.
     pub fn inspect(&self, name: &str) -> Result<NodeSnapshot, NoSuchChild> {
-        let child = self.find(name).ok_or_else(|| NoSuchChild { name: name.to_owned() })?;
-        Ok(child.snapshot())
+        Ok(self.find(name)?.snapshot())
     }
 
-    /// The backtrace of the child's last failure, if one was caught; resolving its names takes some milliseconds.
+    /// The backtrace of the child's last failure, if it was a panic and
+    /// [`capture_backtraces`](super::capture_backtraces) was called. Resolving its names takes some milliseconds, and
+    /// more the first time.
     ///
     /// # Errors
     /// [`NoSuchChild`] if no running child has that name.
     pub fn backtrace(&self, name: &str) -> Result<Option<String>, NoSuchChild> {
-        self.inspect(name).map(|_| None)
+        let child = self.find(name)?;
+        let cause = child.status().last_cause.clone();
+        Ok(cause
+            .and_then(|cause| cause.trace)
+            .map(|trace| trace.backtrace.to_string()))
     }
 
-    /// An operator's order: handle no further message until resumed. Messages wait in the mailbox.
+    /// An operator's order: start anew, now. It ends a backoff, the wait of a degraded child and a suspension, and restarts
+    /// a running child, its `stopped` hook called; it counts as a restart and not as a failure. Messages in the mailbox
+    /// stay. Of a group, only this child is restarted; of a supervisor, all children.
     ///
     /// # Errors
-    /// [`OrderError`] if there is no such child, or it cannot be suspended.
+    /// [`NoSuchChild`] if no child of that name is there to be restarted.
+    pub fn restart(&self, name: &str) -> Result<(), NoSuchChild> {
+        let child = self.find(name)?;
+        if child.is_final() {
+            return Err(NoSuchChild { name: name.to_owned() });
+        }
+        child.orders.suspend(false);
+        if child.is_root() {
+            child.orders.give(Order::Restart);
+        } else {
+            child.tell(Notice::Restart(child.id));
+        }
+        Ok(())
+    }
+
+    /// An operator's order: do nothing until resumed. An actor handles no message, and its timers and futures stand still;
+    /// a thread gets no message; a supervisor passes the order to all beneath it and goes on supervising. Messages wait in
+    /// the mailbox. What a handler has begun, and tasks beside the actor, go on.
+    ///
+    /// # Errors
+    /// [`OrderError`] if there is no such child, or it is suspended already.
     pub fn suspend(&self, name: &str) -> Result<(), OrderError> {
-        self.inspect(name)?;
-        Err(OrderError::FaultInjectionOff)
+        self.set_suspended(
+            name,
+            true,
+            EventKind::Suspended,
+            "is suspended already, or about to stop",
+        )
     }
 
     /// An operator's order: go on after a suspension.
@@ -222,51 +200,87 @@ impl Tree {
     /// # Errors
     /// [`OrderError`] if there is no such child, or it is not suspended.
     pub fn resume(&self, name: &str) -> Result<(), OrderError> {
-        self.inspect(name)?;
-        Err(OrderError::FaultInjectionOff)
+        self.set_suspended(name, false, EventKind::Resumed, "is not suspended")
     }
 
-    /// An operator's order: panic at the next turn, to see what a failure of this child does.
+    fn set_suspended(&self, name: &str, to: bool, kind: EventKind, why: &'static str) -> Result<(), OrderError> {
+        let child = self.find(name)?;
+        let mut any = false;
+        for leaf in child.leaves() {
+            if (!to || !leaf.is_final()) && leaf.orders.suspend(to) {
+                any = true;
+                if let Some(queue) = &leaf.queue {
+                    queue.forget_beat();
+                    // A thread that waits for a message looks again.
+                    queue.wake();
+                }
+                leaf.publish(kind, |_| {});
+            }
+        }
+        if any {
+            return Ok(());
+        }
+        Err(OrderError::NotNow {
+            name: name.to_owned(),
+            why,
+        })
+    }
+
+    /// An operator's order: panic at the next turn, to see what a failure of this child does. An actor panics between two
+    /// messages, a thread when it next asks for a message or gives a sign of life; a supervisor ends its children first.
     ///
     /// # Errors
-    /// [`OrderError`] if there is no such child, or the tree was made without fault injection.
+    /// [`OrderError`] if there is no such child, or it is not up, or the tree was made without
+    /// [fault injection](Self::with_fault_injection).
     pub fn inject_panic(&self, name: &str) -> Result<(), OrderError> {
-        self.inspect(name)?;
-        Err(OrderError::FaultInjectionOff)
+        if !self.around().fault_injection.load(Ordering::SeqCst) {
+            return Err(OrderError::FaultInjectionOff);
+        }
+        let child = self.find(name)?;
+        if !child.is_up() {
+            return Err(OrderError::NotNow {
+                name: name.to_owned(),
+                why: "is not up",
+            });
+        }
+        child.orders.give(Order::Panic);
+        if let Some(queue) = &child.queue {
+            queue.wake();
+        }
+        Ok(())
+    }
+
+    /// Has a child show a fault, for tests.
+    ///
+    /// # Errors
+    /// [`NoSuchChild`] if no running child has that name.
+    pub(super) fn inject(&self, name: &str, fault: Fault) -> Result<(), NoSuchChild> {
+        self.find(name)?.faults.add(fault);
+        Ok(())
     }
 
     /// A subscription to what happens from now on, with the last events before.
     #[must_use]
     pub fn subscribe(&self) -> Events {
-        self.root.around.journal.subscribe()
+        self.around().journal.subscribe()
     }
 
     /// The last events, at most 256, the oldest first.
     #[must_use]
     pub fn recent(&self) -> Vec<Arc<Event>> {
-        self.root.around.journal.recent()
+        self.around().journal.recent()
     }
 
-    /// Stops all children, the last started first, each within its shutdown time; tells what became of those that were not
-    /// stopped before. From the first moment nothing is started or restarted.
+    /// Stops all children for good, the last started first, each within its shutdown time, those of a phase together; tells
+    /// what became of those that were not stopped before. From the first moment nothing is started or restarted.
     ///
-    /// Dropped midway, it leaves the children it has not come to running, unsupervised.
+    /// Dropped midway, the stop goes on.
     pub async fn stop(&self) -> Vec<Stopped> {
-        let children = {
-            let children = self.root.children.lock().unwrap_or_else(PoisonError::into_inner);
-            self.root.around.stopping.store(true, Ordering::SeqCst);
-            children
-                .iter()
-                .rev()
-                .filter(|child| !child.has_ended())
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let mut stopped = Vec::with_capacity(children.len());
-        for child in &children {
-            stopped.push(stop(child).await);
-        }
-        stopped
+        let root = &self.root.nest().child;
+        self.around().stopping.store(true, Ordering::SeqCst);
+        root.order_stop();
+        root.settled().await;
+        std::mem::take(&mut *self.around().ends())
     }
 
     /// Stops one child for good, within its shutdown time.
@@ -274,68 +288,41 @@ impl Tree {
     /// # Errors
     /// [`NoSuchChild`] if no running child has that name.
     pub async fn stop_child(&self, name: &str) -> Result<Stopped, NoSuchChild> {
-        let child = self.find(name).ok_or_else(|| NoSuchChild { name: name.to_owned() })?;
-        Ok(stop(&child).await)
-    }
-
-    /// Adds a child under a free name, and says whether it may start.
-    fn admit(&self, spec: ChildSpec) -> (Arc<Child>, bool) {
-        let mut children = self.root.children.lock().unwrap_or_else(PoisonError::into_inner);
-        let admitted = !self.root.around.stopping.load(Ordering::SeqCst);
-        let taken = |name: &str| children.iter().any(|child| child.name() == name && !child.has_ended());
-        let mut name = spec.name.clone();
-        let mut number = 2_u32;
-        while taken(&name) {
-            name = format!("{}#{number}", spec.name);
-            number += 1;
+        let child = self.find(name)?;
+        if child.is_root() {
+            child.order_stop();
+        } else {
+            child.tell(Notice::Stop(child.id));
         }
-        children.retain(|child| child.name() != name);
-        let child = Arc::new(Child::new(name, spec, Arc::clone(&self.root.around)));
-        if admitted {
-            children.push(Arc::clone(&child));
+        Ok(child.settled().await)
+    }
+
+    /// Ready once the root itself has failed, and all beneath it has ended: its children failed more often than it bears,
+    /// or its significant children are done. Never ready while it runs, or after an ordered stop.
+    pub async fn failed(&self) -> Cause {
+        let root = &self.root.nest().child;
+        root.settled().await;
+        let cause = root.status().last_cause.clone();
+        match cause {
+            Some(cause) => cause,
+            None => std::future::pending().await,
         }
-        (child, admitted)
     }
 
-    fn children(&self) -> Vec<Arc<Child>> {
-        self.root
-            .children
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn find(&self, name: &str) -> Result<Arc<Child>, NoSuchChild> {
+        let found = self.around().find(name).filter(|child| !child.has_ended());
+        found.ok_or_else(|| NoSuchChild { name: name.to_owned() })
     }
 
-    fn find(&self, name: &str) -> Option<Arc<Child>> {
-        self.children()
-            .into_iter()
-            .find(|child| child.name() == name && !child.has_ended())
+    pub(super) fn around(&self) -> &Arc<Surroundings> {
+        &self.root.nest().child.around
     }
 }
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tree")
-            .field("name", &self.root.name)
+            .field("name", &self.root.name())
             .finish_non_exhaustive()
-    }
-}
-
-/// Stops one child: an order, its time, a harder order, a last moment.
-async fn stop(child: &Child) -> Stopped {
-    child.order_stop();
-    let how = if timeout(child.shutdown(), child.ended()).await.is_ok() {
-        StopKind::Clean
-    } else {
-        child.orders().give(Order::Kill);
-        if timeout(CUT_OFF_GRACE, child.ended()).await.is_ok() {
-            StopKind::CutOff
-        } else {
-            StopKind::Abandoned
-        }
-    };
-    Stopped {
-        name: child.name().to_owned(),
-        how,
-        undelivered: child.gate().undelivered(),
     }
 }

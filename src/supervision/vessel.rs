@@ -1,8 +1,7 @@
-//! The actor of a child with its mailbox, through all of its lives.
+//! The actor of a child with its context, through all of its lives.
 //!
 //! Guarantees: every call of the actor's code (handlers, hooks, futures, factory, destructors) is made where its panic is
-//! caught; an actor that panicked is called no more, and its value is replaced or dropped; the mailbox and the messages in
-//! it survive all of that until the child ends.
+//! caught; an actor that panicked is called no more.
 //!
 //! The one panic that cannot be caught is that of a destructor which runs because another panic unwinds: Rust ends the
 //! process then.
@@ -11,136 +10,118 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use actix::ActorContext;
+use actix::dev::channel::channel;
 use actix::dev::{AsyncContextParts, ContextFut, Mailbox};
 use futures_util::FutureExt;
-use futures_util::future::poll_fn;
 use futures_util::task::noop_waker;
 
-use super::address::Supervised;
+use super::address::{Address, Supervised};
+use super::cause::{Cause, CauseKind};
 use super::context::Context;
-use super::panics::caught;
+use super::faults::panic_as_asked;
+use super::panics::{Panic, caught};
 
 pub(super) type Factory<A> = Arc<dyn Fn() -> A + Send + Sync>;
 
 pub(super) struct Vessel<A: Supervised> {
     factory: Factory<A>,
-    body: Body<A>,
-}
-
-/// The context and mailbox, before and after there is an actor to go with them.
-enum Body<A: Supervised> {
-    Unborn(Context<A>, Mailbox<A>),
-    /// `sound` is false from a failure to the next successful build.
-    Born {
-        future: ContextFut<A, Context<A>>,
-        sound: bool,
-    },
-    Gone,
+    address: Address<A>,
+    /// None between two lives.
+    body: Option<ContextFut<A, Context<A>>>,
 }
 
 impl<A: Supervised> Vessel<A> {
-    pub(super) fn new(factory: Factory<A>, context: Context<A>, mailbox: Mailbox<A>) -> Self {
+    pub(super) fn new(factory: Factory<A>, address: Address<A>) -> Self {
         Self {
             factory,
-            body: Body::Unborn(context, mailbox),
+            address,
+            body: None,
         }
     }
 
-    /// Builds the actor, for the first time or in the place of the old one.
-    pub(super) fn raise(&mut self) -> Result<(), String> {
-        let fresh = caught(|| (self.factory)())?;
-        match std::mem::replace(&mut self.body, Body::Gone) {
-            Body::Unborn(context, mailbox) => {
-                self.body = Body::Born {
-                    future: ContextFut::new(context, fresh, mailbox),
-                    sound: true,
-                };
-                Ok(())
+    /// Builds the actor for its life of that number.
+    pub(super) fn raise(&mut self, life: u64) -> Result<(), Panic> {
+        let child = Arc::clone(self.address.child());
+        let fails = child.faults.fails_start();
+        let actor = caught(|| {
+            if fails {
+                panic_as_asked();
             }
-            Body::Born { mut future, .. } => {
-                future.ctx().set_fresh(Some(fresh));
-                let restarted = caught(|| {
-                    // Refuses only without any address, and the context holds one.
-                    future.restart();
-                });
-                self.body = Body::Born {
-                    future,
-                    sound: restarted.is_ok(),
-                };
-                restarted
-            }
-            Body::Gone => Ok(()),
-        }
+            (self.factory)()
+        })?;
+        // Actix's own mailbox only ever holds what the actor sends itself by actix's own means.
+        let (sender, receiver) = channel(0);
+        drop(sender);
+        let mailbox = Mailbox::new(receiver);
+        let context = Context::new(&mailbox, self.address.clone(), life);
+        self.body = Some(ContextFut::new(context, actor, mailbox));
+        Ok(())
     }
 
-    /// After a failure: drops what was spawned on the context now rather than after the backoff, so that whoever waits for
-    /// an answer from it hears so at once. The broken value itself is kept, uncalled, until the next [`raise`](Self::raise).
-    pub(super) fn lay_low(&mut self) -> Result<(), String> {
-        self.set_down(false)
+    /// After a failure: drops the actor and all that was spawned on its context, uncalled.
+    pub(super) fn lay_low(&mut self) -> Result<(), Panic> {
+        let Some(mut future) = self.body.take() else {
+            return Ok(());
+        };
+        // Actix polls an actor once more when its future is dropped; for one that panicked this would call a broken value,
+        // and a panic of that would end the process. A terminated one is left alone.
+        future.ctx().terminate();
+        caught(move || drop(future))
     }
 
     /// Ends the present life between two messages, unasked: the actor's `stopped` hook runs, what was spawned is dropped.
-    pub(super) fn cut_off(&mut self) -> Result<(), String> {
-        self.set_down(true)
-    }
-
-    /// A restart of the context with no fresh value set, which clears it and leaves the actor in its place.
     ///
     /// Terminating the context instead would have actix call `started` once more at the next poll.
-    fn set_down(&mut self, farewell: bool) -> Result<(), String> {
-        let Body::Born { future, sound } = &mut self.body else {
-            return Ok(());
-        };
-        *sound = false;
-        caught(|| {
+    pub(super) fn cut_off(&mut self) -> Result<(), Panic> {
+        let Some(future) = &mut self.body else { return Ok(()) };
+        let hook = caught(|| {
             let started = future.ctx().parts().started();
-            future.ctx().set_fresh(None);
-            future.ctx().set_farewell(farewell && started);
+            future.ctx().set_farewell(started);
+            // Calls the hook by way of `actix::Supervised::restarting`.
             future.restart();
-        })
+        });
+        let dropped = self.lay_low();
+        hook.and(dropped)
     }
 
     /// Asks the actor to stop; its `stopping` hook may put that off.
     pub(super) fn stop(&mut self) {
-        if let Body::Born { future, .. } = &mut self.body {
+        if let Some(future) = &mut self.body {
             future.ctx().parts().stop();
         }
     }
 
-    /// Runs the actor until it ends, in order or by a panic.
-    pub(super) async fn ended(&mut self) -> Result<(), String> {
-        poll_fn(|task| self.poll(task)).await
-    }
-
-    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<(), String>> {
-        let Body::Born { future, sound: true } = &mut self.body else {
-            return Poll::Ready(Ok(()));
+    /// Lets the actor work; ready when it has ended, in order or by a panic.
+    pub(super) fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Cause> {
+        let Some(future) = &mut self.body else {
+            return Poll::Ready(Cause::new(CauseKind::Finished, ""));
         };
         match caught(|| future.poll_unpin(task)) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                let failed = future.ctx().take_failure();
+                Poll::Ready(failed.map_or_else(
+                    || Cause::new(CauseKind::Finished, ""),
+                    |error| Cause::new(CauseKind::Failed, error),
+                ))
+            }
+            Err(panic) => Poll::Ready(panic.into()),
         }
     }
 
-    /// Drops actor and mailbox. An actor that still runs (its arbiter ends) is stopped first, with its hooks.
-    pub(super) fn close(&mut self) -> Result<(), String> {
-        match std::mem::replace(&mut self.body, Body::Gone) {
-            Body::Unborn(context, mailbox) => caught(move || drop((mailbox, context))),
-            Body::Born { mut future, sound } => {
-                let mut stopped = Ok(());
-                if sound && !std::thread::panicking() && future.alive() {
-                    future.ctx().parts().stop();
-                    let waker = noop_waker();
-                    stopped = caught(|| future.poll_unpin(&mut TaskContext::from_waker(&waker))).map(|_| ());
-                }
-                // Actix polls an actor once more when its future is dropped; for one that panicked this would call a broken
-                // value, and a panic of that would end the process. A terminated one is left alone.
-                future.ctx().terminate();
-                let dropped = caught(move || drop(future));
-                stopped.and(dropped)
-            }
-            Body::Gone => Ok(()),
+    /// Drops the actor. One that still runs (its arbiter ends) is stopped first, with its hooks.
+    pub(super) fn close(&mut self) -> Result<(), Panic> {
+        let mut stopped = Ok(());
+        if let Some(future) = &mut self.body
+            && !std::thread::panicking()
+            && future.alive()
+        {
+            future.ctx().parts().stop();
+            let waker = noop_waker();
+            stopped = caught(|| future.poll_unpin(&mut TaskContext::from_waker(&waker))).map(|_| ());
         }
+        let dropped = self.lay_low();
+        stopped.and(dropped)
     }
 }
 

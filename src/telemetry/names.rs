@@ -144,6 +144,22 @@ pub mod event {
     pub const PANICKED: &str = "panicked";
     /// An actor stopped by itself, which counts as a failure.
     pub const ENDED: &str = "ended";
+    /// A child of the tree ended by itself in order, and is done.
+    pub const FINISHED: &str = "finished";
+    /// A child of the tree ended by itself with an error.
+    pub const FAILED: &str = "failed";
+    /// A child of the tree made no progress for longer than its spec allows.
+    pub const STUCK: &str = "stuck";
+    /// A child of the tree that was stuck goes on.
+    pub const UNSTUCK: &str = "unstuck";
+    /// A child of the tree that was stuck was cut off, or left behind with its thread; it is built anew.
+    pub const REPLACED: &str = "replaced";
+    /// A supervisor ended its children and failed, because they failed more often than it may restart them.
+    pub const ESCALATED: &str = "escalated";
+    /// A child of the tree handles nothing until told to go on, by an operator's order.
+    pub const SUSPENDED: &str = "suspended";
+    /// A child of the tree goes on, by an operator's order.
+    pub const RESUMED: &str = "resumed";
     /// An actor was built anew, after a failure or by an operator's order.
     pub const RESTARTED: &str = "restarted";
     /// An actor failed too often and is now tried again at long intervals only.

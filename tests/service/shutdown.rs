@@ -1,8 +1,22 @@
 //! SIGTERM and SIGINT: down in order, nothing lost, and a way to insist.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::service::Home;
+
+/// The phases, in the order in which they end.
+const PHASES: [&str; 10] = [
+    "begin",
+    "http",
+    "claiming",
+    "attempts",
+    "attempts_ended",
+    "lease",
+    "actors",
+    "given_back",
+    "store",
+    "end",
+];
 
 #[tokio::test]
 async fn a_signal_during_work_ends_in_order_and_loses_none() {
@@ -18,11 +32,16 @@ async fn a_signal_during_work_ends_in_order_and_loses_none() {
     service.signal("TERM");
     let (code, log) = service.wait();
     assert_eq!(code, Some(0), "{}", log.join("\n"));
-    assert!(
-        log.iter().any(|line| line.contains("\"phase\":\"end\"")),
-        "{}",
-        log.join("\n")
-    );
+    let lines: Vec<Value> = log.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let told: Vec<&Value> = lines.iter().filter(|line| line["event"] == "shutdown").collect();
+    let phases: Vec<&str> = told.iter().filter_map(|line| line["phase"].as_str()).collect();
+    assert_eq!(phases, PHASES, "{}", log.join("\n"));
+    // The long one is told to end and does; of the rest nothing is left undone.
+    assert_eq!(told[3]["cut_off"], "probes", "{}", told[3]);
+    assert_eq!(told[3]["limit_ms"], 300);
+    let end = told.last().unwrap();
+    assert_eq!(end["cut_off"], "attempts/probes", "{end}");
+    assert!(end["duration_ms"].as_u64() >= told[3]["duration_ms"].as_u64(), "{end}");
 
     let service = home.serve();
     for id in short {
@@ -62,5 +81,12 @@ async fn readiness_is_refused_and_new_work_too_once_the_service_goes_down() {
         service.http.get(service.url("/health/live")).send().await.is_err(),
         "nobody listens any more"
     );
-    assert_eq!(service.wait().0, Some(0));
+    let (code, log) = service.wait();
+    assert_eq!(code, Some(0));
+    assert!(
+        !log.join("\n").contains("attempts_ended"),
+        "nobody had to be told to end"
+    );
+    let end = log.iter().rfind(|line| line.contains("\"phase\":\"end\""));
+    assert!(end.is_some_and(|line| line.contains("\"INFO\"")), "{}", log.join("\n"));
 }

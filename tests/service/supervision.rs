@@ -158,6 +158,9 @@ fn a_service_with_fault_injection_says_so_and_panics_on_order() {
     service.log_line(|line| line["event"] == "panicked" && line["actor"] == "prober");
     service.log_line(|line| line["event"] == "restarted" && line["actor"] == "prober");
     is(&supervision(&home, &[]), 0, "last failure");
+    let shown = supervision(&home, &["show", "prober", "--backtrace"]);
+    is(&shown, 0, "supervision");
+    assert!(shown.stdout.lines().count() > 10, "no backtrace: {}", shown.stdout);
 }
 
 #[tokio::test]
@@ -175,6 +178,10 @@ async fn a_suspended_worker_leaves_its_jobs_waiting_and_does_them_when_it_is_res
     is(&supervision(&home, &["show", "prober"]), 0, "suspended");
     let id = service.probe(&key, &json!({ "steps": 0 })).await;
     is(&supervision(&home, &["resume", "prober"]), 0, "prober: resume ordered");
+    // Whoever suspends all can still be reached.
+    is(&supervision(&home, &["suspend", "root"]), 0, "root: suspend ordered");
+    is(&supervision(&home, &["show", "control"]), 0, "suspended");
+    is(&supervision(&home, &["resume", "root"]), 0, "root: resume ordered");
     service.job_when(&key, &id, |job| job["state"] == "completed").await;
 }
 

@@ -125,7 +125,10 @@ impl World {
                 .map(|(name, value)| (name.to_string(), value.to_string())),
         );
         let config = config.unwrap();
-        let tree = Tree::new("root", clock.clone());
+        let mut tree = Tree::new("root", clock.clone());
+        if fault_injection {
+            tree = tree.with_fault_injection();
+        }
         let state = State {
             throttle: Arc::new(Throttle::new(&config.limits, &clock)),
             config: Arc::new(config),
@@ -143,7 +146,7 @@ impl World {
                 cancels.lock().unwrap().push(job);
                 true
             }),
-            controls: Controls::new(tree.clone(), fault_injection),
+            controls: Controls::new(tree.clone()),
             tree,
             workers: [(Queue::Mail, "mailer"), (Queue::Probes, "prober")]
                 .map(|(queue, worker)| QueueWorker {

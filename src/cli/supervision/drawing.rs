@@ -24,6 +24,13 @@ struct Node {
     in_flight: Option<u64>,
     #[serde(default)]
     undelivered: u64,
+    message_time: Option<MessageTime>,
+    doing: Option<Doing>,
+    #[serde(default)]
+    stuck: bool,
+    #[serde(default)]
+    abandoned: u64,
+    children_count: Option<u64>,
     #[serde(default)]
     children: Vec<Node>,
 }
@@ -40,6 +47,18 @@ struct Mailbox {
     capacity: u64,
     #[serde(default)]
     refused: u64,
+}
+
+#[derive(Deserialize)]
+struct MessageTime {
+    p50_us: u64,
+    p99_us: u64,
+}
+
+#[derive(Deserialize)]
+struct Doing {
+    what: String,
+    for_ms: u64,
 }
 
 /// One line: what stands before the columns, and them.
@@ -115,11 +134,23 @@ fn particulars(node: &Node) -> Vec<String> {
     let mailbox = node.mailbox.as_ref();
     let refused = mailbox.map_or(0, |mailbox| mailbox.refused);
     let counted = |name: &str, count: u64| (count > 0).then(|| format!("{name} {count}"));
+    let hidden = node
+        .children_count
+        .unwrap_or(0)
+        .saturating_sub(u64::try_from(node.children.len()).unwrap_or(0));
+    let doing = node.doing.as_ref();
     let all = [
+        node.stuck.then(|| "STUCK".to_owned()),
+        doing.map(|doing| format!("at {} for {} ms", harmless(&doing.what), doing.for_ms)),
         node.strategy.as_deref().map(harmless),
         mailbox.map(|mailbox| format!("mailbox {}/{}", mailbox.depth, mailbox.capacity)),
         counted("refused", refused),
         counted("undelivered", node.undelivered),
+        counted("threads abandoned", node.abandoned),
+        counted("children not shown", hidden),
+        node.message_time
+            .as_ref()
+            .map(|time| format!("p50 {} µs  p99 {} µs", time.p50_us, time.p99_us)),
         node.in_flight.map(|count| format!("in flight {count}")),
         node.started_at.as_deref().map(|at| format!("since {}", harmless(at))),
         node.retry_at
@@ -148,6 +179,8 @@ mod tests {
                       "last_failure": { "at": "2026-01-31T12:00:00.000000Z", "error": "boom" } },
                 ] },
                 { "name": "keeper", "state": "running", "restarts": 0, "mailbox": mailbox(0),
+                  "message_time": { "p50_us": 9, "p99_us": 70 }, "doing": { "what": "Beat", "for_ms": 5 }, "stuck": true,
+                  "abandoned": 1, "children_count": 3,
                   "started_at": "2026-01-31T11:00:00.000000Z", "last_failure": null, "children": [] },
             ]
         });
@@ -157,7 +190,7 @@ root            degraded  restarts 0   one_for_one
 │   │           last failure 2026-01-31T12:00:00.000000Z: a child
 │   └── mailer  degraded  restarts 21  mailbox 3/16  refused 3  in flight 2  tried again at 2026-01-31T12:00:10.000000Z
 │               last failure 2026-01-31T12:00:00.000000Z: boom
-└── keeper      running   restarts 0   mailbox 0/16  since 2026-01-31T11:00:00.000000Z";
+└── keeper      running   restarts 0   STUCK  at Beat for 5 ms  mailbox 0/16  threads abandoned 1  children not shown 3  p50 9 µs  p99 70 µs  since 2026-01-31T11:00:00.000000Z";
         assert_eq!(draw(Some(&tree)).unwrap(), wanted);
     }
 

@@ -28,7 +28,7 @@ async fn children_are_stopped_right_to_left_and_waiting_messages_are_counted() {
         Err(AskError::Closed),
         "the message was never begun"
     );
-    assert_eq!(first.tell(Note(4)).await, Err(Closed));
+    assert_eq!(first.tell(Note(4)).await, Err(TellError::Closed(Note(4))));
     assert_eq!(first.try_tell(Note(5)).unwrap_err(), TellError::Closed(Note(5)));
     assert_eq!(tree.snapshot().state, NodeState::Stopped);
     assert_eq!(tree.snapshot().undelivered, 2);
@@ -181,14 +181,14 @@ async fn nothing_is_started_or_restarted_after_the_stop_of_the_tree_began() {
         "at once, with no wait for a next try"
     );
     let newcomer = tree.start(ChildSpec::new("newcomer"), world.factory());
-    assert_eq!(newcomer.tell(Note(3)).await, Err(Closed));
+    assert_eq!(newcomer.tell(Note(3)).await, Err(TellError::Closed(Note(3))));
     let stopped = stopping.await.unwrap();
     assert_eq!(
         stopped.iter().map(|child| &child.name).collect::<Vec<_>>(),
         ["late", "early"]
     );
     assert_eq!(world.with(|state| state.builds), 2);
-    assert_eq!(early.tell(Note(4)).await, Err(Closed));
+    assert_eq!(early.tell(Note(4)).await, Err(TellError::Closed(Note(4))));
 }
 
 #[test]

@@ -159,7 +159,14 @@ async fn each_event_is_a_log_line_with_stable_fields() {
 
 #[test]
 fn every_kind_of_event_is_logged_as_the_table_of_the_log_says() {
-    let failure = [EventKind::Panicked, EventKind::Ended, EventKind::Degraded];
+    let failure = [
+        EventKind::Panicked,
+        EventKind::Ended,
+        EventKind::Failed,
+        EventKind::Replaced,
+        EventKind::Escalated,
+        EventKind::Degraded,
+    ];
     let log = CheckedLog::begin();
     for kind in EventKind::ALL {
         Event {
@@ -172,6 +179,8 @@ fn every_kind_of_event_is_logged_as_the_table_of_the_log_says() {
             backoff_ms: failure.contains(&kind).then_some(50),
             refused: (kind == EventKind::MailboxFull).then_some(3),
             undelivered: (kind == EventKind::Stopped).then_some(0),
+            doing: None,
+            silent_ms: (kind == EventKind::Stuck).then_some(1),
         }
         .log();
     }

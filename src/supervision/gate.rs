@@ -1,10 +1,9 @@
 //! The bound of a child's mailbox, and what is counted at it.
 //!
 //! Guarantees: never more accepted messages wait than the capacity says; who waits for room is admitted in the order of
-//! asking; every accepted message is counted once, as begun or as undelivered.
+//! asking; every accepted message is counted once, as begun, evicted or undelivered.
 //!
-//! The bound is a semaphore beside actix's own queue, because that queue grants one place more to every sender and lets
-//! go of its bound for whoever does not ask.
+//! The bound is a semaphore beside the queue, because it is fair to those who wait for room.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::address::Closed;
+use super::address::TellError;
 
 /// At most one report of a full mailbox in this time; an overload must not become an overload of the log.
 const FULL_REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,6 +30,8 @@ pub struct MailboxGauge {
     pub handled: u64,
     /// Messages refused because the mailbox was full, since the child was first started.
     pub refused: u64,
+    /// Accepted messages that newer ones took the place of, if that is the rule, since the child was first started.
+    pub evicted: u64,
     /// How long the message begun last had waited in the mailbox, in microseconds.
     pub wait_last_us: u64,
     /// The longest that any message has waited in the mailbox, in microseconds.
@@ -45,6 +46,7 @@ pub(super) struct Gate {
     handled: AtomicU64,
     refused: AtomicU64,
     undelivered: AtomicU64,
+    evicted: AtomicU64,
     wait_last_us: AtomicU64,
     wait_max_us: AtomicU64,
     /// A std mutex: held for a few instructions, and never across an await.
@@ -60,7 +62,19 @@ struct FullReport {
 /// Why a message may not enter at once.
 pub(super) enum Refusal {
     Full,
+    Down,
     Closed,
+}
+
+impl Refusal {
+    /// The refusal of this message.
+    pub(super) fn of<M>(self, message: M) -> TellError<M> {
+        match self {
+            Self::Full => TellError::Full(message),
+            Self::Down => TellError::Down(message),
+            Self::Closed => TellError::Closed(message),
+        }
+    }
 }
 
 impl Gate {
@@ -73,6 +87,7 @@ impl Gate {
             handled: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             undelivered: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
             wait_last_us: AtomicU64::new(0),
             wait_max_us: AtomicU64::new(0),
             full: Mutex::default(),
@@ -82,20 +97,27 @@ impl Gate {
     pub(super) fn try_enter(self: &Arc<Self>) -> Result<Slot, Refusal> {
         match Arc::clone(&self.room).try_acquire_owned() {
             Ok(permit) => Ok(Slot::new(self, permit)),
-            Err(TryAcquireError::NoPermits) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                Err(Refusal::Full)
-            }
+            Err(TryAcquireError::NoPermits) => Err(Refusal::Full),
             Err(TryAcquireError::Closed) => Err(Refusal::Closed),
         }
     }
 
-    pub(super) async fn enter(self: &Arc<Self>) -> Result<Slot, Closed> {
+    pub(super) async fn enter(self: &Arc<Self>) -> Result<Slot, Refusal> {
         match Arc::clone(&self.room).acquire_owned().await {
             Ok(permit) => Ok(Slot::new(self, permit)),
             // The semaphore's error says only that it was closed, which is what ours says.
-            Err(_) => Err(Closed),
+            Err(_) => Err(Refusal::Closed),
         }
+    }
+
+    /// Counts a message that was not let in because there was no room.
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether nobody is let in any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.room.is_closed()
     }
 
     /// Lets nobody in any more; those who wait for room are told.
@@ -128,10 +150,19 @@ impl Gate {
             capacity: self.capacity,
             handled: self.handled.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            evicted: self.evicted.load(Ordering::Relaxed),
             wait_last_us: self.wait_last_us.load(Ordering::Relaxed),
             wait_max_us: self.wait_max_us.load(Ordering::Relaxed),
         }
     }
+}
+
+/// What became of an accepted message; one that is dropped otherwise was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Waiting,
+    Begun,
+    Evicted,
 }
 
 /// The place of one accepted message; given back when its handler begins, or when the message is dropped.
@@ -139,7 +170,7 @@ impl Gate {
 pub(super) struct Slot {
     gate: Arc<Gate>,
     accepted: Instant,
-    begun: bool,
+    fate: Fate,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -148,25 +179,42 @@ impl Slot {
         Self {
             gate: Arc::clone(gate),
             accepted: Instant::now(),
-            begun: false,
+            fate: Fate::Waiting,
             _permit: permit,
         }
     }
 
+    /// When the message was accepted.
+    pub(super) const fn accepted(&self) -> Instant {
+        self.accepted
+    }
+
     /// The handler begins: the place is free for another message.
-    pub(super) fn begin(mut self) {
-        self.begun = true;
-        let waited_us = u64::try_from(self.accepted.elapsed().as_micros()).unwrap_or(u64::MAX);
+    pub(super) fn begin(mut self, now: Instant) {
+        self.fate = Fate::Begun;
+        let waited = now.saturating_duration_since(self.accepted);
+        let waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         self.gate.handled.fetch_add(1, Ordering::Relaxed);
         self.gate.wait_last_us.store(waited_us, Ordering::Relaxed);
         self.gate.wait_max_us.fetch_max(waited_us, Ordering::Relaxed);
+    }
+
+    /// A newer message takes the place.
+    pub(super) fn evict(mut self) {
+        self.fate = Fate::Evicted;
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if !self.begun {
-            self.gate.undelivered.fetch_add(1, Ordering::SeqCst);
+        match self.fate {
+            Fate::Begun => {}
+            Fate::Waiting => {
+                self.gate.undelivered.fetch_add(1, Ordering::SeqCst);
+            }
+            Fate::Evicted => {
+                self.gate.evicted.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -1,0 +1,262 @@
+//! Supervised threads: workers that block, under the same specs as actors.
+//!
+//! A thread's body is called anew, on a new thread, for each life; its mailbox and the addresses of it outlive them. It asks
+//! for messages, and so hears of an order to end; one that does not ask, nor looks at
+//! [`should_stop`](ThreadContext::should_stop), cannot be ended: its time runs out, and it is counted as abandoned.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use super::address::{TellError, admit, admit_now};
+use super::child::Child;
+use super::faults::{Twist, panic_as_asked};
+use super::gate::MailboxGauge;
+use super::queue::{Accepted, AnyQueue, Next, Parcel, Queue};
+use super::stillness::Busy;
+use super::stopped::Stopped;
+use super::watch::sealed::{Sealed, Watched};
+
+/// A message for a thread, as its queue sees it.
+pub(super) struct Plain<M>(pub(super) M);
+
+impl<M: Send + 'static> Parcel for Plain<M> {
+    fn message_type(&self) -> &'static str {
+        std::any::type_name::<M>()
+    }
+
+    fn into_message(self) -> Box<dyn Any + Send> {
+        Box::new(self.0)
+    }
+}
+
+/// What is asked of a thread's present life.
+#[derive(Default)]
+pub(super) struct Wishes {
+    pub(super) stop: AtomicBool,
+    pub(super) panic: AtomicBool,
+}
+
+/// A supervised thread's hold on its mailbox and its orders, for one life.
+pub struct ThreadContext<M: Send + 'static> {
+    pub(super) child: Arc<Child>,
+    pub(super) queue: Arc<Queue<Plain<M>>>,
+    pub(super) life: u64,
+    pub(super) wishes: Arc<Wishes>,
+    pub(super) waker: Waker,
+    /// Holds a test's time still while this thread works.
+    pub(super) busy: Option<Busy>,
+}
+
+pub(super) struct Unpark(pub(super) Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl<M: Send + 'static> ThreadContext<M> {
+    /// The next message; waits for one. None once the thread is to end.
+    pub fn receive(&mut self) -> Option<M> {
+        loop {
+            if self.should_stop() {
+                return None;
+            }
+            self.fail_if_asked();
+            if !self.child.orders.is_suspended() {
+                match self.take() {
+                    Taken::Message(message) => return Some(message),
+                    Taken::Superseded => return None,
+                    Taken::Nothing => {}
+                }
+            } else {
+                self.queue.wait(self.life, &self.waker);
+                if !self.child.orders.is_suspended() || self.should_stop() {
+                    continue;
+                }
+            }
+            self.busy = None;
+            std::thread::park();
+            self.busy = self.child.around.stillness.busy();
+        }
+    }
+
+    /// The next message, if one waits: also for a thread that is to end and would rather finish what it accepted.
+    pub fn try_receive(&mut self) -> Option<M> {
+        self.fail_if_asked();
+        match self.take() {
+            Taken::Message(message) => Some(message),
+            Taken::Nothing | Taken::Superseded => None,
+        }
+    }
+
+    /// Whether the thread is to end. For bodies that work long without asking for a message.
+    #[must_use]
+    pub fn should_stop(&self) -> bool {
+        self.wishes.stop.load(Ordering::SeqCst)
+    }
+
+    /// A sign of life amid long work, and what it is at; without it a thread that works longer than its spec's
+    /// [liveness](super::ChildSpec::liveness) is taken for stuck.
+    pub fn beat(&self, doing: &'static str) {
+        self.fail_if_asked();
+        self.queue.beat(self.life, doing);
+    }
+
+    /// Waits this long, or until the thread is to end; true if it is.
+    pub fn pause(&mut self, time: Duration) -> bool {
+        let until = std::time::Instant::now() + time;
+        loop {
+            if self.should_stop() {
+                return true;
+            }
+            self.fail_if_asked();
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.queue.wait(self.life, &self.waker);
+            std::thread::park_timeout(left);
+        }
+    }
+
+    /// The child's name in the tree.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.child.name
+    }
+
+    fn take(&mut self) -> Taken<M> {
+        match self.queue.next(self.life, Some(&self.waker)) {
+            Next::Message(Plain(message)) => match self.child.faults.on_message() {
+                None => Taken::Message(message),
+                Some(Twist::Panic) => {
+                    panic_as_asked();
+                    Taken::Nothing
+                }
+                Some(Twist::Hang) => {
+                    while !self.should_stop() {
+                        std::thread::park();
+                    }
+                    Taken::Nothing
+                }
+            },
+            Next::Nothing => Taken::Nothing,
+            Next::Superseded => Taken::Superseded,
+        }
+    }
+
+    fn fail_if_asked(&self) {
+        if self.wishes.panic.swap(false, Ordering::SeqCst) {
+            panic_as_asked();
+        }
+    }
+}
+
+enum Taken<M> {
+    Message(M),
+    Nothing,
+    Superseded,
+}
+
+impl<M: Send + 'static> std::fmt::Debug for ThreadContext<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ThreadContext")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where messages for a supervised thread are left. Cheap to clone; may be used from any thread. It outlives restarts.
+pub struct Sender<M: Send + 'static> {
+    child: Arc<Child>,
+    queue: Arc<Queue<Plain<M>>>,
+}
+
+impl<M: Send + 'static> Sender<M> {
+    pub(super) fn new(child: Arc<Child>, queue: Arc<Queue<Plain<M>>>) -> Self {
+        Self { child, queue }
+    }
+
+    /// As [`Address::try_tell`](super::Address::try_tell).
+    ///
+    /// # Errors
+    /// [`TellError`], with the message.
+    pub fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
+        match admit_now(&self.child, &*self.queue) {
+            Ok(slot) => {
+                self.queue.push(Accepted {
+                    slot,
+                    parcel: Plain(message),
+                });
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.of(message)),
+        }
+    }
+
+    /// As [`Address::tell`](super::Address::tell).
+    ///
+    /// # Errors
+    /// [`TellError`], with the message.
+    pub async fn tell(&self, message: M) -> Result<(), TellError<M>> {
+        match admit(&self.child, &*self.queue).await {
+            Ok(slot) => {
+                self.queue.push(Accepted {
+                    slot,
+                    parcel: Plain(message),
+                });
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.of(message)),
+        }
+    }
+
+    /// How the mailbox stands.
+    #[must_use]
+    pub fn mailbox(&self) -> MailboxGauge {
+        self.child.gate.gauge()
+    }
+
+    /// Whether the thread is up.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.child.is_running()
+    }
+
+    /// The child's name in the tree.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.child.name
+    }
+
+    /// Ready once the child has left the tree for good, with what became of it.
+    pub async fn ended(&self) -> Stopped {
+        self.child.settled().await
+    }
+}
+
+impl<M: Send + 'static> Clone for Sender<M> {
+    fn clone(&self) -> Self {
+        Self {
+            child: Arc::clone(&self.child),
+            queue: Arc::clone(&self.queue),
+        }
+    }
+}
+
+impl<M: Send + 'static> Sealed for Sender<M> {
+    fn watched(&self) -> Watched<'_> {
+        Watched(&self.child)
+    }
+}
+
+impl<M: Send + 'static> std::fmt::Debug for Sender<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Sender").field(&self.name()).finish()
+    }
+}

@@ -1,0 +1,243 @@
+//! The task of a supervisor: hears what becomes of its children, lets its plan decide, and does what it says.
+//!
+//! Guarantees: it never waits for a child, so that an order to stop reaches it whatever its children do; a child that hangs
+//! is found while the supervisor's own thread runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::ArbiterHandle;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+use super::cause::{Cause, CauseKind};
+use super::child::{EndGuard, Notice};
+use super::faults::panic_as_asked;
+use super::life::rises;
+use super::liveness::Rounds;
+use super::nest::Nest;
+use super::orders::Order;
+use super::panics::caught;
+use super::plan::{Act, End, Facts, Plan, Why};
+
+pub(super) struct Watchman {
+    nest: Arc<Nest>,
+    plan: Plan,
+    notices: UnboundedReceiver<Notice>,
+    rounds: Rounds,
+    /// Why the supervisor's life is over, from the plan's word to the end of the turn.
+    over: Option<Why>,
+    /// The last failure that the plan was told of, for whoever escalates it.
+    last_failure: Option<(String, Cause)>,
+    /// The cause that a life of the supervisor ends with, if it is an injected fault.
+    injected: Option<Cause>,
+    guard: EndGuard,
+}
+
+/// Starts the task of a supervisor.
+pub(super) fn launch(nest: Arc<Nest>, notices: UnboundedReceiver<Notice>, guard: EndGuard, arbiter: &ArbiterHandle) {
+    let watchman = Watchman {
+        plan: Plan::new(nest.strategy, nest.intensity, nest.auto_shutdown),
+        nest,
+        notices,
+        rounds: Rounds::default(),
+        over: None,
+        last_failure: None,
+        injected: None,
+        guard,
+    };
+    // A refusal drops the guard, which ends the supervisor.
+    arbiter.spawn_fn(move || {
+        actix::spawn(watchman.run());
+    });
+}
+
+impl Watchman {
+    async fn run(mut self) {
+        let child = Arc::clone(&self.guard.child);
+        while rises(&child).await {
+            child.begin_life();
+            child.came_up();
+            let began = Instant::now();
+            self.plan.begin(began);
+            let why = self.watch().await;
+            let cause = match why {
+                Why::Recycled => {
+                    child.orders.give(Order::Rise);
+                    continue;
+                }
+                Why::Stopped => break,
+                Why::LaidDown => Cause::ordered(),
+                Why::Finished => Cause::new(CauseKind::Finished, ""),
+                Why::Injected => self.injected.take().unwrap_or_else(Cause::ordered),
+                Why::Escalated(_) => self.escalation(),
+            };
+            if child.is_root() {
+                // There is nobody to restart it: all ends, and the application is told.
+                child.failed(&cause, None);
+                child.order_stop();
+                break;
+            }
+            child.went_down(cause, began.elapsed());
+        }
+        // Whatever it was that ended it: nothing beneath it stays.
+        self.plan.descend(Why::Stopped, Instant::now());
+        if self.act().is_none() {
+            self.watch().await;
+        }
+    }
+
+    /// One life of the supervisor, or its way down.
+    async fn watch(&mut self) -> Why {
+        loop {
+            if let Some(why) = self.act() {
+                return why;
+            }
+            let child = &self.guard.child;
+            let far = Instant::now() + Duration::from_secs(3_600);
+            let deadline = self.plan.deadline().unwrap_or(far);
+            let round = self.rounds.next().unwrap_or(far);
+            tokio::select! {
+                biased;
+                order = child.orders.next() => self.ordered(order),
+                // The task holds a sender itself, by the nest.
+                Some(notice) = self.notices.recv() => self.hear(notice),
+                () = sleep_until(deadline) => self.plan.tick(Instant::now()),
+                () = sleep_until(round) => self.look_round(),
+            }
+        }
+    }
+
+    fn ordered(&mut self, order: Order) {
+        let now = Instant::now();
+        match order {
+            Order::Stop => self.plan.descend(Why::Stopped, now),
+            Order::LieDown => self.plan.descend(Why::LaidDown, now),
+            Order::Kill => self.plan.hurry(now),
+            Order::Restart => self.plan.descend(Why::Recycled, now),
+            Order::Panic => {
+                self.injected = caught(panic_as_asked).err().map(Cause::from);
+                self.plan.descend(Why::Injected, now);
+            }
+            Order::Rise | Order::Unstick => {}
+        }
+    }
+
+    fn hear(&mut self, notice: Notice) {
+        let now = Instant::now();
+        match notice {
+            Notice::Added(child) => {
+                self.rounds.includes(&child, now);
+                self.plan.added(child.id, Facts::from(&child.spec), now);
+            }
+            Notice::Up(id) => self.plan.up(id, now),
+            Notice::Down(id, cause, lived) => self.down(id, &cause, lived, now),
+            Notice::Calm(id) => self.plan.calm(id),
+            Notice::Gone(id) => {
+                self.plan.gone(id, now);
+                if let Some(child) = self.nest.get(id) {
+                    self.noted_end(&child);
+                }
+                self.nest.forget(id);
+            }
+            Notice::Restart(id) => self.plan.restart(id, now),
+            Notice::Stop(id) => self.plan.stop(id, now),
+        }
+    }
+
+    fn down(&mut self, id: u64, cause: &Cause, lived: Duration, now: Instant) {
+        // Without a random number the wait is the shortest of its range; nothing else depends on it.
+        let random = getrandom::u32().unwrap_or(0);
+        let end = match cause.kind {
+            CauseKind::Ordered => End::Ordered,
+            CauseKind::Finished => End::Finished,
+            _ => End::Failed,
+        };
+        if let Some(child) = self.nest.get(id) {
+            self.last_failure = Some((child.name.clone(), cause.clone()));
+        }
+        self.plan.down(id, end, lived, random, now);
+        // Now, while it is known which failure the acts are about.
+        self.do_acts();
+    }
+
+    fn look_round(&mut self) {
+        let now = Instant::now();
+        let children = self.nest.list();
+        for child in self.rounds.look(&children, now) {
+            let lived = Duration::ZERO;
+            let cause = Cause::new(CauseKind::Stuck, super::life::STUCK);
+            child.went_down_unheard(&cause);
+            self.down(child.id, &cause, lived, now);
+        }
+    }
+
+    /// Does what the plan says; whether the supervisor's life is over.
+    fn act(&mut self) -> Option<Why> {
+        self.do_acts();
+        self.over.take()
+    }
+
+    fn do_acts(&mut self) {
+        for act in self.plan.acts() {
+            match act {
+                Act::Over(why) => self.over = Some(why),
+                Act::Raise(id) => self.order(id, Order::Rise),
+                Act::LieDown(id) => self.order(id, Order::LieDown),
+                Act::Recycle(id) => self.order(id, Order::Restart),
+                Act::Stop(id) => {
+                    if let Some(child) = self.nest.get(id) {
+                        child.order_stop();
+                    }
+                }
+                Act::Kill(id) => {
+                    if let Some(child) = self.nest.get(id) {
+                        child.order_kill();
+                    }
+                }
+                Act::Abandon(id) => {
+                    if let Some(child) = self.nest.get(id) {
+                        if child.orders.stop_given() {
+                            child.give_up();
+                            self.noted_end(&child);
+                        } else if let Some(relaunch) = child.relaunch.get() {
+                            relaunch(&child);
+                        }
+                    }
+                }
+                Act::Failed(id, verdict) => {
+                    if let (Some(child), Some((_, cause))) = (self.nest.get(id), &self.last_failure) {
+                        child.failed(cause, verdict);
+                    }
+                }
+                Act::Recovered(id) => {
+                    if let Some(child) = self.nest.get(id) {
+                        child.recovered();
+                    }
+                }
+                // Known to the plan only; what is shown is looked after when the end is told.
+                Act::Forget(_) => {}
+            }
+        }
+    }
+
+    fn order(&self, id: u64, order: Order) {
+        if let Some(child) = self.nest.get(id) {
+            child.orders.give(order);
+        }
+    }
+
+    /// Keeps what became of a child, while the tree stops.
+    fn noted_end(&self, child: &super::child::Child) {
+        child.around.note_end(child);
+    }
+
+    fn escalation(&self) -> Cause {
+        let text = match &self.last_failure {
+            Some((name, cause)) if cause.text.is_empty() => format!("{name} failed too often"),
+            Some((name, cause)) => format!("{name} failed too often, at last: {}", cause.text),
+            None => "a child failed too often".to_owned(),
+        };
+        Cause::new(CauseKind::Escalated, text)
+    }
+}
