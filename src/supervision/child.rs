@@ -257,7 +257,7 @@ impl Child {
         if let Some(queue) = &self.queue {
             queue.end_life();
         }
-        let is_stopped = self.orders.stop_given();
+        let is_stopped = self.is_final();
         self.tell_watchers(&cause, is_stopped || self.leaves_after(&cause));
         self.status().last_cause = Some(cause.clone());
         if is_stopped {
@@ -293,6 +293,8 @@ impl Child {
 
     /// Makes an end known; `verdict` says what follows, or nothing does because the child is not restarted.
     pub(super) fn failed(&self, cause: &Cause, verdict: Option<Verdict>) {
+        // Whatever was decided: nothing follows once the end is ordered.
+        let verdict = verdict.filter(|_| !self.is_final());
         let is_over = verdict.is_none() && cause.kind == CauseKind::Finished;
         let now = self.around.clock.now();
         let error = if cause.text.is_empty() {
@@ -453,6 +455,10 @@ impl Child {
     }
 
     pub(super) fn publish(&self, kind: EventKind, fill: impl FnOnce(&mut Event)) {
+        // The root comes and goes with the tree; only its failure is news.
+        if self.is_root() && matches!(kind, EventKind::Started | EventKind::Stopped) {
+            return;
+        }
         let mut event = Event {
             number: 0,
             at: self.around.clock.now(),

@@ -170,7 +170,9 @@ pub(super) async fn rises(child: &Child) -> bool {
         match child.orders.next().await {
             Order::Rise => return !child.is_final(),
             Order::Stop => return false,
-            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic | Order::Restart => {}
+            // It is for the supervisor to end the wait for a backoff.
+            Order::Restart => child.tell(Notice::Restart(child.id)),
+            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic => {}
         }
     }
 }

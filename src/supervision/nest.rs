@@ -1,6 +1,6 @@
 //! What a supervisor shares with those who start children under it or look at them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{Arbiter, ArbiterHandle, System};
@@ -26,8 +26,18 @@ pub(super) struct Nest {
     /// Where it runs, and children whose specs do not say.
     pub(super) arbiter: Option<ArbiterHandle>,
     pub(super) notices: UnboundedSender<Notice>,
-    /// In the order of start. A std mutex: held for a few instructions, and never across an await.
-    children: Mutex<BTreeMap<Id, Arc<Child>>>,
+    /// A std mutex: held for a few instructions, and never across an await.
+    brood: Mutex<Brood>,
+}
+
+#[derive(Default)]
+struct Brood {
+    /// In the order of start.
+    children: BTreeMap<Id, Arc<Child>>,
+    /// Children that were stopped and are shown until another takes their name.
+    stopped: HashMap<String, Id>,
+    /// Whether nothing more is started.
+    is_closed: bool,
 }
 
 /// Where a child is to run.
@@ -52,7 +62,7 @@ impl Nest {
             children_max,
             arbiter,
             notices,
-            children: Mutex::default(),
+            brood: Mutex::default(),
         }
     }
 
@@ -60,19 +70,15 @@ impl Nest {
         &self.child.around
     }
 
-    /// Makes a child, and the guard that ends it. One that may not start ends when the guard is dropped.
+    /// Makes a child, with the guard that ends it, and tells the supervisor's task of it. Without a guard it may not start.
     ///
     /// `queue` is called with the name that the child gets.
     pub(super) fn admit(
         &self,
-        mut spec: ChildSpec,
+        spec: ChildSpec,
         kind: NodeKind,
         queue: impl FnOnce(&str) -> Option<SharedQueue>,
     ) -> (Arc<Child>, Option<EndGuard>) {
-        if self.strategy == Strategy::Dynamic && spec.restart == Restart::Permanent {
-            // What was started on demand does not come back by itself when its supervisor does.
-            spec.phase = None;
-        }
         let child = self.around().enter(&spec.name.clone(), |id, name| {
             let queue = queue(&name);
             let around = Arc::clone(self.around());
@@ -88,20 +94,25 @@ impl Nest {
             child: Arc::clone(&child),
             task: child.present_task(),
         };
-        let mut children = self.children();
-        children.retain(|_, other| other.name != child.name);
-        if self.child.is_final() || children.len() >= self.children_max {
-            drop(children);
-            return (child, None);
+        {
+            let mut brood = self.brood();
+            if !brood.is_closed && !self.child.is_final() && brood.children.len() < self.children_max {
+                if let Some(other) = brood.stopped.remove(&child.name) {
+                    brood.children.remove(&other);
+                }
+                brood.children.insert(child.id, Arc::clone(&child));
+                // Under the lock, so that a supervisor that closes its brood has heard of all of it. It keeps a receiver.
+                drop(self.notices.send(Notice::Added(Arc::clone(&child))));
+                return (child, Some(guard));
+            }
         }
-        children.insert(child.id, Arc::clone(&child));
-        drop(children);
-        (child, Some(guard))
+        drop(guard);
+        (child, None)
     }
 
-    /// Tells the supervisor of a child whose task is there.
-    pub(super) fn added(&self, child: &Arc<Child>) {
-        drop(self.notices.send(Notice::Added(Arc::clone(child))));
+    /// Has nothing more be started.
+    pub(super) fn close(&self) {
+        self.brood().is_closed = true;
     }
 
     /// The place that a spec asks for.
@@ -122,31 +133,30 @@ impl Nest {
     }
 
     pub(super) fn get(&self, id: Id) -> Option<Arc<Child>> {
-        self.children().get(&id).cloned()
+        self.brood().children.get(&id).cloned()
     }
 
     /// The child has ended. One that would have been restarted is shown as stopped until another takes its name.
-    pub(super) fn forget(&self, id: Id) {
-        let mut children = self.children();
-        if children
-            .get(&id)
-            .is_some_and(|child| child.spec.restart != Restart::Permanent || self.strategy == Strategy::Dynamic)
-        {
-            children.remove(&id);
+    pub(super) fn forget(&self, child: &Child) {
+        let mut brood = self.brood();
+        if child.spec.restart == Restart::Permanent && self.strategy != Strategy::Dynamic {
+            brood.stopped.insert(child.name.clone(), child.id);
+        } else {
+            brood.children.remove(&child.id);
         }
     }
 
     /// The children, in the order of start.
     pub(super) fn list(&self) -> Vec<Arc<Child>> {
-        self.children().values().cloned().collect()
+        self.brood().children.values().cloned().collect()
     }
 
     pub(super) fn count(&self) -> usize {
-        self.children().len()
+        self.brood().children.len()
     }
 
-    fn children(&self) -> MutexGuard<'_, BTreeMap<Id, Arc<Child>>> {
-        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    fn brood(&self) -> MutexGuard<'_, Brood> {
+        self.brood.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -54,7 +54,6 @@ impl Supervisor {
         let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None)));
         let address = Address::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
-            child.end();
             return address;
         };
         let Some(place) = place else {
@@ -92,7 +91,6 @@ impl Supervisor {
             drop(child.relaunch.set(Box::new(relaunch)));
         }
         launch(guard, place);
-        self.nest.added(&child);
         address
     }
 
@@ -119,7 +117,6 @@ impl Supervisor {
             nest: Arc::clone(&nest),
         };
         let Some(guard) = guard else {
-            child.end();
             return supervisor;
         };
         let Some(place) = place else {
@@ -127,7 +124,6 @@ impl Supervisor {
             return supervisor;
         };
         watchman::launch(nest, receiver, guard, &place.arbiter);
-        self.nest.added(&child);
         supervisor
     }
 

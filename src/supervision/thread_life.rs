@@ -51,7 +51,6 @@ impl Supervisor {
         let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None)));
         let sender = Sender::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
-            child.end();
             return sender;
         };
         let Some(place) = place else {
@@ -83,7 +82,6 @@ impl Supervisor {
         // Set once: the child was made above.
         drop(child.relaunch.set(Box::new(relaunch)));
         launch(guard);
-        nest.added(&child);
         sender
     }
 }

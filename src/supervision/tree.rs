@@ -172,7 +172,7 @@ impl Tree {
             return Err(NoSuchChild { name: name.to_owned() });
         }
         child.orders.suspend(false);
-        if child.is_root() {
+        if child.is_root() || child.is_up() {
             child.orders.give(Order::Restart);
         } else {
             child.tell(Notice::Restart(child.id));

@@ -81,6 +81,10 @@ impl Watchman {
             child.went_down(cause, began.elapsed());
         }
         // Whatever it was that ended it: nothing beneath it stays.
+        self.nest.close();
+        while let Ok(notice) = self.notices.try_recv() {
+            self.hear(notice);
+        }
         self.plan.descend(Why::Stopped, Instant::now());
         if self.act().is_none() {
             self.watch().await;
@@ -137,8 +141,8 @@ impl Watchman {
                 self.plan.gone(id, now);
                 if let Some(child) = self.nest.get(id) {
                     self.noted_end(&child);
+                    self.nest.forget(&child);
                 }
-                self.nest.forget(id);
             }
             Notice::Restart(id) => self.plan.restart(id, now),
             Notice::Stop(id) => self.plan.stop(id, now),

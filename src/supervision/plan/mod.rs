@@ -244,7 +244,9 @@ impl Plan {
                 Timer::Child(id) => {
                     self.set_deadline(id, None);
                     match self.posts.get(&id).map(|post| post.stage) {
-                        Some(Stage::Waiting) => self.raise(id, now),
+                        Some(Stage::Waiting) if matches!(self.mode, Mode::Running) => self.raise(id, now),
+                        // Its turn on the way down has not come yet.
+                        Some(Stage::Waiting) => self.set_stage(id, Stage::Down),
                         Some(Stage::Falling { .. }) => self.out_of_time(id, now),
                         _ => {}
                     }
@@ -255,6 +257,17 @@ impl Plan {
 
     fn unexpected(&mut self, id: Id, end: End, lived: Duration, random: u32, now: Instant) {
         let Some(post) = self.posts.get_mut(&id) else { return };
+        if let Mode::Falling(descent) = &self.mode {
+            // Nobody is restarted on the way down: it is only the sooner at its end.
+            let leaves = descent.ends(post.facts.restart);
+            self.acts.push(Act::Failed(id, None));
+            if leaves {
+                self.fall(id, true, now);
+            } else {
+                self.set_stage(id, Stage::Down);
+            }
+            return;
+        }
         let again = match post.facts.restart {
             Restart::Permanent => true,
             Restart::Transient => end == End::Failed,

@@ -120,7 +120,7 @@ fn the_account_holds_when_many_threads_send_while_the_child_fails_and_stops() {
         };
         let spec = ChildSpec::new("scribe").mailbox(8).policy(policy).on(arbiter.handle());
         let scribe = tree.start(spec, world.factory());
-        let (first_done, one_is_done) = std::sync::mpsc::channel();
+        let (first_done, mut one_is_done) = tokio::sync::mpsc::unbounded_channel();
         let senders: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (scribe, first_done) = (scribe.clone(), first_done.clone());
@@ -152,7 +152,7 @@ fn the_account_holds_when_many_threads_send_while_the_child_fails_and_stops() {
             })
             .collect();
         // The stop comes in the middle of it, by count and not by time.
-        one_is_done.recv().unwrap();
+        one_is_done.recv().await.unwrap();
         assert_eq!(tree.stop().await[0].how, StopKind::Clean);
 
         let accepted: Vec<Vec<String>> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
