@@ -18,7 +18,7 @@ use super::http::Problem;
 use super::queues::COUNTED_MAX;
 use crate::domain::job::Queue;
 use crate::store::{Count, Store, StoreError, jobs, queues};
-use crate::supervision::{NodeSnapshot, NodeState, Tree};
+use crate::supervision::{NodeSnapshot, NodeState};
 
 /// How long the writer may take to answer: longer than a slow disk's commit, shorter than a prober's patience.
 const PING_MAX: Duration = Duration::from_secs(2);

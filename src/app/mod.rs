@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{CredentialCache, Downloads, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::{ControlSocket, Controls};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::Registry;
@@ -34,6 +35,7 @@ use crate::private;
 use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
+use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::{Lease, Wakes};
 
@@ -106,16 +108,23 @@ pub enum Ended {
     BySecondSignal(i32),
 }
 
+/// What is decided for one run on its command line, and by no setting: a forgotten line in a file must not do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Whether operators may make actors panic.
+    pub fault_injection: bool,
+}
+
 /// Runs the service until it is told to stop. Needs an actix system.
 ///
 /// When the root of its supervision tree fails, it goes through the same phases as when it is told to stop.
 ///
 /// # Errors
 /// [`AppError`] when it cannot start, its HTTP server ends by itself, or its supervision tree failed.
-pub async fn serve(config: Config) -> Result<Ended, AppError> {
+pub async fn serve(config: Config, options: RunOptions) -> Result<Ended, AppError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
-    let running = start(config).await?;
+    let running = start(config, options).await?;
     // A task of its own, since it must also be driven while it is being stopped.
     let mut server = actix_web::rt::spawn(running.server);
     service_manager::tell(Progress::Ready);
@@ -155,7 +164,7 @@ struct Running {
     parts: shutdown::Parts,
 }
 
-async fn start(config: Config) -> Result<Running, AppError> {
+async fn start(config: Config, options: RunOptions) -> Result<Running, AppError> {
     let config = Arc::new(config);
     let clock = Clock::System;
     let data_dir = config.data_dir.clone();
@@ -168,7 +177,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let (listener, address) = http::bind(&config)?;
     let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
     let wakes = Wakes::new();
-    let planted = tree::plant(&clock);
+    let planted = tree::plant(&clock, options.fault_injection);
     let store = open_store(&config, &wakes, &planted.tree)?;
     let node = NodeId::generate();
     // From before it is entered, so that it never lasts longer here than in the database.
@@ -210,6 +219,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
     };
     let tree = &planted.tree;
     let grown = tree::grow(tree, &config, &store, &registry, node, &clock, &wakes, &shared);
+    let controls = Controls::new(tree.clone());
+    let control = serve_control(&config, &controls);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -226,6 +237,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         registry,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: tree.clone(),
+        controls,
         workers: grown.workers.clone(),
         throttle,
         paused: shared.paused.clone(),
@@ -243,6 +255,12 @@ async fn start(config: Config) -> Result<Running, AppError> {
         version = env!("CARGO_PKG_VERSION"),
         "legwork serves at http://{address}"
     );
+    if options.fault_injection {
+        tracing::warn!(
+            event = event::FAULT_INJECTION,
+            "operators may make actors panic, since the service was started with --fault-injection"
+        );
+    }
     recovery::say_what_is_missing(&store, &grown.registry).await;
     let parts = shutdown::Parts {
         config,
@@ -252,9 +270,29 @@ async fn start(config: Config) -> Result<Running, AppError> {
         shutdown,
         planted,
         grown,
+        control,
         _lock: lock,
     };
     Ok(Running { server, parts })
+}
+
+/// The control socket, served. Without it the service is as good, but for the command line.
+fn serve_control(config: &Config, controls: &Controls) -> Option<ControlSocket> {
+    match ControlSocket::bind(&config.data_dir) {
+        Ok(socket) => {
+            socket.serve(controls.clone(), config.shutdown.actors);
+            Some(socket)
+        }
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(
+                event = event::CONTROL_UNBOUND,
+                error,
+                "there is no control socket; `legwork supervision` cannot reach this service"
+            );
+            None
+        }
+    }
 }
 
 fn report_limits(config: &Config) -> ReportLimits {

@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
-use super::tree::{Grown, JOBS, Planted};
+use super::tree::{CONTROL, Grown, JOBS, Planted};
 use crate::api::ShutdownFlag;
 use crate::config::Config;
+use crate::control::{Connections, ControlSocket};
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
 use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
@@ -45,6 +46,8 @@ pub(super) struct Parts {
     pub(super) shutdown: ShutdownFlag,
     pub(super) planted: Planted,
     pub(super) grown: Grown,
+    /// Its file is removed when this is dropped.
+    pub(super) control: Option<ControlSocket>,
     /// Held until all else is down.
     pub(super) _lock: ServeLock,
 }
@@ -53,9 +56,16 @@ pub(super) struct Parts {
 pub(super) async fn run(parts: Parts) {
     // Streams and readiness see the flag; the server stops accepting at once and waits for what is under way.
     parts.shutdown.raise();
-    let Parts { store, http, node, .. } = parts;
+    let Parts {
+        store,
+        http,
+        node,
+        control,
+        planted,
+        ..
+    } = parts;
+    let connections = control.as_ref().map(ControlSocket::connections);
     let Grown { lanes, .. } = parts.grown;
-    let planted = parts.planted;
     let tree = planted.tree.clone();
     let limits = &parts.config.shutdown;
     let leaving = store.clone();
@@ -91,7 +101,7 @@ pub(super) async fn run(parts: Parts) {
         .phase(
             Phase::new("actors")
                 .within(limits.actors.saturating_add(MARGIN))
-                .task("tree", move || stop_actors(tree)),
+                .task("tree", move || stop_actors(tree, connections)),
         )
         // What waited in the mailbox of a worker that was down was thrown away with it, and gives itself back.
         .phase(all_idle(Phase::new("given_back").within(WRITE_ENDS)))
@@ -129,10 +139,18 @@ async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {
     Err(error)
 }
 
-/// Stops them, and tells how each of them ended.
-async fn stop_actors(tree: Tree) -> TaskOutput {
-    // A tree that failed has stopped them already.
-    let stopped = tree.stop_branch(JOBS).await.unwrap_or_default();
+/// Stops all actors, and tells how each of them ended.
+async fn stop_actors(tree: Tree, connections: Option<Connections>) -> TaskOutput {
+    let mut stopped = Vec::new();
+    // The control socket last, so that whoever follows events over it hears of the others' ends.
+    for name in [JOBS, CONTROL] {
+        // One that is not there was not started, or has ended with the whole tree.
+        stopped.extend(tree.stop_branch(name).await.unwrap_or_default());
+    }
+    // Until they were told of the end.
+    if let Some(connections) = connections {
+        connections.closed().await;
+    }
     stopped.into_iter().map(report_of).collect()
 }
 

@@ -3,25 +3,27 @@
 //! ```text
 //! root              supervisor, arbiter "supervision"
 //! ├── writer        thread: writes the database; escalates
-//! └── jobs          supervisor
-//!     ├── keeper      lease, clearing away      an arbiter of its own
-//!     ├── workers   supervisor
-//!     │   ├── mailer    queue mail              an arbiter of its own
-//!     │   ├── prober    queue probes            an arbiter of its own
-//!     │   └── reporter  queue reports           an arbiter of its own
-//!     └── dispatcher  claims for all            an arbiter of its own
+//! ├── jobs          supervisor
+//! │   ├── keeper      lease, clearing away      an arbiter of its own
+//! │   ├── workers   supervisor
+//! │   │   ├── mailer    queue mail              an arbiter of its own
+//! │   │   ├── prober    queue probes            an arbiter of its own
+//! │   │   └── reporter  queue reports           an arbiter of its own
+//! │   └── dispatcher  claims for all            an arbiter of its own
+//! └── control       the control socket          the main thread, if the socket can be had
 //! ```
 //!
-//! **Started** left to right. **Stopped** in two steps (see `shutdown`): `jobs`, all of it at once, since by then nothing is
-//! claimed and the lease is released, so that nobody waits for another; and at last the root, for the writer, who writes what
-//! the others left.
+//! **Started** from the top down. **Stopped** in steps (see `shutdown`): `jobs`, all of it at once, since by then nothing is
+//! claimed and the lease is released, so that nobody waits for another; `control`; and at last the root, for the writer, who
+//! writes what the others left.
 //!
 //! **One for one**, each of the three: a strategy that ends neighbours is for those who keep something of another's life.
 //! Here nobody does. The dispatcher holds addresses, and callers of the writer its mailbox, which outlive restarts; attempts
 //! run as tasks beside their worker; the lease is kept beside the keeper.
 //!
 //! **Threads.** Each actor has an arbiter of its own, so that one that blocks holds up no other, is found, and is replaced
-//! while it blocks. The supervisors share one that runs nothing else, so that no actor can block them.
+//! while it blocks. The supervisors share one that runs nothing else, so that no actor can block them. The control socket has
+//! none of theirs, so that operators can look at whichever of them is stuck.
 //!
 //! **Escalation.** The writer alone escalates: without it every request fails and no job can end, so that a process which
 //! cannot keep its writer is better started anew by whatever started it. A worker is one queue, which it degrades. The
@@ -50,6 +52,9 @@ use crate::workers::{
 
 /// All that performs jobs; stopped before the writer.
 pub(super) const JOBS: &str = "jobs";
+
+/// The control socket's actor.
+pub(super) const CONTROL: &str = "control";
 
 /// Neighbours that are stopped together.
 const TOGETHER: &str = "actors";
@@ -83,10 +88,13 @@ pub(super) struct Shared {
     pub(super) reports: ReportFolder,
 }
 
-/// Makes the tree.
-pub(super) fn plant(clock: &Clock) -> Planted {
+/// Makes the tree; operators may make its actors panic if `fault_injection` says so.
+pub(super) fn plant(clock: &Clock, fault_injection: bool) -> Planted {
     let arbiter = Arbiter::new();
-    let tree = Tree::with(SupervisorSpec::new("root"), Some(arbiter.handle()), clock.clone());
+    let mut tree = Tree::with(SupervisorSpec::new("root"), Some(arbiter.handle()), clock.clone());
+    if fault_injection {
+        tree = tree.with_fault_injection();
+    }
     Planted { tree, arbiter }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Child {
     pub(super) nest: OnceLock<Weak<Nest>>,
     pub(super) relaunch: OnceLock<Relaunch>,
     pub(super) status: Mutex<Status>,
-    pub(super) watchers: Mutex<Vec<Watcher>>,
+    pub(super) watchers: Mutex<Vec<Box<dyn Watcher>>>,
     /// The number of the present life; they only grow.
     life: AtomicU64,
     /// The number of the present task; another takes over when one hangs.
@@ -147,7 +147,8 @@ impl Child {
 
     /// Whether messages are refused because the child is down, by its spec.
     pub(super) fn refuses_while_down(&self) -> bool {
-        self.spec.when_down == super::spec::WhenDown::Refuse && self.status().state != NodeState::Running
+        self.spec.when_down == super::spec::WhenDown::Refuse
+            && matches!(self.status().state, NodeState::BackingOff | NodeState::Degraded)
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -141,19 +141,21 @@ impl Child {
         self.tell(Notice::Gone(self.id));
     }
 
-    pub(super) fn watch(&self, watcher: Watcher) {
+    pub(super) fn watch(&self, watcher: Box<dyn Watcher>) {
         let late = {
             let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
             if self.status().told_for_good {
                 true
             } else {
+                // Those that have gone leave with the next end, or with the next that comes: they cannot heap up.
+                watchers.retain(|watcher| watcher.is_there());
                 watchers.push(watcher);
                 return;
             }
         };
         if late {
             let cause = self.status().last_cause.clone().unwrap_or_else(Cause::ordered);
-            watcher(&self.down(cause, true));
+            watcher.tell(&self.down(cause, true));
         }
     }
 
@@ -166,7 +168,10 @@ impl Child {
             return;
         }
         let down = self.down(cause.clone(), for_good);
-        watchers.retain(|watcher| watcher(&down) && !for_good);
+        watchers.retain(|watcher| {
+            watcher.tell(&down);
+            !for_good && watcher.is_there()
+        });
     }
 
     fn down(&self, cause: Cause, for_good: bool) -> Down {

@@ -133,7 +133,7 @@ impl Watchman {
         match notice {
             Notice::Added(child) => {
                 self.rounds.includes(&child, now);
-                self.plan.added(child.id, Facts::from(&child.spec), now);
+                self.plan.added(child.id, Facts::from(&*child), now);
             }
             Notice::Up(id) => self.plan.up(id, now),
             Notice::Down(id, cause, lived) => self.down(id, &cause, lived, now),

@@ -145,7 +145,7 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
     let (status, tree) = service.get(&operator, "/v1/supervision").await;
     assert_eq!(status, 200, "{tree}");
     let root = &tree["root"];
-    assert_eq!(names(root), ["writer", "jobs"], "{tree}");
+    assert_eq!(names(root), ["writer", "jobs", "control"], "{tree}");
     assert_eq!(
         names(&root["children"][1]),
         ["keeper", "workers", "dispatcher"],
@@ -194,7 +194,7 @@ async fn a_panicking_actor_in_the_middle_of_a_thousand_jobs_loses_none() {
 }
 
 /// The names of a node's children.
-fn names(node: &serde_json::Value) -> Vec<&str> {
+fn names(node: &Value) -> Vec<&str> {
     let children = node["children"].as_array().unwrap().iter();
     children.map(|child| child["name"].as_str().unwrap()).collect()
 }

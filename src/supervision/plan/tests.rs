@@ -19,6 +19,7 @@ fn facts(restart: Restart) -> Facts {
             beyond: Beyond::Escalate,
             ..RestartPolicy::default()
         },
+        grace: CUT_OFF_GRACE,
     }
 }
 
