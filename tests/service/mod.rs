@@ -2,6 +2,7 @@
 
 mod command_line;
 mod crash;
+mod faults;
 mod first_steps;
 mod help;
 mod log;

@@ -12,7 +12,7 @@ use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
 use crate::store::testing::{KIND, NOW, TestStore, enter_workspace, job, request};
 use crate::store::{Abort, NewJob, Store, StoreError, Tx};
-use crate::supervision::{NodeKind, NodeState};
+use crate::supervision::{NodeKind, NodeSnapshot, NodeState};
 
 /// Far more than a write takes, far less than a person waits.
 const SOON: Duration = Duration::from_secs(10);
@@ -279,26 +279,37 @@ async fn closing_finishes_what_was_handed_over_and_refuses_what_comes_later() {
     assert!(matches!(store.ping(SOON).await, Err(StoreError::Closed)));
 }
 
+/// Looks until the writer's node is as `wanted`.
+async fn writer_when(store: &TestStore, wanted: impl Fn(&NodeSnapshot) -> bool) -> NodeSnapshot {
+    let reached = async {
+        loop {
+            let node = store.tree().inspect("writer").unwrap();
+            if wanted(&node) {
+                return node;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, reached)
+        .await
+        .expect("the writer is not as it should be")
+}
+
 #[tokio::test]
 async fn a_writer_that_fails_is_started_anew_with_a_connection_of_its_own_and_what_waited_is_done() {
     let store = TestStore::new();
     tell_connection(&store, "CREATE TEMP TABLE mark (x)").await;
     let held = store.hold_writer().await;
+    writer_when(&store, |writer| writer.state == NodeState::Running).await;
     store.tree().inject_panic("writer").unwrap();
     let writes = (0..1_000).map(|_| enqueue(&store, vec![job()])).collect();
     for answer in held.release_with(writes).await {
         answer.unwrap();
     }
-    let restarted = async {
-        while store.tree().inspect("writer").unwrap().restarts == 0 {
-            store.ping(SOON).await.unwrap();
-        }
-    };
-    tokio::time::timeout(SOON, restarted).await.expect("it did not fail");
+    let node = writer_when(&store, |writer| writer.restarts == 1).await;
     assert_eq!(store.states(), ["available 1000"]);
     let marked = store.write(|tx| Ok::<_, Abort<()>>(tx.connection().batch_execute("SELECT * FROM mark")?));
     assert!(matches!(marked.await, Err(Abort::Store(StoreError::Statement(_)))));
-    let node = store.tree().inspect("writer").unwrap();
     assert!(node.last_failure.is_some() && node.kind == NodeKind::Thread, "{node:?}");
     assert!(node.mailbox.unwrap().handled > 1_000);
 }
@@ -330,19 +341,13 @@ async fn an_answer_that_cannot_even_be_thrown_away_harms_neither_the_writer_nor_
 async fn a_writer_that_is_told_to_start_anew_under_load_does_and_loses_nothing() {
     let store = TestStore::new();
     let held = store.hold_writer().await;
+    writer_when(&store, |writer| writer.state == NodeState::Running).await;
     store.tree().restart("writer").unwrap();
     let writes = (0..5_000).map(|_| enqueue(&store, vec![job()])).collect();
     for answer in held.release_with(writes).await {
         answer.unwrap();
     }
-    let restarted = async {
-        while store.tree().inspect("writer").unwrap().restarts == 0 {
-            store.ping(SOON).await.unwrap();
-        }
-    };
-    tokio::time::timeout(SOON, restarted)
-        .await
-        .expect("it was not restarted");
+    writer_when(&store, |writer| writer.restarts == 1).await;
     assert_eq!(store.states(), ["available 5000"]);
 }
 
