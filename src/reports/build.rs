@@ -2,6 +2,9 @@
 //!
 //! Guarantees: all file work is done on a blocking thread, which takes pages from a channel that holds one; a build that is
 //! given up, or dropped, leaves no file; one that exceeds its bounds ends with an error that says which.
+//!
+//! The thread is one of tokio's, and no child of the supervision tree: it lives as long as one build, and a panic in it is an
+//! error of that build, after which a supervisor would have nothing to start anew.
 
 use std::io::{self, Write};
 

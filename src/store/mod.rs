@@ -2,9 +2,10 @@
 //!
 //! Guarantees:
 //! - **Answered means committed.** A write is answered only after its transaction is on disk (`synchronous=FULL`).
-//! - **Writers share commits.** One thread writes, a child of the supervision tree. Whatever waits when it is free goes into one transaction: frequent
-//!   writes (enqueue, claim, finish, progress) as data that is fused into multi-row statements, rare ones as closures,
-//!   each in a savepoint of its own. If the shared transaction is lost as a whole, each member is run again alone.
+//! - **Writers share commits.** One thread writes, a child of the supervision tree. Whatever waits when it is free goes into
+//!   one transaction: frequent writes (enqueue, claim, finish, progress) as data that is fused into multi-row statements, rare
+//!   ones as closures, each in a savepoint of its own. If the shared transaction is lost as a whole, each member is run again
+//!   alone.
 //! - **A job and its cause commit together.** A job is inserted by [`Tx::enqueue`] inside its caller's transaction, or as
 //!   a transaction of its own by [`Store::enqueue`]; there is no third way.
 //! - **Every write about an attempt shows its fence.** Zero rows changed means that the attempt is no longer ours.

@@ -274,25 +274,28 @@ fn a_task_beside_an_actor_on_its_own_arbiter_outlives_it_and_the_thread_ends_wit
     // In real time: what is waited for happens on another thread.
     const SOON: Duration = Duration::from_secs(20);
     actix::System::new().block_on(async {
-        let (tree, world) = (tree(), World::default());
+        let (tree, world) = (Tree::new("root", Clock::System), World::default());
+        let (begin, begun) = tokio::sync::oneshot::channel();
         let (go, gone) = tokio::sync::oneshot::channel::<()>();
-        let (done, is_done) = tokio::sync::oneshot::channel();
         let (ends, ended) = std::sync::mpsc::channel();
-        let work = Mutex::new(Some((gone, done, Ends(ends))));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let once = Mutex::new(Some((begin, gone, done, Ends(ends))));
         tree.start(ChildSpec::new("scribe").own_arbiter(), move || {
-            if let Some((gone, done, ends)) = work.lock().unwrap().take() {
+            if let Some((begin, gone, done, ends)) = once.lock().unwrap().take() {
                 ENDS.with(|kept| *kept.borrow_mut() = Some(ends));
                 tokio::spawn(async move {
+                    begin.send(()).unwrap();
                     gone.await.unwrap();
                     done.send(()).unwrap();
                 });
             }
             world.factory()()
         });
+        timeout(SOON, begun).await.unwrap().unwrap();
         tree.stop().await;
         assert!(ended.try_recv().is_err(), "the thread ended with its actor");
         go.send(()).unwrap();
-        timeout(SOON, is_done).await.unwrap().unwrap();
+        is_done.recv_timeout(SOON).unwrap();
         ended.recv_timeout(SOON).unwrap();
     });
 }
