@@ -195,6 +195,7 @@ impl Child {
     pub(super) fn leave_task_behind(&self) -> u64 {
         self.begin_life();
         self.abandoned.fetch_add(1, Ordering::SeqCst);
+        self.around.left_behind.fetch_add(1, Ordering::SeqCst);
         self.task.fetch_add(1, Ordering::SeqCst) + 1
     }
 

@@ -108,6 +108,8 @@ mod thread;
 mod thread_life;
 mod tree;
 mod undelivered;
+#[cfg(feature = "testing")]
+mod universe;
 mod vessel;
 mod watch;
 mod watchman;
@@ -132,6 +134,8 @@ pub use thread::{Sender, ThreadContext};
 pub use thread_life::ThreadError;
 pub use tree::{NoSuchChild, OrderError, Tree};
 pub use undelivered::{Undeliverable, Undelivered};
+#[cfg(feature = "testing")]
+pub use universe::{EventProbe, Probe, Universe};
 pub use watch::{Down, Watchable};
 
 /// Makes an actor whose context is [`Context`] one that a [`Tree`] can start: `supervised!(Mailer);`.
