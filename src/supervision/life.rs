@@ -75,7 +75,7 @@ impl<A: Supervised> Life<A> {
     /// One life, from the factory to the end.
     async fn live(&mut self) -> Then {
         let child = &self.guard.child;
-        if let Some(delay) = child.faults.start_delay()
+        if let Some(delay) = child.starts_late()
             && let Some(order) = ordered_within(&self.guard, delay).await
         {
             return match order {

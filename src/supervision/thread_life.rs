@@ -121,7 +121,7 @@ impl<M: Send + 'static> ThreadLife<M> {
     /// One life of the thread: why it ended, and whether another is to begin at once.
     async fn live(&self) -> (Cause, bool) {
         let child = &self.guard.child;
-        if let Some(delay) = child.faults.start_delay()
+        if let Some(delay) = child.starts_late()
             && ordered_within(&self.guard, delay).await.is_some()
         {
             return (Cause::ordered(), false);

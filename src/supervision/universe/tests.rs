@@ -76,8 +76,13 @@ async fn time_passes_only_by_waiting_and_the_clock_goes_with_it() {
     probe.none().await;
     universe.advance(Duration::from_secs(2)).await;
     assert_eq!(probe.next().await, Number(0));
-    assert_eq!(begun.elapsed(), Duration::from_secs(61));
-    assert_eq!(universe.clock().now(), Universe::START.plus(Duration::from_secs(61)));
+    // To the grain of the timers.
+    let passed = begun.elapsed();
+    assert!(
+        passed >= Duration::from_secs(61) && passed < Duration::from_millis(61_010),
+        "{passed:?}"
+    );
+    assert_eq!(universe.clock().now(), Universe::START.plus(passed));
     assert_eq!(universe.tree().recent()[0].at, Universe::START);
     probe.none_within(Duration::from_secs(3_600)).await;
     assert_eq!(universe.finish().await[0].how, StopKind::Clean);
@@ -110,7 +115,7 @@ async fn no_timer_fires_while_a_thread_works_for_50_ms_of_real_time() {
             Ok(())
         });
     universe.advance(Duration::from_millis(10)).await;
-    assert!(ticks.load(Ordering::SeqCst) >= 9, "the ticker ticks");
+    assert!(ticks.load(Ordering::SeqCst) >= 4, "the ticker ticks");
     worker.tell(()).await.unwrap();
     universe.settle().await;
     assert_eq!(done.load(Ordering::SeqCst), 0, "it did not while the thread worked");
@@ -247,17 +252,22 @@ async fn a_thread_that_does_not_end_fails_the_test() {
     let universe = Universe::new();
     let goes_on = Arc::new(AtomicBool::new(true));
     let on = Arc::clone(&goes_on);
+    let (begun, begins) = std::sync::mpsc::channel();
     let spec = ChildSpec::new("mule").shutdown(Duration::from_millis(10));
-    universe
-        .tree()
-        .root()
-        .start_thread(spec, move |_: &mut ThreadContext<()>| {
+    let mule = universe.tree().root().start_thread(spec, move |ctx| {
+        while let Some(()) = ctx.receive() {
+            begun.send(())?;
             while on.load(Ordering::SeqCst) {
                 std::thread::park_timeout(Duration::from_millis(1));
             }
-            Ok(())
-        });
+        }
+        Ok(())
+    });
+    universe.settle().await;
+    // Or the test would take the 10 s for which a thread may hold the time.
     universe.tree().around().stillness.of_nobody();
+    mule.tell(()).await.unwrap();
+    begins.recv().unwrap();
     let text = failure(universe.finish()).await;
     goes_on.store(false, Ordering::SeqCst);
     assert!(
