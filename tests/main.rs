@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed; clippy's switches for tests only know functions marked #[test]"
 )]
 
+mod examples;
 mod jobs;
 mod mail;
 mod packaging;

@@ -31,6 +31,7 @@ fn sources() -> std::io::Result<Vec<Source>> {
     let mut all = files(root(), "src", &[".rs"])?;
     all.extend(files(root(), "tests", &[".rs"])?);
     all.extend(files(root(), "benches", &[".rs"])?);
+    all.extend(files(root(), "examples", &[".rs"])?);
     Ok(all)
 }
 

@@ -21,6 +21,9 @@ pub enum Clock {
     System,
     /// A clock that stands still until [`Clock::advance`] moves it; clones share it.
     Manual(Arc<AtomicI64>),
+    /// A clock that goes with the time of tokio's timers, which a test pauses: the second moment is the first of the timers.
+    #[cfg(feature = "testing")]
+    Timers(Timestamp, tokio::time::Instant),
 }
 
 impl Clock {
@@ -30,16 +33,27 @@ impl Clock {
         Self::Manual(Arc::new(AtomicI64::new(now.as_micros())))
     }
 
+    /// A clock that stands at `now` and goes with tokio's timers from there, so that an hour of paused time is an hour of it.
+    ///
+    /// On a thread that is not within the runtime whose time is paused, it shows the machine's time since then instead.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn timers(now: Timestamp) -> Self {
+        Self::Timers(now, tokio::time::Instant::now())
+    }
+
     /// The present time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::from_system_clock(),
             Self::Manual(micros) => Timestamp::from_micros(micros.load(Ordering::SeqCst)),
+            #[cfg(feature = "testing")]
+            Self::Timers(start, since) => start.plus(since.elapsed()),
         }
     }
 
-    /// Moves a manual clock forward; the machine's clock cannot be moved and stays as it is.
+    /// Moves a manual clock forward; others cannot be moved and stay as they are.
     pub fn advance(&self, by: std::time::Duration) {
         if let Self::Manual(micros) = self {
             micros.fetch_add(timestamp::micros_of(by), Ordering::SeqCst);
@@ -59,5 +73,16 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         other.advance(Duration::from_millis(2));
         assert_eq!(clock.now().as_micros(), 3_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_of_the_timers_goes_exactly_as_far_as_they_do() {
+        let (clock, begun) = (
+            Clock::timers(Timestamp::from_micros(1_000)),
+            tokio::time::Instant::now(),
+        );
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(clock.now(), Timestamp::from_micros(1_000).plus(begun.elapsed()));
+        assert!(clock.now().as_micros() >= 3_600_001_000);
     }
 }

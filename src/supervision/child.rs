@@ -187,6 +187,17 @@ impl Child {
         life
     }
 
+    /// How late the next life is to begin, for tests; the child is not up until then.
+    pub(super) fn starts_late(&self) -> Option<Duration> {
+        let delay = self.faults.start_delay()?;
+        let mut status = self.status();
+        if status.state == NodeState::Running {
+            status.state = NodeState::Starting;
+        }
+        drop(status);
+        Some(delay)
+    }
+
     pub(super) fn present_task(&self) -> u64 {
         self.task.load(Ordering::SeqCst)
     }
@@ -195,6 +206,7 @@ impl Child {
     pub(super) fn leave_task_behind(&self) -> u64 {
         self.begin_life();
         self.abandoned.fetch_add(1, Ordering::SeqCst);
+        self.around.left_behind.fetch_add(1, Ordering::SeqCst);
         self.task.fetch_add(1, Ordering::SeqCst) + 1
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::cause::{Cause, CauseKind};
 use super::child::{Child, Notice};
 use super::event::EventKind;
+use super::orders::Order;
 use super::policy::Verdict;
 use super::snapshot::{Failure, NodeState};
 use super::spec::Restart;
@@ -196,12 +197,18 @@ impl EndGuard {
     pub(super) fn is_superseded(&self) -> bool {
         self.child.present_task() != self.task
     }
+
+    /// The next order to the child; waits for one, and for ever if another task has taken over.
+    pub(super) async fn order(&self) -> Order {
+        self.child.orders.next(|| !self.is_superseded()).await
+    }
 }
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
         if self.is_superseded() {
             self.child.abandoned.fetch_sub(1, Ordering::SeqCst);
+            self.child.around.left_behind.fetch_sub(1, Ordering::SeqCst);
         } else {
             self.child.end();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The text of a panic that was asked for.
 pub(super) const INJECTED: &str = "a panic was asked for";
 
-/// A fault that a test wants of a child: see [`Universe::inject`](super::Universe::inject).
+/// A fault that a test wants of a child: see `Universe::inject`, which is there with the feature `testing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The handler of the nth message from now on panics instead of handling it; 1 is the next.
@@ -36,6 +36,7 @@ pub(super) enum Twist {
 }
 
 impl Faults {
+    #[cfg(feature = "testing")]
     pub(super) fn add(&self, fault: Fault) {
         self.with(|list| list.push(fault));
         self.any.store(true, Ordering::SeqCst);

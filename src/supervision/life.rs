@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::address::Supervised;
 use super::cause::{Cause, CauseKind};
-use super::child::{Child, Notice};
+use super::child::Notice;
 use super::ends::EndGuard;
 use super::faults::panic_as_asked;
 use super::orders::Order;
@@ -37,7 +37,7 @@ enum Then {
 
 impl<A: Supervised> Life<A> {
     pub(super) async fn run(mut self) {
-        while rises(&self.guard.child).await {
+        while rises(&self.guard).await {
             let then = loop {
                 let began = Instant::now();
                 let then = self.live().await;
@@ -75,8 +75,8 @@ impl<A: Supervised> Life<A> {
     /// One life, from the factory to the end.
     async fn live(&mut self) -> Then {
         let child = &self.guard.child;
-        if let Some(delay) = child.faults.start_delay()
-            && let Some(order) = ordered_within(child, delay).await
+        if let Some(delay) = child.starts_late()
+            && let Some(order) = ordered_within(&self.guard, delay).await
         {
             return match order {
                 Order::Kill | Order::Stop if child.orders.stop_given() => Then::End(Cause::ordered()),
@@ -104,7 +104,7 @@ impl<A: Supervised> Life<A> {
         loop {
             let cause = tokio::select! {
                 biased;
-                order = child.orders.next() => match order {
+                order = guard.order() => match order {
                     Order::Kill => vessel.cut_off().map_or_else(Into::into, |()| Cause::ordered()),
                     Order::Stop | Order::LieDown => {
                         ending = Some(order);
@@ -163,17 +163,18 @@ impl<A: Supervised> Life<A> {
 pub(super) const STUCK: &str = "made no progress";
 
 /// Waits until the child is told to rise; false if it is told to end.
-pub(super) async fn rises(child: &Child) -> bool {
+pub(super) async fn rises(guard: &EndGuard) -> bool {
+    let child = &guard.child;
     loop {
         if child.is_final() {
             return false;
         }
-        match child.orders.next().await {
+        match guard.order().await {
             Order::Rise => return !child.is_final(),
             Order::Stop => return false,
             Order::LieDown => {
                 // The supervisor changed its mind before the child had a turn, and waits for an answer.
-                if child.orders.take_back_rise() {
+                if child.orders.take_back(Order::Rise) {
                     child.tell(Notice::Down(child.id, Cause::ordered(), std::time::Duration::ZERO));
                 }
             }
@@ -185,6 +186,6 @@ pub(super) async fn rises(child: &Child) -> bool {
 }
 
 /// The next order, if it comes in time.
-pub(super) async fn ordered_within(child: &Child, delay: std::time::Duration) -> Option<Order> {
-    tokio::time::timeout(delay, child.orders.next()).await.ok()
+pub(super) async fn ordered_within(guard: &EndGuard, delay: std::time::Duration) -> Option<Order> {
+    tokio::time::timeout(delay, guard.order()).await.ok()
 }

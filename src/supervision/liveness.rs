@@ -4,7 +4,7 @@
 //! waits for something or shares the thread of another that blocks does not give one. A thread says itself when it is busy.
 //! One that stays silent for its limit is reported; then it is told to end its life as a failed one, which one that merely
 //! waits obeys; if that is not seen by the next round, its thread is blocked, and a child with a thread of its own is left
-//! behind there.
+//! behind there. One that shares its thread has nowhere to go: it is shown as stuck until it goes on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -104,7 +104,15 @@ impl Rounds {
             }
             return false;
         }
+        if !self.told.remove(&child.id) {
+            return false;
+        }
         // Told in an earlier round, and its task had no turn since.
-        self.told.remove(&child.id) && child.relaunch.get().is_some_and(|relaunch| relaunch(child))
+        if child.relaunch.get().is_some_and(|relaunch| relaunch(child)) {
+            return true;
+        }
+        // There is no other thread for it: should it go on after all, that is as good as it gets.
+        child.orders.take_back(Order::Unstick);
+        false
     }
 }

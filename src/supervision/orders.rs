@@ -2,7 +2,7 @@
 //!
 //! Guarantees: an order given is seen by the child's task, whoever gives it from whatever thread; of several orders the
 //! most final is seen first; that a stop was ordered is never forgotten; an order to rise takes back those that would end
-//! the life it begins.
+//! the life it begins; a task that was left behind on its thread takes no order from the one that took over.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -77,21 +77,32 @@ impl Orders {
         self.bell.notify_one();
     }
 
-    /// The next order; waits for one. Only the child's own task calls this.
-    pub(super) async fn next(&self) -> Order {
-        loop {
+    /// The next order; waits for one. Only the child's own task calls this, which is the one that `is_present`: a task that
+    /// was left behind takes none, and waits for ever.
+    pub(super) async fn next(&self, is_present: impl Fn() -> bool) -> Order {
+        while is_present() {
             for order in Order::BY_WEIGHT {
-                if self.pending.fetch_and(!order.bit(), Ordering::SeqCst) & order.bit() != 0 {
-                    return order;
+                if self.take_back(order) {
+                    if is_present() {
+                        return order;
+                    }
+                    // Another task took over since the look, and the order is for that one.
+                    self.pending.fetch_or(order.bit(), Ordering::SeqCst);
+                    break;
                 }
             }
-            self.bell.notified().await;
+            if is_present() {
+                self.bell.notified().await;
+            }
         }
+        // The bell may have rung for the task that took over.
+        self.bell.notify_one();
+        std::future::pending().await
     }
 
-    /// Takes an order to rise back that was not seen yet; whether there was one. Only the child's own task calls this.
-    pub(super) fn take_back_rise(&self) -> bool {
-        self.pending.fetch_and(!Order::Rise.bit(), Ordering::SeqCst) & Order::Rise.bit() != 0
+    /// Takes an order back that was not seen yet; whether there was one.
+    pub(super) fn take_back(&self, order: Order) -> bool {
+        self.pending.fetch_and(!order.bit(), Ordering::SeqCst) & order.bit() != 0
     }
 
     /// Sets whether the child may work. True if that is a change.

@@ -198,6 +198,12 @@ impl<T: Parcel> Queue<T> {
         }
     }
 
+    /// The life is at nothing, until it says otherwise; what it was at.
+    pub(super) fn idle(&self, life: u64) -> Option<Doing> {
+        let mut state = self.lock();
+        if state.life == life { state.doing.take() } else { None }
+    }
+
     /// Whether that life is the present one.
     pub(super) fn is_life(&self, life: u64) -> bool {
         let state = self.lock();

@@ -17,7 +17,7 @@ where
     to: Arc<dyn Receive<M>>,
 }
 
-trait Receive<M: Message + Send + 'static>: Send + Sync
+pub(super) trait Receive<M: Message + Send + 'static>: Send + Sync
 where
     M::Result: Send,
 {
@@ -65,7 +65,11 @@ where
     M::Result: Send,
 {
     pub(super) fn new<A: Supervised + Handler<M>>(address: Address<A>) -> Self {
-        Self { to: Arc::new(address) }
+        Self::to(Arc::new(address))
+    }
+
+    pub(super) fn to(to: Arc<dyn Receive<M>>) -> Self {
+        Self { to }
     }
 
     /// As [`Address::try_tell`].

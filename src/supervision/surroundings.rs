@@ -1,7 +1,7 @@
 //! What all children of one tree share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::child::Child;
@@ -21,12 +21,14 @@ pub(super) struct Surroundings {
     /// Every child that has not ended, by its name. A std mutex: held for a few instructions, and never across an await.
     children: Mutex<HashMap<String, Arc<Child>>>,
     ids: AtomicU64,
+    /// Tasks that hang on threads of theirs, and were left behind there; of all children that ever were.
+    pub(super) left_behind: AtomicUsize,
     /// What became of the children, in the order of their ends, while the tree stops.
     ends: Mutex<Vec<Stopped>>,
     /// Whether all children share the thread of whoever starts them, whatever their specs say: for tests.
     pub(super) one_thread: AtomicBool,
     /// Holds the time still while a thread works: for tests.
-    pub(super) stillness: Stillness,
+    pub(super) stillness: Arc<Stillness>,
 }
 
 impl Surroundings {
@@ -38,9 +40,10 @@ impl Surroundings {
             fault_injection: AtomicBool::new(false),
             children: Mutex::default(),
             ids: AtomicU64::new(1),
+            left_behind: AtomicUsize::new(0),
             ends: Mutex::default(),
             one_thread: AtomicBool::new(false),
-            stillness: Stillness::default(),
+            stillness: Arc::default(),
         }
     }
 
@@ -78,6 +81,12 @@ impl Surroundings {
 
     pub(super) fn find(&self, name: &str) -> Option<Arc<Child>> {
         self.children().get(name).cloned()
+    }
+
+    /// The names of all that have not ended.
+    #[cfg(feature = "testing")]
+    pub(super) fn names(&self) -> Vec<String> {
+        self.children().keys().cloned().collect()
     }
 
     /// The child of that number is not there any more.

@@ -7,16 +7,17 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
-use std::thread::Thread;
+use std::task::Waker;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::address::{TellError, admit, admit_now};
 use super::child::Child;
 use super::faults::{Twist, panic_as_asked};
 use super::gate::MailboxGauge;
 use super::queue::{Accepted, AnyQueue, Next, Parcel, Queue};
-use super::stillness::Busy;
+use super::stillness::Rest;
 use super::stopped::Stopped;
 use super::watch::sealed::{Sealed, Watched};
 
@@ -47,16 +48,7 @@ pub struct ThreadContext<M: Send + 'static> {
     pub(super) life: u64,
     pub(super) wishes: Arc<Wishes>,
     pub(super) waker: Waker,
-    /// Holds a test's time still while this thread works.
-    pub(super) busy: Option<Busy>,
-}
-
-pub(super) struct Unpark(pub(super) Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
+    pub(super) rest: Rest,
 }
 
 impl<M: Send + 'static> ThreadContext<M> {
@@ -75,10 +67,11 @@ impl<M: Send + 'static> ThreadContext<M> {
                     Taken::Superseded => return None,
                     Taken::Nothing => {}
                 }
+            } else {
+                // Done with the message before, although the next is not looked for yet.
+                self.queue.idle(self.life);
             }
-            self.busy = None;
-            std::thread::park();
-            self.busy = self.child.around.stillness.busy();
+            self.rest.park();
         }
     }
 
@@ -106,21 +99,26 @@ impl<M: Send + 'static> ThreadContext<M> {
         self.queue.beat(self.life, doing);
     }
 
-    /// Waits this long, or until the thread is to end; true if it is.
+    /// Waits this long, or until the thread is to end; true if it is. A thread that pauses is not at work, and so not stuck.
     pub fn pause(&mut self, time: Duration) -> bool {
-        let until = std::time::Instant::now() + time;
-        loop {
+        let at = self.queue.idle(self.life);
+        let until = Instant::now() + time;
+        let stops = loop {
             self.queue.wait(self.life, &self.waker);
             if self.should_stop() {
-                return true;
+                break true;
             }
             self.fail_if_asked();
-            let left = until.saturating_duration_since(std::time::Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return false;
+                break false;
             }
-            std::thread::park_timeout(left);
+            self.rest.park_timeout(left);
+        };
+        if let Some(at) = at {
+            self.queue.beat(self.life, at.what);
         }
+        stops
     }
 
     /// The child's name in the tree.
@@ -143,7 +141,7 @@ impl<M: Send + 'static> ThreadContext<M> {
                         if self.should_stop() {
                             break;
                         }
-                        std::thread::park();
+                        self.rest.park();
                     }
                     Taken::Nothing
                 }

@@ -20,8 +20,9 @@ use super::panics::{Panic, caught};
 use super::queue::{AnyQueue, Queue};
 use super::snapshot::NodeKind;
 use super::spec::ChildSpec;
+use super::stillness::Rest;
 use super::supervisor::Supervisor;
-use super::thread::{Plain, Sender, ThreadContext, Unpark, Wishes};
+use super::thread::{Plain, Sender, ThreadContext, Wishes};
 
 /// Why a thread ended itself.
 pub type ThreadError = Box<dyn std::error::Error + Send + Sync>;
@@ -99,7 +100,7 @@ type Ended = Result<Result<(), ThreadError>, Panic>;
 impl<M: Send + 'static> ThreadLife<M> {
     async fn run(self) {
         let child = Arc::clone(&self.guard.child);
-        while rises(&child).await {
+        while rises(&self.guard).await {
             let again = loop {
                 let began = Instant::now();
                 let (cause, again) = self.live().await;
@@ -121,8 +122,8 @@ impl<M: Send + 'static> ThreadLife<M> {
     /// One life of the thread: why it ended, and whether another is to begin at once.
     async fn live(&self) -> (Cause, bool) {
         let child = &self.guard.child;
-        if let Some(delay) = child.faults.start_delay()
-            && ordered_within(child, delay).await.is_some()
+        if let Some(delay) = child.starts_late()
+            && ordered_within(&self.guard, delay).await.is_some()
         {
             return (Cause::ordered(), false);
         }
@@ -151,7 +152,7 @@ impl<M: Send + 'static> ThreadLife<M> {
         loop {
             tokio::select! {
                 biased;
-                order = child.orders.next() => match order {
+                order = self.guard.order() => match order {
                     Order::Panic if !told => {
                         wishes.panic.store(true, Ordering::SeqCst);
                         self.queue.wake();
@@ -201,13 +202,17 @@ impl<M: Send + 'static> ThreadLife<M> {
         let busy = child.around.stillness.busy();
         let fails = child.faults.fails_start();
         std::thread::Builder::new().name(child.name.clone()).spawn(move || {
+            // The time of a test is the thread's as well.
+            let runtime = child.around.stillness.runtime();
+            let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
+            let rest = Rest::new(&child.around.stillness, busy);
             let mut context = ThreadContext {
                 child,
                 queue,
                 life,
                 wishes,
-                waker: Arc::new(Unpark(std::thread::current())).into(),
-                busy,
+                waker: rest.waker(),
+                rest,
             };
             let done = caught(|| {
                 if fails {

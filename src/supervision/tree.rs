@@ -11,6 +11,7 @@ use super::cause::Cause;
 use super::child::{Child, Notice};
 use super::ends::EndGuard;
 use super::event::{Event, EventKind, Events};
+#[cfg(feature = "testing")]
 use super::faults::Fault;
 use super::nest::Nest;
 use super::orders::Order;
@@ -255,6 +256,7 @@ impl Tree {
     ///
     /// # Errors
     /// [`NoSuchChild`] if no running child has that name.
+    #[cfg(feature = "testing")]
     pub(super) fn inject(&self, name: &str, fault: Fault) -> Result<(), NoSuchChild> {
         self.find(name)?.faults.add(fault);
         Ok(())

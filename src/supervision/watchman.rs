@@ -56,7 +56,7 @@ pub(super) fn launch(nest: Arc<Nest>, notices: UnboundedReceiver<Notice>, guard:
 impl Watchman {
     async fn run(mut self) {
         let child = Arc::clone(&self.guard.child);
-        while rises(&child).await {
+        while rises(&self.guard).await {
             child.begin_life();
             child.came_up();
             let began = Instant::now();
@@ -98,13 +98,12 @@ impl Watchman {
             if let Some(why) = self.act() {
                 return why;
             }
-            let child = &self.guard.child;
             let far = Instant::now() + Duration::from_secs(3_600);
             let deadline = self.plan.deadline().unwrap_or(far);
             let round = self.rounds.next().unwrap_or(far);
             tokio::select! {
                 biased;
-                order = child.orders.next() => self.ordered(order),
+                order = self.guard.order() => self.ordered(order),
                 // The task holds a sender itself, by the nest.
                 Some(notice) = self.notices.recv() => self.hear(notice),
                 () = sleep_until(deadline) => self.plan.tick(Instant::now()),

@@ -3,13 +3,17 @@
 //! Time is paused, so that waits pass at once and in order; what a test waits for are events, never moments.
 
 mod accounting;
+mod liveness;
 mod mailboxes;
 mod otp;
 mod random;
 mod recovery;
+mod rules;
 mod scale;
 mod stage;
 mod stopping;
+mod threads;
+mod watches;
 mod watching;
 
 use std::collections::{HashMap, VecDeque};

@@ -1,14 +1,14 @@
-//! A worker alone in a tree: it is sent a message, and its report is read.
+//! A worker alone in a universe: it is sent a message, and its report is read.
 
 use super::*;
 use crate::jobs::{Attempt, AttemptParts, MemoryLedger};
 use crate::store::ClaimedJob;
 use crate::store::testing::NOW;
-use crate::supervision::AskError;
+use crate::supervision::{AskError, EventKind, Fault, StopKind, Universe};
 
 /// A worker, and what it needs to be sent attempts.
 struct Alone {
-    tree: Tree,
+    universe: Universe,
     worker: Address<Worker>,
     ledger: MemoryLedger,
     attempts: Attempts,
@@ -17,10 +17,10 @@ struct Alone {
 
 impl Alone {
     fn new(recorded: Recorded) -> Self {
-        let tree = Tree::new("root", Clock::manual(NOW));
-        let worker = tree.start(ChildSpec::new("prober"), Worker::default);
+        let universe = Universe::new();
+        let worker = universe.tree().start(ChildSpec::new("prober"), Worker::default);
         Self {
-            tree,
+            universe,
             worker,
             ledger: MemoryLedger::new(),
             attempts: Attempts::new(),
@@ -51,7 +51,7 @@ impl Alone {
             kind: self.registry.get(&job.kind).unwrap(),
             job,
             ledger: Arc::new(self.ledger.clone()),
-            clock: Clock::manual(NOW),
+            clock: self.universe.clock().clone(),
             keep: Box::new(()),
         }))
     }
@@ -81,10 +81,11 @@ async fn a_worker_that_is_sent_an_attempt_answers_with_its_report() {
         .unwrap();
     assert_eq!(report.state, Some(JobState::Retryable));
     assert_eq!(
-        alone.tree.snapshot().children[0].restarts,
+        alone.universe.tree().snapshot().children[0].restarts,
         0,
         "the attempt's panic is not the worker's"
     );
+    alone.universe.finish().await;
 }
 
 #[actix::test]
@@ -103,7 +104,7 @@ async fn a_panic_in_the_workers_handler_ends_neither_what_runs_nor_what_waits() 
     let (panics, queued) = (ask(probe(Some(ProbePanic::Actor), NOW)), ask(recorded(NOW)));
     assert_eq!(panics.await.unwrap().unwrap_err(), AskError::Panicked);
     world.began(2).await;
-    assert_eq!(alone.tree.snapshot().children[0].restarts, 1);
+    assert_eq!(alone.universe.tree().snapshot().children[0].restarts, 1);
     assert_eq!(world.running.load(Ordering::SeqCst), 2, "what ran still runs");
     go.add_permits(2);
     for asked in [running, queued] {
@@ -113,6 +114,29 @@ async fn a_panic_in_the_workers_handler_ends_neither_what_runs_nor_what_waits() 
     let ends = alone.ledger.finishes();
     assert!(matches!(ends[0].end, AttemptEnd::WorkerPanicked(_)), "{ends:?}");
     assert_eq!(ends.len(), 3);
+    alone.universe.finish().await;
+}
+
+#[actix::test]
+async fn a_worker_that_hangs_is_replaced_and_what_it_was_sent_since_is_done() {
+    let alone = Alone::new(Recorded {
+        world: World::default(),
+        go: None,
+    });
+    let mut events = alone.universe.events();
+    events.event("prober", EventKind::Started).await;
+    alone.universe.inject("prober", Fault::HangAt(1));
+    let ask = |new| {
+        let (worker, perform) = (alone.worker.clone(), alone.perform(new));
+        actix::spawn(async move { worker.ask(perform).await })
+    };
+    let (hangs, queued) = (ask(probe(None, NOW)), ask(recorded(NOW)));
+    events.event("prober", EventKind::Replaced).await;
+    assert_eq!(hangs.await.unwrap().unwrap_err(), AskError::Panicked);
+    assert_eq!(queued.await.unwrap().unwrap().unwrap().state, Some(JobState::Completed));
+    alone.attempts.idle().await;
+    assert_eq!(alone.ledger.finishes().len(), 2, "the end of each is written");
+    alone.universe.finish().await;
 }
 
 #[actix::test]
@@ -126,7 +150,8 @@ async fn what_waits_in_the_mailbox_of_a_worker_that_is_stopped_is_given_back() {
     for _ in 0..3 {
         alone.worker.try_tell(alone.perform(recorded(NOW))).unwrap();
     }
-    alone.tree.stop().await;
+    let stopped = alone.universe.tree().stop().await;
+    assert_eq!(stopped[0].how, StopKind::Clean);
     let refused = alone.worker.ask(alone.perform(recorded(NOW))).await;
     assert_eq!(refused.unwrap_err(), AskError::Closed);
     timeout(SOON, alone.attempts.idle()).await.unwrap();
@@ -139,4 +164,5 @@ async fn what_waits_in_the_mailbox_of_a_worker_that_is_stopped_is_given_back() {
         "{ends:?}"
     );
     assert_eq!(ends[4].end, AttemptEnd::Drained);
+    alone.universe.finish().await;
 }
