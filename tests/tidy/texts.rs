@@ -37,10 +37,16 @@ const SLEEPS: &[(&str, &[&str])] = &[
 const PAUSED: &[&str] = &["start_paused", "time::pause", "Universe::new"];
 
 /// Tests that may sleep all the same, each with its reason.
-const SLEEPERS: &[(&str, &str)] = &[(
-    "tests/support/service.rs",
-    "asks another process, over HTTP, whether it has come to a state: a bounded wait with pauses between the questions",
-)];
+const SLEEPERS: &[(&str, &str)] = &[
+    (
+        "tests/support/service.rs",
+        "asks another process, over HTTP, whether it has come to a state: a bounded wait with pauses between the questions",
+    ),
+    (
+        "tests/service/faults.rs",
+        "gives another process so many requests and panics a second, which is what the test is about; it waits for none by that",
+    ),
+];
 
 /// Files that do not say at their head what they are for.
 pub(crate) fn heads(sources: &[Source]) -> Vec<String> {

@@ -133,4 +133,6 @@ impl Writer {
 }
 
 #[cfg(test)]
+mod lives_tests;
+#[cfg(test)]
 mod tests;
