@@ -10,20 +10,19 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::cause::{Cause, CauseKind};
+use super::cause::Cause;
 use super::event::{Event, EventKind};
 use super::faults::Faults;
 use super::gate::Gate;
 use super::nest::Nest;
 use super::orders::{Order, Orders};
 use super::plan::Id;
-use super::policy::Verdict;
 use super::queue::SharedQueue;
 use super::snapshot::{Failure, NodeKind, NodeState};
-use super::spec::{ChildSpec, LIVENESS, Restart, WhenStuck};
+use super::spec::{ChildSpec, LIVENESS, WhenStuck};
 use super::stopped::{StopKind, Stopped};
 use super::surroundings::Surroundings;
-use super::watch::{Down, Watcher};
+use super::watch::Watcher;
 use crate::clock::Timestamp;
 
 /// What a child tells its supervisor.
@@ -64,7 +63,7 @@ pub(super) struct Child {
     pub(super) nest: OnceLock<Weak<Nest>>,
     pub(super) relaunch: OnceLock<Relaunch>,
     pub(super) status: Mutex<Status>,
-    watchers: Mutex<Vec<Watcher>>,
+    pub(super) watchers: Mutex<Vec<Box<dyn Watcher>>>,
     /// The number of the present life; they only grow.
     life: AtomicU64,
     /// The number of the present task; another takes over when one hangs.
@@ -74,7 +73,7 @@ pub(super) struct Child {
     was_killed: AtomicBool,
     was_given_up: AtomicBool,
     /// Cancelled when nothing is awaited of the child any more: it has ended, or was given up.
-    settled: CancellationToken,
+    pub(super) settled: CancellationToken,
 }
 
 pub(super) struct Status {
@@ -87,7 +86,7 @@ pub(super) struct Status {
     pub(super) is_degraded: bool,
     pub(super) is_stuck: bool,
     /// Whether watchers were told that it has left.
-    told_for_good: bool,
+    pub(super) told_for_good: bool,
 }
 
 impl Child {
@@ -148,7 +147,8 @@ impl Child {
 
     /// Whether messages are refused because the child is down, by its spec.
     pub(super) fn refuses_while_down(&self) -> bool {
-        self.spec.when_down == super::spec::WhenDown::Refuse && self.status().state != NodeState::Running
+        self.spec.when_down == super::spec::WhenDown::Refuse
+            && matches!(self.status().state, NodeState::BackingOff | NodeState::Degraded)
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -245,105 +245,6 @@ impl Child {
         self.tell(Notice::Up(self.id));
     }
 
-    /// A life is over. What follows is the supervisor's to say.
-    pub(super) fn went_down(&self, cause: Cause, lived: Duration) {
-        {
-            let mut status = self.status();
-            status.is_stuck = false;
-            if status.state != NodeState::Stopping {
-                status.state = NodeState::BackingOff;
-            }
-        }
-        if let Some(queue) = &self.queue {
-            queue.end_life();
-        }
-        let is_stopped = self.is_final();
-        self.tell_watchers(&cause, is_stopped || self.leaves_after(&cause));
-        self.status().last_cause = Some(cause.clone());
-        if is_stopped {
-            // Told here, since the end itself is what the child tells next.
-            if cause.is_failure() {
-                self.failed(&cause, None);
-            }
-        } else {
-            self.tell(Notice::Down(self.id, cause, lived));
-        }
-    }
-
-    /// As [`went_down`](Self::went_down), for a life that was left behind and cannot tell.
-    pub(super) fn went_down_unheard(&self, cause: &Cause) {
-        {
-            let mut status = self.status();
-            status.is_stuck = false;
-            status.last_cause = Some(cause.clone());
-            if status.state != NodeState::Stopping {
-                status.state = NodeState::BackingOff;
-            }
-        }
-        self.tell_watchers(cause, self.leaves_after(cause));
-    }
-
-    fn leaves_after(&self, cause: &Cause) -> bool {
-        match self.spec.restart {
-            Restart::Permanent => false,
-            Restart::Transient => cause.kind == CauseKind::Finished,
-            Restart::Temporary => true,
-        }
-    }
-
-    /// Makes an end known; `verdict` says what follows, or nothing does because the child is not restarted.
-    pub(super) fn failed(&self, cause: &Cause, verdict: Option<Verdict>) {
-        // Whatever was decided: nothing follows once the end is ordered.
-        let verdict = verdict.filter(|_| !self.is_final());
-        let is_over = verdict.is_none() && cause.kind == CauseKind::Finished;
-        let now = self.around.clock.now();
-        let error = if cause.text.is_empty() {
-            STOPPED_BY_ITSELF.to_owned()
-        } else {
-            cause.text.to_string()
-        };
-        {
-            let mut status = self.status();
-            if !is_over {
-                status.last_failure = Some(Failure {
-                    at: now,
-                    error: error.clone(),
-                    location: cause.trace.as_ref().map(|trace| trace.location.clone()),
-                });
-                status.last_cause = Some(cause.clone());
-            }
-            if let Some(verdict) = verdict
-                && status.state != NodeState::Stopping
-            {
-                status.retry_at = Some(now.plus(verdict.wait()));
-                status.is_degraded = matches!(verdict, Verdict::Degraded(_));
-                status.state = match verdict {
-                    Verdict::Backoff(_) => NodeState::BackingOff,
-                    Verdict::Degraded(_) => NodeState::Degraded,
-                };
-            }
-        }
-        let kind = match cause.kind {
-            CauseKind::Finished if is_over => EventKind::Finished,
-            CauseKind::Finished | CauseKind::Ordered => EventKind::Ended,
-            CauseKind::Panicked => EventKind::Panicked,
-            CauseKind::Failed => EventKind::Failed,
-            CauseKind::Stuck => EventKind::Replaced,
-            CauseKind::Escalated => EventKind::Escalated,
-        };
-        let backoff_ms = verdict.map(|verdict| u64::try_from(verdict.wait().as_millis()).unwrap_or(u64::MAX));
-        self.publish(kind, |event| {
-            event.error = (!is_over).then(|| error.clone());
-            event.backoff_ms = backoff_ms;
-        });
-        if let Some(Verdict::Degraded(_)) = verdict {
-            self.publish(EventKind::Degraded, |event| {
-                event.error = Some(error);
-                event.backoff_ms = backoff_ms;
-            });
-        }
-    }
-
     pub(super) fn is_degraded(&self) -> bool {
         self.status().is_degraded
     }
@@ -359,29 +260,6 @@ impl Child {
         if let Some(refused) = self.gate.report_full() {
             self.publish(EventKind::MailboxFull, |event| event.refused = Some(refused));
         }
-    }
-
-    /// The child has ended for good, its mailbox included. Further calls do nothing.
-    pub(super) fn end(&self) {
-        self.gate.close();
-        {
-            let mut status = self.status();
-            if status.state == NodeState::Stopped {
-                return;
-            }
-            status.state = NodeState::Stopped;
-            status.retry_at = None;
-        }
-        if let Some(queue) = &self.queue {
-            queue.close();
-        }
-        self.around.forget(&self.name, self.id);
-        let last = self.status().last_cause.clone();
-        self.tell_watchers(&last.unwrap_or_else(Cause::ordered), true);
-        let undelivered = self.gate.undelivered();
-        self.publish(EventKind::Stopped, |event| event.undelivered = Some(undelivered));
-        self.settled.cancel();
-        self.tell(Notice::Gone(self.id));
     }
 
     /// Ready once nothing is awaited of the child any more, with what became of it.
@@ -413,43 +291,6 @@ impl Child {
         }
     }
 
-    pub(super) fn watch(&self, watcher: Watcher) {
-        let late = {
-            let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.status().told_for_good {
-                true
-            } else {
-                watchers.push(watcher);
-                return;
-            }
-        };
-        if late {
-            let cause = self.status().last_cause.clone().unwrap_or_else(Cause::ordered);
-            watcher(&self.down(cause, true));
-        }
-    }
-
-    fn tell_watchers(&self, cause: &Cause, for_good: bool) {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut self.status().told_for_good, for_good) {
-            return;
-        }
-        if watchers.is_empty() {
-            return;
-        }
-        let down = self.down(cause.clone(), for_good);
-        watchers.retain(|watcher| watcher(&down) && !for_good);
-    }
-
-    fn down(&self, cause: Cause, for_good: bool) -> Down {
-        Down {
-            child: self.name.clone(),
-            cause,
-            for_good,
-            ends: 1,
-        }
-    }
-
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -474,32 +315,5 @@ impl Child {
         };
         fill(&mut event);
         self.around.journal.publish(event);
-    }
-}
-
-/// The text of an end that was no panic and gave no reason.
-const STOPPED_BY_ITSELF: &str = "stopped by itself";
-
-/// Ends the child when dropped, so that it ends however its task does: in order, with its arbiter, or never started.
-pub(super) struct EndGuard {
-    pub(super) child: Arc<Child>,
-    /// The task that holds it; one that was left behind ends nothing but itself.
-    pub(super) task: u64,
-}
-
-impl EndGuard {
-    /// Whether another task has taken over.
-    pub(super) fn is_superseded(&self) -> bool {
-        self.child.present_task() != self.task
-    }
-}
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        if self.is_superseded() {
-            self.child.abandoned.fetch_sub(1, Ordering::SeqCst);
-        } else {
-            self.child.end();
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The execution context of a supervised actor: actix's own, plus the actor's name and address in the tree, tasks that end
 //! with it, and watches of others.
 
+use std::sync::{Arc, Weak};
 use std::task::{Context as TaskContext, Poll};
 
 use actix::dev::{AsyncContextParts, ContextParts, Envelope, Mailbox, ToEnvelope};
@@ -10,7 +11,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::address::{Address, Supervised};
 use super::delivery::Delivery;
 use super::pump::Pump;
-use super::watch::{Down, Watchable};
+use super::queue::Queue;
+use super::watch::{Down, Watchable, Watcher};
 
 /// An actor handles at most this many messages in a row before the others on its thread get a turn: actix itself goes on
 /// for as long as the mailbox holds any. About 0.1 ms of small messages.
@@ -101,12 +103,22 @@ impl<A: Supervised> Context<A> {
     where
         A: Handler<Down>,
     {
+        self.watch_with(other, |down| Delivery::new(down, None));
+    }
+
+    /// Ties this actor's life to another child's: should a life of the other end by a failure, this one fails too, and both
+    /// are restarted as their specs say. For both directions, both link.
+    pub fn link(&mut self, other: &impl Watchable) {
+        self.watch_with(other, Delivery::link);
+    }
+
+    fn watch_with(&self, other: &impl Watchable, parcel: fn(Down) -> Delivery<A>) {
         let other = other.watched().0;
-        let (queue, life, about) = (std::sync::Arc::downgrade(self.address.queue()), self.life, other.id);
-        other.watch(Box::new(move |down| {
-            queue
-                .upgrade()
-                .is_some_and(|queue| queue.notify(life, about, down.clone(), |down| Delivery::new(down, None)))
+        other.watch(Box::new(Watching {
+            queue: Arc::downgrade(self.address.queue()),
+            life: self.life,
+            about: other.id,
+            parcel,
         }));
     }
 
@@ -156,6 +168,26 @@ impl<A: Supervised> Context<A> {
             self.parts
                 .wait(actix::fut::wrap_future::<_, A>(tokio::task::yield_now()));
         }
+    }
+}
+
+/// One life's watch of another child.
+struct Watching<A: Supervised> {
+    queue: Weak<Queue<Delivery<A>>>,
+    life: u64,
+    about: u64,
+    parcel: fn(Down) -> Delivery<A>,
+}
+
+impl<A: Supervised> Watcher for Watching<A> {
+    fn tell(&self, down: &Down) {
+        if let Some(queue) = self.queue.upgrade() {
+            queue.notify(self.life, self.about, down.clone(), self.parcel);
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.queue.upgrade().is_some_and(|queue| queue.is_life(self.life))
     }
 }
 

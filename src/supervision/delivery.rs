@@ -13,6 +13,7 @@ use actix::{Handler, Message};
 use super::address::Supervised;
 use super::context::Context;
 use super::queue::Parcel;
+use super::watch::Down;
 
 /// Who waits for the answer to a message.
 pub(super) struct Asker<T> {
@@ -39,6 +40,11 @@ impl<A: Supervised> Delivery<A> {
         M::Result: Send,
     {
         Self(Box::new(Sealed { message, asker }))
+    }
+
+    /// A notice that fails the actor if it tells of a failure.
+    pub(super) fn link(down: Down) -> Self {
+        Self(Box::new(Linked(down)))
     }
 
     /// Hands the message to its handler.
@@ -98,5 +104,26 @@ where
 
     fn into_message(self: Box<Self>) -> Box<dyn Any + Send> {
         Box::new(self.message)
+    }
+}
+
+struct Linked(Down);
+
+impl<A: Supervised> Letter<A> for Linked {
+    fn open(self: Box<Self>, _: &mut A, ctx: &mut Context<A>) {
+        let Down { child, cause, .. } = self.0;
+        if cause.is_failure() {
+            ctx.fail(format_args!("{child}, to which it is linked, failed: {}", cause.text));
+        }
+    }
+
+    fn begin(&self) {}
+
+    fn message_type(&self) -> &'static str {
+        std::any::type_name::<Down>()
+    }
+
+    fn into_message(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(self.0)
     }
 }

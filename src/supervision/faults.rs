@@ -100,6 +100,7 @@ impl Faults {
 }
 
 /// Panics because it was asked for.
+#[expect(clippy::panic, reason = "it is what was asked for")]
 pub(super) fn panic_as_asked() {
     std::panic::panic_any(INJECTED);
 }

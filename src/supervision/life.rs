@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::address::Supervised;
 use super::cause::{Cause, CauseKind};
-use super::child::{Child, EndGuard, Notice};
+use super::child::{Child, Notice};
+use super::ends::EndGuard;
 use super::faults::panic_as_asked;
 use super::orders::Order;
 use super::panics::caught;
@@ -170,9 +171,15 @@ pub(super) async fn rises(child: &Child) -> bool {
         match child.orders.next().await {
             Order::Rise => return !child.is_final(),
             Order::Stop => return false,
+            Order::LieDown => {
+                // The supervisor changed its mind before the child had a turn, and waits for an answer.
+                if child.orders.take_back_rise() {
+                    child.tell(Notice::Down(child.id, Cause::ordered(), std::time::Duration::ZERO));
+                }
+            }
             // It is for the supervisor to end the wait for a backoff.
             Order::Restart => child.tell(Notice::Restart(child.id)),
-            Order::Kill | Order::LieDown | Order::Unstick | Order::Panic => {}
+            Order::Kill | Order::Unstick | Order::Panic => {}
         }
     }
 }

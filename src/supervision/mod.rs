@@ -78,6 +78,7 @@ mod child;
 mod context;
 mod delivery;
 mod dynamic;
+mod ends;
 mod event;
 mod faults;
 mod gate;

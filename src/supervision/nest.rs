@@ -7,7 +7,8 @@ use actix::{Arbiter, ArbiterHandle, System};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::cause::{Cause, CauseKind};
-use super::child::{Child, EndGuard, Notice};
+use super::child::{Child, Notice};
+use super::ends::EndGuard;
 use super::plan::Id;
 use super::policy::Intensity;
 use super::queue::SharedQueue;

@@ -89,6 +89,11 @@ impl Orders {
         }
     }
 
+    /// Takes an order to rise back that was not seen yet; whether there was one. Only the child's own task calls this.
+    pub(super) fn take_back_rise(&self) -> bool {
+        self.pending.fetch_and(!Order::Rise.bit(), Ordering::SeqCst) & Order::Rise.bit() != 0
+    }
+
     /// Sets whether the child may work. True if that is a change.
     pub(super) fn suspend(&self, suspended: bool) -> bool {
         let changed = self.suspended.swap(suspended, Ordering::SeqCst) != suspended;

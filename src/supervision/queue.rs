@@ -123,16 +123,16 @@ impl<T: Parcel> Queue<T> {
     }
 
     /// Leaves a notice for the life that asked for it.
-    pub(super) fn notify(&self, life: u64, about: u64, mut down: Down, parcel: fn(Down) -> T) -> bool {
+    pub(super) fn notify(&self, life: u64, about: u64, mut down: Down, parcel: fn(Down) -> T) {
         let waker = {
             let mut state = self.lock();
             if state.closed || state.life != life {
-                return false;
+                return;
             }
             if let Some(waiting) = state.notices.iter_mut().find(|notice| notice.about == about) {
                 down.ends = down.ends.saturating_add(waiting.down.ends);
                 waiting.down = down;
-                return true;
+                return;
             }
             state.notices.push_back(Notice { about, down, parcel });
             state.waker.take()
@@ -140,7 +140,6 @@ impl<T: Parcel> Queue<T> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        true
     }
 
     /// The next message for this life, whose handler begins now. The one before is done, and a beat is answered.
@@ -194,9 +193,15 @@ impl<T: Parcel> Queue<T> {
     /// Has `waker` woken when something is pushed, or [`wake`](AnyQueue::wake) is called.
     pub(super) fn wait(&self, life: u64, waker: &Waker) {
         let mut state = self.lock();
-        if state.life == life {
+        if state.life == life && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             state.waker = Some(waker.clone());
         }
+    }
+
+    /// Whether that life is the present one.
+    pub(super) fn is_life(&self, life: u64) -> bool {
+        let state = self.lock();
+        !state.closed && state.life == life
     }
 
     fn undeliverable(&self, accepted: Accepted<T>, why: Undeliverable) {

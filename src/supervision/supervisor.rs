@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::address::{Address, Supervised};
-use super::child::{Child, EndGuard};
+use super::child::Child;
 use super::delivery::Delivery;
+use super::ends::EndGuard;
 use super::life::Life;
 use super::nest::{Nest, Place, own_place};
 use super::queue::Queue;

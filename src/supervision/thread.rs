@@ -63,6 +63,8 @@ impl<M: Send + 'static> ThreadContext<M> {
     /// The next message; waits for one. None once the thread is to end.
     pub fn receive(&mut self) -> Option<M> {
         loop {
+            // Before the look at what is asked of it, so that whatever is asked from now on wakes it.
+            self.queue.wait(self.life, &self.waker);
             if self.should_stop() {
                 return None;
             }
@@ -72,11 +74,6 @@ impl<M: Send + 'static> ThreadContext<M> {
                     Taken::Message(message) => return Some(message),
                     Taken::Superseded => return None,
                     Taken::Nothing => {}
-                }
-            } else {
-                self.queue.wait(self.life, &self.waker);
-                if !self.child.orders.is_suspended() || self.should_stop() {
-                    continue;
                 }
             }
             self.busy = None;
@@ -111,6 +108,7 @@ impl<M: Send + 'static> ThreadContext<M> {
     pub fn pause(&mut self, time: Duration) -> bool {
         let until = std::time::Instant::now() + time;
         loop {
+            self.queue.wait(self.life, &self.waker);
             if self.should_stop() {
                 return true;
             }
@@ -119,7 +117,6 @@ impl<M: Send + 'static> ThreadContext<M> {
             if left.is_zero() {
                 return false;
             }
-            self.queue.wait(self.life, &self.waker);
             std::thread::park_timeout(left);
         }
     }
@@ -139,7 +136,11 @@ impl<M: Send + 'static> ThreadContext<M> {
                     Taken::Nothing
                 }
                 Some(Twist::Hang) => {
-                    while !self.should_stop() {
+                    loop {
+                        self.queue.wait(self.life, &self.waker);
+                        if self.should_stop() {
+                            break;
+                        }
                         std::thread::park();
                     }
                     Taken::Nothing

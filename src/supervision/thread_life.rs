@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::cause::{Cause, CauseKind};
-use super::child::{Child, EndGuard, Notice};
+use super::child::{Child, Notice};
+use super::ends::EndGuard;
 use super::faults::panic_as_asked;
 use super::life::{ordered_within, rises};
 use super::nest::Nest;
@@ -58,7 +59,7 @@ impl Supervisor {
             return sender;
         };
         let body: Body<M> = Arc::new(body);
-        let arbiter = place.arbiter.clone();
+        let arbiter = place.arbiter;
         let launch = move |guard: EndGuard| {
             let keeper = ThreadLife {
                 queue: Arc::clone(&queue),

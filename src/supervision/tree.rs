@@ -8,7 +8,8 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::address::{Address, Supervised};
 use super::cause::Cause;
-use super::child::{Child, EndGuard, Notice};
+use super::child::{Child, Notice};
+use super::ends::EndGuard;
 use super::event::{Event, EventKind, Events};
 use super::faults::Fault;
 use super::nest::Nest;

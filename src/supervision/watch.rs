@@ -25,8 +25,13 @@ pub struct Down {
     pub ends: u32,
 }
 
-/// Told of ends; false when it needs to hear of no more.
-pub(super) type Watcher = Box<dyn Fn(&Down) -> bool + Send + Sync>;
+/// Who is told of ends.
+pub(super) trait Watcher: Send + Sync {
+    /// Tells it.
+    fn tell(&self, down: &Down);
+    /// Whether there is still somebody to tell.
+    fn is_there(&self) -> bool;
+}
 
 /// What can be watched: an [`Address`](super::Address), a [`Sender`](super::Sender), a [`Supervisor`](super::Supervisor).
 pub trait Watchable: sealed::Sealed {}

@@ -11,7 +11,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::cause::{Cause, CauseKind};
-use super::child::{EndGuard, Notice};
+use super::child::Notice;
+use super::ends::EndGuard;
 use super::faults::panic_as_asked;
 use super::life::rises;
 use super::liveness::Rounds;
@@ -132,7 +133,7 @@ impl Watchman {
         match notice {
             Notice::Added(child) => {
                 self.rounds.includes(&child, now);
-                self.plan.added(child.id, Facts::from(&child.spec), now);
+                self.plan.added(child.id, Facts::from(&*child), now);
             }
             Notice::Up(id) => self.plan.up(id, now),
             Notice::Down(id, cause, lived) => self.down(id, &cause, lived, now),

@@ -17,7 +17,13 @@ const ONLY_IN: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["utoipa::", "utoipa_swagger_ui::"],
-        &["src/api", "src/supervision/snapshot.rs", "src/supervision/mailbox.rs"],
+        &[
+            "src/api",
+            "src/supervision/gate.rs",
+            "src/supervision/snapshot.rs",
+            "src/supervision/spec.rs",
+            "src/supervision/strategy.rs",
+        ],
         "say in api/openapi/types.rs how the type looks in JSON",
     ),
     (

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use super::post::Stage;
-use super::{Act, CUT_OFF_GRACE, Id, Mode, Plan};
+use super::{Act, Id, Mode, Plan};
 use crate::supervision::spec::{Restart, Shutdown};
 use crate::supervision::strategy::Strategy;
 
@@ -86,8 +86,19 @@ impl Plan {
     pub(in crate::supervision) fn hurry(&mut self, now: Instant) {
         let Mode::Falling(descent) = &mut self.mode else { return };
         descent.hurried = true;
-        for id in descent.awaited.clone() {
+        let (why, cursor, awaited) = (descent.why, descent.cursor, descent.awaited.clone());
+        for id in awaited {
             self.kill(id, now);
+        }
+        // There is no time for turns: all others are cut off with them, the last first.
+        let others: Vec<Id> = self
+            .posts
+            .range(..cursor.unwrap_or(Id::MAX))
+            .rev()
+            .map(|(id, _)| *id)
+            .collect();
+        for id in others {
+            self.have_turn(id, why, now);
         }
     }
 
@@ -160,38 +171,44 @@ impl Plan {
         if let Some(post) = self.posts.get_mut(&id)
             && !std::mem::replace(&mut post.is_killed, true)
         {
+            let grace = post.facts.grace;
             self.acts.push(Act::Kill(id));
-            self.set_deadline(id, Some(now + CUT_OFF_GRACE));
+            self.set_deadline(id, Some(now + grace));
         }
     }
 
     /// Goes on down once nobody is awaited.
     fn step_descent(&mut self, now: Instant) {
         loop {
-            let Mode::Falling(descent) = &mut self.mode else { return };
+            let Mode::Falling(descent) = &self.mode else { return };
             if !descent.awaited.is_empty() {
                 return;
             }
             let why = descent.why;
-            let cursor = descent.cursor;
-            let batch = self.batch_before(cursor);
-            let Some(first) = batch.last().copied() else {
+            let batch = self.batch_before(descent.cursor);
+            if batch.is_empty() {
                 self.mode = Mode::Down;
                 self.acts.push(Act::Over(why));
                 return;
-            };
-            let Mode::Falling(descent) = &mut self.mode else { return };
-            descent.cursor = Some(first);
+            }
             for id in batch {
-                let for_good = why == Why::Stopped || self.leaves_when_ended(id);
-                self.fall(id, for_good, now);
-                let is_awaited = self
-                    .posts
-                    .get(&id)
-                    .is_some_and(|post| matches!(post.stage, Stage::Falling { .. }));
-                if is_awaited && let Mode::Falling(descent) = &mut self.mode {
-                    descent.awaited.insert(id);
-                }
+                self.have_turn(id, why, now);
+            }
+        }
+    }
+
+    /// The turn of a child on the way down.
+    fn have_turn(&mut self, id: Id, why: Why, now: Instant) {
+        let for_good = why == Why::Stopped || self.leaves_when_ended(id);
+        self.fall(id, for_good, now);
+        let is_awaited = self
+            .posts
+            .get(&id)
+            .is_some_and(|post| matches!(post.stage, Stage::Falling { .. }));
+        if let Mode::Falling(descent) = &mut self.mode {
+            descent.cursor = Some(descent.cursor.map_or(id, |cursor| cursor.min(id)));
+            if is_awaited {
+                descent.awaited.insert(id);
             }
         }
     }

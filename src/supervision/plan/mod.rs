@@ -33,6 +33,9 @@ pub(super) type Id = u64;
 /// How long a child that is cut off may take to notice. One that takes longer blocks its thread.
 pub(super) const CUT_OFF_GRACE: Duration = Duration::from_millis(500);
 
+/// As [`CUT_OFF_GRACE`], for a supervisor: enough for three levels of children beneath it to be cut off in turn.
+pub(super) const SUPERVISOR_GRACE: Duration = Duration::from_secs(2);
+
 /// What the supervisor is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {

@@ -1,9 +1,14 @@
 //! What a plan knows of one child.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
+use super::{CUT_OFF_GRACE, SUPERVISOR_GRACE};
+use crate::supervision::child::Child;
 use crate::supervision::policy::{Record, RestartPolicy};
-use crate::supervision::spec::{ChildSpec, Restart, Shutdown};
+use crate::supervision::snapshot::NodeKind;
+use crate::supervision::spec::{Restart, Shutdown};
 
 /// What a plan needs of a child's spec.
 #[derive(Clone, Debug)]
@@ -13,11 +18,19 @@ pub(in crate::supervision) struct Facts {
     pub(in crate::supervision) shutdown: Shutdown,
     pub(in crate::supervision) phase: Option<&'static str>,
     pub(in crate::supervision) policy: RestartPolicy,
+    /// How long it may take to notice that it is cut off.
+    pub(in crate::supervision) grace: Duration,
 }
 
-impl From<&ChildSpec> for Facts {
-    fn from(spec: &ChildSpec) -> Self {
+impl From<&Child> for Facts {
+    fn from(child: &Child) -> Self {
+        let spec = &child.spec;
         Self {
+            grace: if child.kind == NodeKind::Supervisor {
+                SUPERVISOR_GRACE
+            } else {
+                CUT_OFF_GRACE
+            },
             restart: spec.restart,
             significant: spec.significant,
             shutdown: spec.shutdown,

@@ -29,11 +29,13 @@ enum Step {
 impl Plan {
     /// The child `id` failed: it and its group are to be restarted at `until`.
     pub(super) fn start_regroup(&mut self, id: Id, until: Instant, now: Instant) {
-        let from = if self.strategy == Strategy::OneForAll { 0 } else { id };
-        let (from, until) = self
-            .regroup
-            .take()
-            .map_or((from, until), |other| (other.from.min(from), other.until.max(until)));
+        let first = if self.strategy == Strategy::OneForAll { 0 } else { id };
+        let (from, until) = match self.regroup.take() {
+            // Whoever rose before the child that failed now is well, and whoever comes after it is in the group anyway.
+            Some(other) if other.step == Step::Raising => (first, until),
+            Some(other) => (other.from.min(first), other.until.max(until)),
+            None => (first, until),
+        };
         self.regroup = Some(Regroup {
             from,
             until,

@@ -19,6 +19,7 @@ fn facts(restart: Restart) -> Facts {
             beyond: Beyond::Escalate,
             ..RestartPolicy::default()
         },
+        grace: CUT_OFF_GRACE,
     }
 }
 
@@ -84,6 +85,23 @@ async fn rest_for_one_restarts_the_child_and_those_started_after_it() {
     plan.tick(now + SECOND);
     let acts = orders(&obey(&mut plan, now + SECOND));
     assert_eq!(acts, [Act::Raise(2), Act::Raise(3), Act::Raise(4)]);
+}
+
+#[tokio::test]
+async fn a_failure_on_the_way_up_of_a_rest_leaves_those_alone_that_rose_before_it() {
+    let (mut plan, now) = running(Strategy::RestForOne, 3);
+    plan.down(1, End::Failed, Duration::ZERO, 0, now);
+    obey(&mut plan, now);
+    let later = now + SECOND;
+    plan.tick(later);
+    assert_eq!(plan.acts(), [Act::Raise(1)]);
+    plan.up(1, later);
+    assert_eq!(plan.acts(), [Act::Raise(2)]);
+    plan.down(2, End::Failed, Duration::ZERO, 0, later);
+    assert_eq!(orders(&obey(&mut plan, later)), []);
+    plan.tick(later + SECOND);
+    let acts = orders(&obey(&mut plan, later + SECOND));
+    assert_eq!(acts, [Act::Raise(2), Act::Raise(3)]);
 }
 
 #[tokio::test]

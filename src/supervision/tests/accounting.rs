@@ -1,6 +1,6 @@
 //! The account of messages, over random histories: each accepted one is handled once, or panicked, or is undelivered.
 
-use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, any, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generator;
 
 use super::*;

@@ -4,11 +4,15 @@
 
 mod accounting;
 mod mailboxes;
+mod otp;
+mod random;
 mod recovery;
+mod scale;
+mod stage;
 mod stopping;
 mod watching;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
