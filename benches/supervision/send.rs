@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Handler, Message, System};
+use actix::{Actor, Addr, Arbiter, Context, Handler, Message, System};
 use futures_util::future::join_all;
 use legwork::clock::Clock;
 use legwork::supervision::{self, Address, ChildSpec, Tree, supervised};
@@ -198,7 +198,7 @@ async fn ours(load: Load, is_apart: bool) -> f64 {
     };
     let tree = Tree::new("root", Clock::System);
     let actor = tree.start(spec, move || Ours(counter.clone()));
-    actor.ask(Tick { is_last: false }).await;
+    actor.ask(Tick { is_last: false }).await.unwrap();
     let nanos = load.put(&actor, &mut receiver).await;
     tree.stop().await;
     end(arbiter);

@@ -80,9 +80,11 @@ impl Orders {
     /// The next order; waits for one. Only the child's own task calls this.
     pub(super) async fn next(&self) -> Order {
         loop {
-            for order in Order::BY_WEIGHT {
+            // An actor's task asks at each of its turns, and mostly there is none.
+            let orders = if self.is_pending() { &Order::BY_WEIGHT[..] } else { &[] };
+            for order in orders {
                 if self.pending.fetch_and(!order.bit(), Ordering::SeqCst) & order.bit() != 0 {
-                    return order;
+                    return *order;
                 }
             }
             self.bell.notified().await;
@@ -110,7 +112,7 @@ impl Orders {
 
     /// Whether an order waits to be seen; cheap enough to ask after every message.
     pub(super) fn is_pending(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) != 0
+        self.pending.load(Ordering::SeqCst) != 0
     }
 
     /// Whether the child was ever told to stop for good.
