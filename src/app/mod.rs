@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{CredentialCache, Downloads, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::ControlSocket;
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::Registry;
@@ -33,6 +34,7 @@ use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::{Lease, Wakes};
 
@@ -99,14 +101,21 @@ pub enum Ended {
     BySecondSignal(i32),
 }
 
+/// What is decided for one run on its command line, and by no setting: a forgotten line in a file must not do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Whether operators may make actors panic.
+    pub fault_injection: bool,
+}
+
 /// Runs the service until it is told to stop. Needs an actix system.
 ///
 /// # Errors
 /// [`AppError`] when it cannot start, or its HTTP server ends by itself.
-pub async fn serve(config: Config) -> Result<Ended, AppError> {
+pub async fn serve(config: Config, options: RunOptions) -> Result<Ended, AppError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
-    let running = start(config).await?;
+    let running = start(config, options).await?;
     // A task of its own, since it must also be driven while it is being stopped.
     let mut server = actix_web::rt::spawn(running.server);
     service_manager::tell(Progress::Ready);
@@ -138,7 +147,7 @@ struct Running {
     parts: shutdown::Parts,
 }
 
-async fn start(config: Config) -> Result<Running, AppError> {
+async fn start(config: Config, options: RunOptions) -> Result<Running, AppError> {
     let config = Arc::new(config);
     let clock = Clock::System;
     let data_dir = config.data_dir.clone();
@@ -189,8 +198,10 @@ async fn start(config: Config) -> Result<Running, AppError> {
         lease,
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
+        fault_injection: options.fault_injection,
     };
     let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
+    let control = serve_control(&config, &grown);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -207,6 +218,7 @@ async fn start(config: Config) -> Result<Running, AppError> {
         registry,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: grown.tree.clone(),
+        controls: grown.controls.clone(),
         workers: grown.workers.clone(),
         throttle,
         paused: shared.paused.clone(),
@@ -224,6 +236,12 @@ async fn start(config: Config) -> Result<Running, AppError> {
         version = env!("CARGO_PKG_VERSION"),
         "legwork serves at http://{address}"
     );
+    if options.fault_injection {
+        tracing::warn!(
+            event = event::FAULT_INJECTION,
+            "operators may make actors panic, since the service was started with --fault-injection"
+        );
+    }
     recovery::say_what_is_missing(&store, &grown.registry).await;
     let parts = shutdown::Parts {
         config,
@@ -232,9 +250,29 @@ async fn start(config: Config) -> Result<Running, AppError> {
         http: server.handle(),
         shutdown,
         grown,
+        control,
         _lock: lock,
     };
     Ok(Running { server, parts })
+}
+
+/// The control socket, served. Without it the service is as good, but for the command line.
+fn serve_control(config: &Config, grown: &tree::Grown) -> Option<ControlSocket> {
+    match ControlSocket::bind(&config.data_dir) {
+        Ok(socket) => {
+            socket.serve(grown.controls.clone(), config.shutdown.actors);
+            Some(socket)
+        }
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(
+                event = event::CONTROL_UNBOUND,
+                error,
+                "there is no control socket; `legwork supervision` cannot reach this service"
+            );
+            None
+        }
+    }
 }
 
 fn report_limits(config: &Config) -> ReportLimits {

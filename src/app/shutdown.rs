@@ -17,6 +17,7 @@ use actix_web::dev::ServerHandle;
 use super::tree::Grown;
 use crate::api::ShutdownFlag;
 use crate::config::Config;
+use crate::control::{Connections, ControlSocket};
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
 use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
@@ -42,6 +43,8 @@ pub(super) struct Parts {
     pub(super) http: ServerHandle,
     pub(super) shutdown: ShutdownFlag,
     pub(super) grown: Grown,
+    /// Its file is removed when this is dropped.
+    pub(super) control: Option<ControlSocket>,
     /// Held until all else is down.
     pub(super) _lock: ServeLock,
 }
@@ -50,7 +53,14 @@ pub(super) struct Parts {
 pub(super) async fn run(parts: Parts) {
     // Streams and readiness see the flag; the server stops accepting at once and waits for what is under way.
     parts.shutdown.raise();
-    let Parts { store, http, node, .. } = parts;
+    let Parts {
+        store,
+        http,
+        node,
+        control,
+        ..
+    } = parts;
+    let connections = control.as_ref().map(ControlSocket::connections);
     let Grown {
         tree, lanes, arbiters, ..
     } = parts.grown;
@@ -88,7 +98,7 @@ pub(super) async fn run(parts: Parts) {
         .phase(
             Phase::new("actors")
                 .within(limits.actors.saturating_add(MARGIN))
-                .task("tree", move || stop_actors(tree)),
+                .task("tree", move || stop_actors(tree, connections)),
         )
         // What waited in the mailbox of a worker that was down was thrown away with it, and gives itself back.
         .phase(all_idle(Phase::new("given_back").within(WRITE_ENDS)))
@@ -127,8 +137,13 @@ async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {
 }
 
 /// Stops them, the last started first, and tells how each of them ended.
-async fn stop_actors(tree: Tree) -> TaskOutput {
-    tree.stop().await.into_iter().map(report_of).collect()
+async fn stop_actors(tree: Tree, connections: Option<Connections>) -> TaskOutput {
+    let stopped = tree.stop().await;
+    // Until whoever follows events over the control socket was told of the end.
+    if let Some(connections) = connections {
+        connections.closed().await;
+    }
+    stopped.into_iter().map(report_of).collect()
 }
 
 fn report_of(stopped: Stopped) -> PartReport {

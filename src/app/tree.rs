@@ -6,10 +6,12 @@
 //! ├── mailer      queue mail                arbiter "mailer"
 //! ├── prober      queue probes              arbiter "prober"
 //! ├── reporter    queue reports             arbiter "reporter"
-//! └── dispatcher  claims for all            arbiter "control"
+//! ├── dispatcher  claims for all            arbiter "control"
+//! └── control     the control socket        the main thread, if the socket can be had
 //! ```
 //!
 //! A worker has an arbiter (a thread) of its own, so that work of one queue that blocks does not hold up another's.
+//! The control socket has none of theirs, so that operators can look at whichever of them is stuck.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use actix::{Arbiter, ArbiterHandle};
 use crate::api::{QueueWorker, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::Controls;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
 use crate::jobs::{Attempts, PausedQueues, Registry};
@@ -36,6 +39,7 @@ const WORKER_MAILBOX: usize = 16;
 /// The tree and what belongs to it.
 pub(super) struct Grown {
     pub(super) tree: Tree,
+    pub(super) controls: Controls,
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) workers: Vec<QueueWorker>,
     pub(super) registry: Registry,
@@ -52,6 +56,8 @@ pub(super) struct Shared {
     pub(super) paused: PausedQueues,
     /// Where reports are kept.
     pub(super) reports: ReportFolder,
+    /// Whether operators may make actors panic.
+    pub(super) fault_injection: bool,
 }
 
 /// Starts the tree.
@@ -64,7 +70,11 @@ pub(super) fn grow(
     wakes: &Wakes,
     shared: &Shared,
 ) -> Grown {
-    let tree = Tree::new("root", clock.clone());
+    let mut tree = Tree::new("root", clock.clone());
+    if shared.fault_injection {
+        tree = tree.with_fault_injection();
+    }
+    let controls = Controls::new(tree.clone());
     let stop = config.shutdown.actors;
     let control = Arbiter::new();
     let mut arbiters = Vec::new();
@@ -133,6 +143,7 @@ pub(super) fn grow(
     arbiters.push(control);
     Grown {
         tree,
+        controls,
         lanes,
         workers,
         registry: registry.clone(),

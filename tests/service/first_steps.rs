@@ -146,7 +146,10 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
     assert_eq!(status, 200, "{tree}");
     let children = tree["root"]["children"].as_array().unwrap();
     let names: Vec<&str> = children.iter().map(|child| child["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["keeper", "mailer", "prober", "reporter", "dispatcher"]);
+    assert_eq!(
+        names,
+        ["keeper", "mailer", "prober", "reporter", "dispatcher", "control"]
+    );
     let prober = &children[2];
     assert_eq!(prober["restarts"], 3, "{prober}");
     assert!(

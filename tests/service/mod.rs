@@ -11,4 +11,5 @@ mod reports;
 mod results;
 mod settings;
 mod shutdown;
+mod supervision;
 mod supervisors;

@@ -16,6 +16,7 @@ mod queues;
 mod report_bounds;
 mod reports;
 mod sessions;
+mod steering;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use super::http::HashingPool;
 use super::{Downloads, EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::control::Controls;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
@@ -97,6 +99,11 @@ impl World {
 
     /// A world with these settings, as variables.
     fn with(variables: &[(&str, &str)]) -> Self {
+        Self::made(variables, false)
+    }
+
+    /// The same; operators may make its actors panic if `fault_injection` says so.
+    fn made(variables: &[(&str, &str)], fault_injection: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
         let store = Store::open(&StoreOptions {
@@ -118,6 +125,10 @@ impl World {
                 .map(|(name, value)| (name.to_string(), value.to_string())),
         );
         let config = config.unwrap();
+        let mut tree = Tree::new("root", clock.clone());
+        if fault_injection {
+            tree = tree.with_fault_injection();
+        }
         let state = State {
             throttle: Arc::new(Throttle::new(&config.limits, &clock)),
             config: Arc::new(config),
@@ -135,7 +146,8 @@ impl World {
                 cancels.lock().unwrap().push(job);
                 true
             }),
-            tree: Tree::new("root", clock.clone()),
+            controls: Controls::new(tree.clone()),
+            tree,
             workers: [(Queue::Mail, "mailer"), (Queue::Probes, "prober")]
                 .map(|(queue, worker)| QueueWorker {
                     queue,
