@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix::{Actor, Handler, Message};
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use super::child::Child;
 use super::context::Context;
 use super::delivery::{Asker, Delivery};
 use super::gate::{MailboxGauge, Refusal, Slot};
-use super::queue::{Accepted, Parcel, Queue};
+use super::queue::{Parcel, Queue};
 use super::recipient::Recipient;
 use super::spec::WhenFull;
 use super::stopped::Stopped;
@@ -125,7 +126,7 @@ impl<A: Supervised> Address<A> {
     {
         match admit_now(&self.child, &*self.queue) {
             Ok(slot) => {
-                self.push(slot, Delivery::new(message, None));
+                self.queue.push(slot, Delivery::new(message, None));
                 Ok(())
             }
             Err(refusal) => Err(refusal.of(message)),
@@ -147,7 +148,7 @@ impl<A: Supervised> Address<A> {
     {
         match admit(&self.child, &*self.queue).await {
             Ok(slot) => {
-                self.push(slot, Delivery::new(message, None));
+                self.queue.push(slot, Delivery::new(message, None));
                 Ok(())
             }
             Err(refusal) => Err(refusal.of(message)),
@@ -177,7 +178,7 @@ impl<A: Supervised> Address<A> {
             answer,
             begun: Arc::clone(&begun),
         };
-        self.push(slot, Delivery::new(message, Some(asker)));
+        self.queue.push(slot, Delivery::new(message, Some(asker)));
         match answered.await {
             Ok(result) => Ok(result),
             Err(_) if begun.load(Ordering::SeqCst) => Err(AskError::Panicked),
@@ -219,14 +220,10 @@ impl<A: Supervised> Address<A> {
     pub fn name(&self) -> &str {
         &self.child.name
     }
-
-    fn push(&self, slot: Slot, parcel: Delivery<A>) {
-        self.queue.push(Accepted { slot, parcel });
-    }
 }
 
 /// A place for a message, if there is one now or the spec has the oldest make room.
-pub(super) fn admit_now<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<Slot, Refusal> {
+pub(super) fn admit_now<'a, T: Parcel>(child: &'a Child, queue: &Queue<T>) -> Result<Slot<'a>, Refusal> {
     if child.refuses_while_down() {
         return Err(if child.gate.is_closed() {
             Refusal::Closed
@@ -248,7 +245,7 @@ pub(super) fn admit_now<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<Sl
 }
 
 /// A place for a message, after doing what the spec says about a full mailbox.
-pub(super) async fn admit<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<Slot, Refusal> {
+pub(super) async fn admit<'a, T: Parcel>(child: &'a Child, queue: &Queue<T>) -> Result<Slot<'a>, Refusal> {
     let limit = match child.spec.when_full {
         WhenFull::Refuse | WhenFull::DropOldest => return admit_now(child, queue),
         WhenFull::Wait => None,
@@ -257,6 +254,15 @@ pub(super) async fn admit<T: Parcel>(child: &Child, queue: &Queue<T>) -> Result<
     if child.refuses_while_down() {
         return admit_now(child, queue);
     }
+    match child.gate.try_enter() {
+        // Boxed, or every sender's future would have room for a wait that is rare.
+        Err(Refusal::Full) => Box::pin(wait_for_room(child, limit)).await,
+        other => other,
+    }
+}
+
+/// A place for a message, when there is one: in the order of asking, within the limit.
+async fn wait_for_room(child: &Child, limit: Option<Duration>) -> Result<Slot<'_>, Refusal> {
     let Some(limit) = limit else {
         return child.gate.enter().await;
     };

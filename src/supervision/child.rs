@@ -72,6 +72,7 @@ pub(super) struct Child {
     pub(super) abandoned: AtomicUsize,
     was_killed: AtomicBool,
     was_given_up: AtomicBool,
+    was_noted: AtomicBool,
     /// Cancelled when nothing is awaited of the child any more: it has ended, or was given up.
     pub(super) settled: CancellationToken,
 }
@@ -101,7 +102,9 @@ impl Child {
             id,
             name,
             kind,
-            gate: Arc::new(Gate::new(spec.mailbox)),
+            gate: queue
+                .as_ref()
+                .map_or_else(|| Arc::new(Gate::new(spec.mailbox)), |queue| queue.gate()),
             spec,
             queue,
             orders: Orders::default(),
@@ -127,6 +130,7 @@ impl Child {
             abandoned: AtomicUsize::new(0),
             was_killed: AtomicBool::new(false),
             was_given_up: AtomicBool::new(false),
+            was_noted: AtomicBool::new(false),
             settled: CancellationToken::new(),
         }
     }
@@ -233,6 +237,11 @@ impl Child {
     pub(super) fn give_up(&self) {
         self.was_given_up.store(true, Ordering::SeqCst);
         self.settled.cancel();
+    }
+
+    /// Whether what became of it has not been noted yet; from now on it has.
+    pub(super) fn is_first_note(&self) -> bool {
+        !self.was_noted.swap(true, Ordering::SeqCst)
     }
 
     /// A life began: the child was built, for the first time or anew.

@@ -163,7 +163,8 @@ impl<A: Supervised> Context<A> {
     /// Stops the run through the mailbox if an order waits, or if others on this thread are due.
     pub(super) fn after_message(&mut self) {
         self.in_a_row += 1;
-        if self.in_a_row >= MESSAGES_IN_A_ROW_MAX || self.address.child().orders.is_pending() {
+        let orders = &self.address.child().orders;
+        if self.in_a_row >= MESSAGES_IN_A_ROW_MAX || orders.is_pending() || orders.is_suspended() {
             self.in_a_row = 0;
             self.parts
                 .wait(actix::fut::wrap_future::<_, A>(tokio::task::yield_now()));

@@ -59,6 +59,8 @@ impl<A: Supervised> Delivery<A> {
 }
 
 impl<A: Supervised> Parcel for Delivery<A> {
+    const MAY_GO_UNTIMED: bool = true;
+
     fn message_type(&self) -> &'static str {
         self.0.message_type()
     }

@@ -27,12 +27,12 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// Notes one duration.
-    pub(super) fn record(&mut self, took: Duration) {
+    /// Notes a duration, as often as `times` says.
+    pub(super) fn record(&mut self, took: Duration, times: u32) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if let Some(count) = self.counts.get_mut(step_of(micros)) {
-            *count = count.saturating_add(1);
-            self.total = self.total.saturating_add(1);
+            *count = count.saturating_add(times);
+            self.total = self.total.saturating_add(u64::from(times));
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let mut times = Latency::default();
         assert_eq!(times.percentile_us(500), 0);
         for micros in 1..=1_000 {
-            times.record(Duration::from_micros(micros));
+            times.record(Duration::from_micros(micros), 1);
         }
         let (p50, p99) = (times.percentile_us(500), times.percentile_us(990));
         assert!((500..=640).contains(&p50), "{p50}");

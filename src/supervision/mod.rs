@@ -146,6 +146,7 @@ mod life;
 mod liveness;
 mod nest;
 mod orders;
+mod pace;
 mod panics;
 mod plan;
 mod policy;

@@ -81,10 +81,12 @@ impl Orders {
     /// was left behind takes none, and waits for ever.
     pub(super) async fn next(&self, is_present: impl Fn() -> bool) -> Order {
         while is_present() {
-            for order in Order::BY_WEIGHT {
-                if self.take_back(order) {
+            // An actor's task asks at each of its turns, and mostly there is none.
+            let orders = if self.is_pending() { &Order::BY_WEIGHT[..] } else { &[] };
+            for order in orders {
+                if self.take_back(*order) {
                     if is_present() {
-                        return order;
+                        return *order;
                     }
                     // Another task took over since the look, and the order is for that one.
                     self.pending.fetch_or(order.bit(), Ordering::SeqCst);
@@ -121,7 +123,7 @@ impl Orders {
 
     /// Whether an order waits to be seen; cheap enough to ask after every message.
     pub(super) fn is_pending(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) != 0
+        self.pending.load(Ordering::SeqCst) != 0
     }
 
     /// Whether the child was ever told to stop for good.

@@ -28,6 +28,7 @@ pub enum Beyond {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intensity {
     /// How many failures within the period are met with a restart; one more ends the supervisor's life.
+    /// `u32::MAX` is no limit.
     pub restarts: u32,
     /// The span of time over which they are counted. Time in which an escalating child waits for its backoff does not
     /// count, or the backoff would hide what the intensity is to find.
@@ -47,7 +48,7 @@ impl Default for Intensity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// How many failures within [`period`](Self::period) are met with a restart; one more makes the child degraded.
-    /// Default 20.
+    /// `u32::MAX` is no limit. Default 20.
     pub intensity: u32,
     /// The span of the child's own running time over which failures are counted. Default 10 s.
     pub period: Duration,
@@ -111,10 +112,7 @@ impl Strain {
     /// Notes a failure; true if it is one more than the supervisor bears.
     pub(super) fn failed(&mut self, now: Instant, intensity: &Intensity) -> bool {
         let up = self.up(now);
-        self.failures.push_back(up);
-        let from = up.saturating_sub(intensity.period);
-        self.failures.retain(|at| *at >= from);
-        self.failures.len() > usize::try_from(intensity.restarts).unwrap_or(usize::MAX)
+        note(&mut self.failures, up, intensity.period, intensity.restarts)
     }
 
     /// Starts the clock of running time, or stops it while a child waits.
@@ -151,10 +149,8 @@ impl Record {
             self.calmed();
         }
         self.up = self.up.saturating_add(lived);
-        self.failures.push_back(self.up);
-        let since = self.up.saturating_sub(policy.period);
-        self.failures.retain(|at| *at >= since);
-        if self.degraded || self.failures.len() > usize::try_from(policy.intensity).unwrap_or(usize::MAX) {
+        let is_beyond = note(&mut self.failures, self.up, policy.period, policy.intensity);
+        if self.degraded || is_beyond {
             self.degraded = true;
             self.failures.clear();
             return Verdict::Degraded(policy.degraded_retry);
@@ -179,6 +175,21 @@ impl Record {
         self.streak = 0;
         std::mem::take(&mut self.degraded)
     }
+}
+
+/// Notes a failure at `up` of running time, and forgets those before the period; true if more are left than `intensity`.
+/// Running time only grows, so that the oldest come first.
+fn note(failures: &mut VecDeque<Duration>, up: Duration, period: Duration, intensity: u32) -> bool {
+    if intensity == u32::MAX {
+        // Without a limit there is nothing to count, and a child that fails at once each time would fill the memory.
+        return false;
+    }
+    failures.push_back(up);
+    let from = up.saturating_sub(period);
+    while failures.front().is_some_and(|at| *at < from) {
+        failures.pop_front();
+    }
+    failures.len() > usize::try_from(intensity).unwrap_or(usize::MAX)
 }
 
 /// The wait after `streak` earlier failures: doubling from the shortest to the longest, 20 % more or less so that

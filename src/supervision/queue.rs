@@ -14,24 +14,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::gate::Slot;
+use super::gate::{Gate, Slot};
 use super::latency::Latency;
+use super::pace::{Pace, Stamp};
 use super::panics::caught;
 use super::undelivered::{Hook, Undeliverable, Undelivered};
 use super::watch::Down;
 
 /// A message on its way, as the queue sees it.
 pub(super) trait Parcel: Send + 'static {
+    /// Whether messages may go untimed while they take next to no time: see [`pace`](super::pace).
+    const MAY_GO_UNTIMED: bool;
     /// The type of the message.
     fn message_type(&self) -> &'static str;
     /// The message.
     fn into_message(self) -> Box<dyn Any + Send>;
 }
 
-/// An accepted message with its place.
-pub(super) struct Accepted<T> {
-    pub(super) slot: Slot,
-    pub(super) parcel: T,
+/// A message that waits.
+struct Waiting<T> {
+    parcel: T,
+    stamp: Stamp,
 }
 
 /// A notice of a watched child.
@@ -59,20 +62,38 @@ pub(super) struct Doing {
     pub(super) since: Instant,
 }
 
+/// As [`Doing`], but for one that is not timed, the beginning is unknown until somebody asks.
+struct AtWork {
+    what: &'static str,
+    since: Option<Instant>,
+    /// How many messages its time stands for; 0 for none.
+    weight: u32,
+}
+
+impl AtWork {
+    /// Since when; at the latest since `now`.
+    fn since(&mut self, now: Instant) -> Instant {
+        *self.since.get_or_insert(now)
+    }
+}
+
 pub(super) struct Queue<T> {
     /// A std mutex: held for a few instructions, and never across an await or the application's code.
     state: Mutex<State<T>>,
+    /// Who minds the bound, and is given back the place of each message.
+    gate: Arc<Gate>,
     hook: Option<Hook>,
     child: String,
 }
 
 struct State<T> {
-    messages: VecDeque<Accepted<T>>,
+    messages: VecDeque<Waiting<T>>,
     notices: VecDeque<Notice<T>>,
     waker: Option<Waker>,
     /// The life that may take messages.
     life: u64,
-    doing: Option<Doing>,
+    at_work: Option<AtWork>,
+    pace: Pace,
     /// When a sign of life was asked for, if it was not given yet.
     beat_asked: Option<Instant>,
     times: Option<Latency>,
@@ -80,14 +101,17 @@ struct State<T> {
 }
 
 impl<T: Parcel> Queue<T> {
-    pub(super) fn new(child: String, hook: Option<Hook>) -> Self {
+    /// A queue for `capacity` messages, at least one.
+    pub(super) fn new(child: String, hook: Option<Hook>, capacity: usize) -> Self {
         Self {
+            gate: Arc::new(Gate::new(capacity)),
             state: Mutex::new(State {
                 messages: VecDeque::new(),
                 notices: VecDeque::new(),
                 waker: None,
                 life: 0,
-                doing: None,
+                at_work: None,
+                pace: Pace::new(T::MAY_GO_UNTIMED),
                 beat_asked: None,
                 times: None,
                 closed: false,
@@ -97,16 +121,18 @@ impl<T: Parcel> Queue<T> {
         }
     }
 
-    /// Adds a message. One that comes after the end is undelivered.
-    pub(super) fn push(&self, message: Accepted<T>) {
+    /// Adds a message, which has a place of this queue's gate. One that comes after the end is undelivered.
+    pub(super) fn push(&self, slot: Slot<'_>, parcel: T) {
+        slot.taken();
         let waker = {
             let mut state = self.lock();
             if state.closed {
                 drop(state);
-                self.undeliverable(message, Undeliverable::Stopped);
+                self.undeliverable(parcel, Duration::ZERO, Undeliverable::Stopped);
                 return;
             }
-            state.messages.push_back(message);
+            let stamp = state.pace.stamp();
+            state.messages.push_back(Waiting { parcel, stamp });
             state.waker.take()
         };
         if let Some(waker) = waker {
@@ -118,7 +144,8 @@ impl<T: Parcel> Queue<T> {
     pub(super) fn evict(&self) {
         let oldest = self.lock().messages.pop_front();
         if let Some(oldest) = oldest {
-            self.undeliverable(oldest, Undeliverable::Evicted);
+            let waited = oldest.stamp.at.elapsed();
+            self.undeliverable(oldest.parcel, waited, Undeliverable::Evicted);
         }
     }
 
@@ -149,38 +176,37 @@ impl<T: Parcel> Queue<T> {
             return Next::Superseded;
         }
         state.beat_asked = None;
-        let notice = state.notices.pop_front();
-        let accepted = if notice.is_none() {
-            state.messages.pop_front()
-        } else {
-            None
-        };
-        // The clock is read once a message: the end of one is the beginning of the next.
-        let busy = state.doing.is_some();
-        let now = if busy || notice.is_some() || accepted.is_some() {
-            Some(Instant::now())
-        } else {
-            None
-        };
-        if let (Some(now), Some(done)) = (now, state.doing.take()) {
-            let took = now.saturating_duration_since(done.since);
-            state.times.get_or_insert_default().record(took);
+        // The clock is read once at most: the end of one message is the beginning of the next.
+        let mut now = None;
+        if let Some(AtWork {
+            since: Some(since),
+            weight: weight @ 1..,
+            ..
+        }) = state.at_work.take()
+        {
+            let took = now.get_or_insert_with(Instant::now).saturating_duration_since(since);
+            state.pace.took(took);
+            state.times.get_or_insert_default().record(took, weight);
         }
-        if let (Some(notice), Some(now)) = (notice, now) {
-            state.doing = Some(Doing {
+        if let Some(notice) = state.notices.pop_front() {
+            state.at_work = Some(AtWork {
                 what: std::any::type_name::<Down>(),
-                since: now,
+                since: Some(now.unwrap_or_else(Instant::now)),
+                weight: 1,
             });
             return Next::Message((notice.parcel)(notice.down));
         }
-        if let (Some(accepted), Some(now)) = (accepted, now) {
-            state.doing = Some(Doing {
-                what: accepted.parcel.message_type(),
-                since: now,
+        if let Some(Waiting { parcel, stamp }) = state.messages.pop_front() {
+            let since = (stamp.weight > 0).then(|| now.unwrap_or_else(Instant::now));
+            state.at_work = Some(AtWork {
+                what: parcel.message_type(),
+                since,
+                weight: stamp.weight,
             });
             drop(state);
-            accepted.slot.begin(now);
-            return Next::Message(accepted.parcel);
+            self.gate
+                .begun(since.map(|since| since.saturating_duration_since(stamp.at)));
+            return Next::Message(parcel);
         }
         if let Some(waker) = waker
             && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker))
@@ -201,7 +227,11 @@ impl<T: Parcel> Queue<T> {
     /// The life is at nothing, until it says otherwise; what it was at.
     pub(super) fn idle(&self, life: u64) -> Option<Doing> {
         let mut state = self.lock();
-        if state.life == life { state.doing.take() } else { None }
+        let at_work = if state.life == life { state.at_work.take() } else { None };
+        at_work.map(|mut at_work| Doing {
+            what: at_work.what,
+            since: at_work.since(Instant::now()),
+        })
     }
 
     /// Whether that life is the present one.
@@ -210,14 +240,9 @@ impl<T: Parcel> Queue<T> {
         !state.closed && state.life == life
     }
 
-    fn undeliverable(&self, accepted: Accepted<T>, why: Undeliverable) {
-        let Accepted { slot, parcel } = accepted;
-        let waited = slot.accepted().elapsed();
+    fn undeliverable(&self, parcel: T, waited: Duration, why: Undeliverable) {
         // The place is given back, and the message counted, before the application's code sees it.
-        match why {
-            Undeliverable::Stopped => drop(slot),
-            Undeliverable::Evicted => slot.evict(),
-        }
+        self.gate.dropped(why);
         // A hook or destructor that panics must not take the rest of the mailbox with it; the panic hook has logged it.
         let _panic = caught(|| match &self.hook {
             Some(hook) => hook(Undelivered {
@@ -238,6 +263,7 @@ impl<T: Parcel> Queue<T> {
 
 /// A queue, whatever its messages are.
 pub(super) trait AnyQueue: Send + Sync {
+    fn gate(&self) -> Arc<Gate>;
     /// From now on the life of that number is the present one, if it is newer.
     fn begin_life(&self, life: u64);
     /// The present life is over.
@@ -262,22 +288,28 @@ pub(super) trait AnyQueue: Send + Sync {
 }
 
 impl<T: Parcel> AnyQueue for Queue<T> {
+    fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
+    }
+
     fn begin_life(&self, life: u64) {
         let mut state = self.lock();
         if life > state.life {
             state.life = life;
-            state.doing = None;
+            state.at_work = None;
             state.beat_asked = None;
             state.notices.clear();
+            state.pace.slacken();
         }
     }
 
     fn end_life(&self) {
         let mut state = self.lock();
-        state.doing = None;
+        state.at_work = None;
         state.beat_asked = None;
         state.notices.clear();
         state.waker = None;
+        state.pace.slacken();
     }
 
     fn close(&self) {
@@ -288,15 +320,20 @@ impl<T: Parcel> AnyQueue for Queue<T> {
             state.waker = None;
             std::mem::take(&mut state.messages)
         };
-        for message in left {
-            self.undeliverable(message, Undeliverable::Stopped);
+        for Waiting { parcel, stamp } in left {
+            self.undeliverable(parcel, stamp.at.elapsed(), Undeliverable::Stopped);
         }
     }
 
     fn ask_beat(&self, now: Instant) {
         let waker = {
             let mut state = self.lock();
-            state.beat_asked.get_or_insert(now);
+            if state.beat_asked.is_some() {
+                state.pace.slacken();
+            } else {
+                state.beat_asked = Some(now);
+                state.pace.reads(now);
+            }
             state.waker.take()
         };
         if let Some(waker) = waker {
@@ -308,15 +345,18 @@ impl<T: Parcel> AnyQueue for Queue<T> {
         let mut state = self.lock();
         if state.life == life {
             state.beat_asked = None;
-            state.doing = Some(Doing {
+            state.at_work = Some(AtWork {
                 what,
-                since: Instant::now(),
+                since: Some(Instant::now()),
+                weight: 1,
             });
         }
     }
 
     fn forget_beat(&self) {
-        self.lock().beat_asked = None;
+        let mut state = self.lock();
+        state.beat_asked = None;
+        state.pace.slacken();
     }
 
     fn silence(&self, now: Instant) -> Duration {
@@ -325,12 +365,18 @@ impl<T: Parcel> AnyQueue for Queue<T> {
     }
 
     fn busy(&self, now: Instant) -> Duration {
-        let doing = self.doing();
-        doing.map_or(Duration::ZERO, |doing| now.saturating_duration_since(doing.since))
+        let mut state = self.lock();
+        let since = state.at_work.as_mut().map(|at_work| at_work.since(now));
+        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     fn doing(&self) -> Option<Doing> {
-        self.lock().doing
+        let mut state = self.lock();
+        let at_work = state.at_work.as_mut()?;
+        Some(Doing {
+            what: at_work.what,
+            since: at_work.since(Instant::now()),
+        })
     }
 
     fn times_us(&self) -> Option<(u64, u64)> {

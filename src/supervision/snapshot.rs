@@ -63,7 +63,7 @@ pub struct Doing {
 }
 
 /// How long messages take, from the beginning of their handler until the actor is ready for the next; what a handler
-/// leaves to a future or a task does not count.
+/// leaves to a future or a task does not count. While messages take less than 10 µs, one in 32 is timed for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MessageTime {
     /// Half of all messages took no longer, in microseconds, right within a quarter.

@@ -45,14 +45,14 @@ impl Supervisor {
     pub fn start<A: Supervised>(&self, spec: ChildSpec, factory: impl Fn() -> A + Send + Sync + 'static) -> Address<A> {
         let mut queue = None;
         let place = self.nest.place(&spec.placement);
-        let hook = spec.hook.clone();
+        let (hook, capacity) = (spec.hook.clone(), spec.mailbox);
         let (child, guard) = self.nest.admit(spec, NodeKind::Actor, |name| {
-            let made = Arc::new(Queue::<Delivery<A>>::new(name.to_owned(), hook));
+            let made = Arc::new(Queue::<Delivery<A>>::new(name.to_owned(), hook, capacity));
             queue = Some(Arc::clone(&made));
             Some(made)
         });
         // The closure is called exactly once.
-        let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None)));
+        let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None, capacity)));
         let address = Address::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
             return address;

@@ -69,13 +69,10 @@ impl Surroundings {
         child
     }
 
-    /// Notes what became of a child, if the tree stops.
+    /// Notes what became of a child, if the tree stops: once, also of one that ends after it was given up.
     pub(super) fn note_end(&self, child: &Child) {
-        if self.stopping.load(Ordering::SeqCst) {
-            let mut ends = self.ends();
-            if !ends.iter().any(|end| end.name == child.name) {
-                ends.push(child.stopped());
-            }
+        if self.stopping.load(Ordering::SeqCst) && child.is_first_note() {
+            self.ends().push(child.stopped());
         }
     }
 

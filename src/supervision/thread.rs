@@ -16,7 +16,7 @@ use super::address::{TellError, admit, admit_now};
 use super::child::Child;
 use super::faults::{Twist, panic_as_asked};
 use super::gate::MailboxGauge;
-use super::queue::{Accepted, AnyQueue, Next, Parcel, Queue};
+use super::queue::{AnyQueue, Next, Parcel, Queue};
 use super::stillness::Rest;
 use super::stopped::Stopped;
 use super::watch::sealed::{Sealed, Watched};
@@ -25,6 +25,9 @@ use super::watch::sealed::{Sealed, Watched};
 pub(super) struct Plain<M>(pub(super) M);
 
 impl<M: Send + 'static> Parcel for Plain<M> {
+    // Whether a thread is stuck is told by the time of its message.
+    const MAY_GO_UNTIMED: bool = false;
+
     fn message_type(&self) -> &'static str {
         std::any::type_name::<M>()
     }
@@ -190,10 +193,7 @@ impl<M: Send + 'static> Sender<M> {
     pub fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
         match admit_now(&self.child, &*self.queue) {
             Ok(slot) => {
-                self.queue.push(Accepted {
-                    slot,
-                    parcel: Plain(message),
-                });
+                self.queue.push(slot, Plain(message));
                 Ok(())
             }
             Err(refusal) => Err(refusal.of(message)),
@@ -207,10 +207,7 @@ impl<M: Send + 'static> Sender<M> {
     pub async fn tell(&self, message: M) -> Result<(), TellError<M>> {
         match admit(&self.child, &*self.queue).await {
             Ok(slot) => {
-                self.queue.push(Accepted {
-                    slot,
-                    parcel: Plain(message),
-                });
+                self.queue.push(slot, Plain(message));
                 Ok(())
             }
             Err(refusal) => Err(refusal.of(message)),

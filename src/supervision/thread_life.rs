@@ -44,14 +44,14 @@ impl Supervisor {
         let nest = self.nest();
         let mut queue = None;
         let place = nest.place_of_task(&spec.placement);
-        let hook = spec.hook.clone();
+        let (hook, capacity) = (spec.hook.clone(), spec.mailbox);
         let (child, guard) = nest.admit(spec, NodeKind::Thread, |name| {
-            let made = Arc::new(Queue::<Plain<M>>::new(name.to_owned(), hook));
+            let made = Arc::new(Queue::<Plain<M>>::new(name.to_owned(), hook, capacity));
             queue = Some(Arc::clone(&made));
             Some(made)
         });
         // The closure is called exactly once.
-        let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None)));
+        let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None, capacity)));
         let sender = Sender::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
             return sender;

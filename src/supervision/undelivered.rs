@@ -21,7 +21,8 @@ pub struct Undelivered {
     pub message_type: &'static str,
     /// The message.
     pub message: Box<dyn Any + Send>,
-    /// How long it had waited.
+    /// How long it had waited, at most: for one that was not timed, since a moment shortly before (see
+    /// [`MailboxGauge::wait_last_us`](super::MailboxGauge::wait_last_us)).
     pub waited: Duration,
     /// Why it is dropped.
     pub why: Undeliverable,

@@ -98,8 +98,15 @@ impl Watchman {
             if let Some(why) = self.act() {
                 return why;
             }
-            let far = Instant::now() + Duration::from_secs(3_600);
+            let now = Instant::now();
+            let far = now + Duration::from_secs(3_600);
             let deadline = self.plan.deadline().unwrap_or(far);
+            if deadline <= now {
+                // A timer would take a millisecond for no time at all. What is due comes of a notice each time, so that
+                // orders get their turn.
+                self.plan.tick(now);
+                continue;
+            }
             let round = self.rounds.next().unwrap_or(far);
             tokio::select! {
                 biased;

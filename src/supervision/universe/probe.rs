@@ -24,14 +24,14 @@ where
     M::Result: Send,
 {
     desk: Arc<Desk<M>>,
-    messages: UnboundedReceiver<(Slot, M)>,
+    messages: UnboundedReceiver<(Instant, M)>,
 }
 
 /// The end that senders see.
 struct Desk<M: Message> {
     name: String,
     gate: Arc<Gate>,
-    sender: UnboundedSender<(Slot, M)>,
+    sender: UnboundedSender<(Instant, M)>,
     answer: Box<dyn Fn(&M) -> M::Result + Send + Sync>,
 }
 
@@ -90,7 +90,7 @@ where
         let at = Location::caller();
         async move {
             let received = timeout(WAIT_MAX, self.messages.recv()).await;
-            let Ok(Some((slot, message))) = received else {
+            let Ok(Some((accepted, message))) = received else {
                 fail(
                     at,
                     &format!(
@@ -100,7 +100,7 @@ where
                     ),
                 )
             };
-            slot.begin(Instant::now());
+            self.desk.gate.begun(Some(accepted.elapsed()));
             message
         }
     }
@@ -158,9 +158,11 @@ where
 }
 
 impl<M: Message + Send + 'static> Desk<M> {
-    fn keep(&self, slot: Slot, message: M) {
+    fn keep(&self, slot: Slot<'_>, message: M) {
         // Nobody is left to look at it once the probe is dropped.
-        drop(self.sender.send((slot, message)));
+        if self.sender.send((Instant::now(), message)).is_ok() {
+            slot.taken();
+        }
     }
 }
 
