@@ -5,6 +5,7 @@
 //! - [`app`]: the composition root; builds everything and owns the order of start and of shutdown.
 //! - [`api`]: the HTTP surface; translates requests into store transactions and answers.
 //! - [`workers`]: the actors that perform jobs, and the dispatcher and keeper beside them.
+//! - [`control`]: what operators may order of the supervision tree, and the socket over which the command line does it.
 //! - [`jobs`]: the contract of a kind of work, the kinds, enqueueing, and the execution of one attempt.
 //! - [`mail`]: building a message, templates, and the SMTP dialogue.
 //! - [`reports`]: what rows become: cells, CSV and JSON lines, and the files that they are written into.
@@ -21,6 +22,7 @@ pub mod api;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod domain;
 pub mod jobs;
 pub mod keyring;

@@ -1,6 +1,7 @@
 //! The command line of Legwork.
 //!
-//! Exit codes: 0 done, or stopped in order; 1 it failed, and stderr says why; 2 the command line is wrong; 128 plus its
+//! Exit codes: 0 done, or stopped in order; 1 it failed, and stderr says why; 2 the command line is wrong; 3, 4 and 5 of
+//! `legwork supervision` alone (no service runs, no actor of that name, the order was refused); 128 plus its
 //! number when a second signal ended the service at once (130 for SIGINT, 143 for SIGTERM).
 
 mod cli;
@@ -12,12 +13,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cli::settings::SettingsArgs;
-use cli::{health, help, settings};
+use cli::supervision::SupervisionArgs;
+use cli::{health, help, settings, supervision};
 use legwork::app::account::{self, AccountOrder};
-use legwork::app::{self, Ended};
+use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
-use legwork::store::{Store, StoreOptions};
+use legwork::store::Store;
 use legwork::telemetry;
 use legwork::telemetry::names::event;
 
@@ -41,7 +43,10 @@ struct CommandLine {
 enum Command {
     /// Serve until SIGTERM or SIGINT; a second signal ends at once
     #[command(after_help = help::SERVE)]
-    Serve,
+    Serve(ServeArgs),
+    /// See and steer the actors of the running service, over a socket in its data folder
+    #[command(after_help = help::SUPERVISION, args_conflicts_with_subcommands = true)]
+    Supervision(SupervisionArgs),
     /// Bring the database's schema up to date and end
     #[command(after_help = help::MIGRATE)]
     Migrate,
@@ -67,6 +72,13 @@ enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         at: Option<SocketAddr>,
     },
+}
+
+#[derive(Clone, Copy, Default, clap::Args)]
+struct ServeArgs {
+    /// Let operators make its actors panic, to see what that does; not for a service that people rely on
+    #[arg(long)]
+    fault_injection: bool,
 }
 
 #[derive(Subcommand)]
@@ -103,7 +115,10 @@ fn main() -> ExitCode {
     let outcome = if line.version {
         say(&cli::version())
     } else {
-        run(line.command.unwrap_or(Command::Serve), &line.config)
+        run(
+            line.command.unwrap_or_else(|| Command::Serve(ServeArgs::default())),
+            &line.config,
+        )
     };
     outcome.unwrap_or_else(|error| {
         complain(&error);
@@ -114,7 +129,8 @@ fn main() -> ExitCode {
 fn run(command: Command, settings: &ConfigArgs) -> Outcome {
     let config = || Config::load(settings).map_err(|error| telemetry::chain(&error));
     match command {
-        Command::Serve => serve(config()?),
+        Command::Serve(args) => serve(config()?, args),
+        Command::Supervision(args) => supervise(args, &config()?),
         Command::Migrate => migrate(&config()?),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
@@ -127,12 +143,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
 }
 
 fn migrate(config: &Config) -> Outcome {
-    let options = StoreOptions {
-        path: config.database.url.path().to_owned(),
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    Store::open(&options).map_err(|error| telemetry::chain(&error))?;
+    Store::migrate(config.database.url.path()).map_err(|error| telemetry::chain(&error))?;
     say(&format!("the schema of {} is up to date", config.database.url))
 }
 
@@ -165,9 +176,21 @@ fn list_settings(args: SettingsArgs, config: &ConfigArgs) -> Outcome {
     shown.problem.map_or(said, Err)
 }
 
-fn serve(config: Config) -> Outcome {
+fn supervise(args: SupervisionArgs, config: &Config) -> Outcome {
+    supervision::run(args, &config.data_dir).or_else(|failure| {
+        complain(&failure.text);
+        Ok(ExitCode::from(failure.code))
+    })
+}
+
+fn serve(config: Config, args: ServeArgs) -> Outcome {
     telemetry::init(config.log.format, &config.log.filter).map_err(|error| telemetry::chain(&error))?;
-    match actix::System::new().block_on(app::serve(config)) {
+    // After the log's hook, which it adds to.
+    legwork::supervision::capture_backtraces();
+    let options = RunOptions {
+        fault_injection: args.fault_injection,
+    };
+    match actix::System::new().block_on(app::serve(config, options)) {
         Ok(Ended::InOrder) => Ok(ExitCode::SUCCESS),
         Ok(Ended::BySecondSignal(number)) => {
             // Not by returning: that would wait for threads, and this is the answer to somebody who will not wait.
@@ -196,10 +219,12 @@ fn read_password() -> Result<String, String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// A line on standard output; a closed pipe is the reader's choice.
+/// A line on standard output; a closed pipe is the reader's choice, and no failure.
 fn say(text: &str) -> Outcome {
-    writeln!(std::io::stdout().lock(), "{text}").map_err(|error| format!("standard output: {error}"))?;
-    Ok(ExitCode::SUCCESS)
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn complain(text: &str) {

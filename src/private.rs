@@ -16,6 +16,14 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a folder with mode 0700 that must not be there, in one that is.
+///
+/// # Errors
+/// When it is there, whoever's it is, or cannot be made.
+pub fn new_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
 /// Makes an empty file with mode 0600, unless there is one.
 ///
 /// # Errors

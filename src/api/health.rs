@@ -1,8 +1,8 @@
 //! Whether the service is there, and whether it can do its work: for whatever restarts it, and for whatever sends it
 //! requests.
 //!
-//! Guarantees: a failing worker degrades its own queue and takes nothing off the network; 503 is for what makes every
-//! request fail: the database, its writer, or a shutdown. Anybody may ask, so asking is cheap: the database is looked at
+//! Guarantees: a failing worker degrades its own queue and takes nothing off the network, nor does what all queues need
+//! (dispatcher and keeper); 503 is for what makes every request fail: the database, its writer, or a shutdown. Anybody may ask, so asking is cheap: the database is looked at
 //! once a second at most, with counts that have a bound, however many ask, and those who ask meanwhile share what is found.
 
 use std::time::Duration;
@@ -18,12 +18,14 @@ use super::http::Problem;
 use super::queues::COUNTED_MAX;
 use crate::domain::job::Queue;
 use crate::store::{Count, Store, StoreError, jobs, queues};
-use crate::supervision::NodeState;
+use crate::supervision::{NodeSnapshot, NodeState};
 
 /// How long the writer may take to answer: longer than a slow disk's commit, shorter than a prober's patience.
 const PING_MAX: Duration = Duration::from_secs(2);
 /// How long what was found is told again: shorter than any prober's interval.
 const FOUND_FOR: Duration = Duration::from_secs(1);
+/// The actors that every queue needs beside its worker.
+const SHARED: [&str; 2] = ["dispatcher", "keeper"];
 /// When to ask again after a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -37,7 +39,7 @@ struct Live {
 /// How the service does its work.
 #[derive(Serialize, ToSchema)]
 struct Ready {
-    /// `ok`, or `degraded` where a worker is not running.
+    /// `ok`, or `degraded` if one of the queues is.
     #[schema(pattern = "^(ok|degraded)$")]
     status: &'static str,
     queues: Vec<QueueHealth>,
@@ -47,6 +49,13 @@ struct Ready {
 #[derive(Serialize, ToSchema)]
 struct QueueHealth {
     queue: Queue,
+    /// `ok`, or `degraded` while its jobs are not performed as they should, a pause apart.
+    #[schema(pattern = "^(ok|degraded)$")]
+    status: &'static str,
+    /// Why it is degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "the mailer was suspended by an operator")]
+    reason: Option<String>,
     /// Its worker's name in the supervision tree.
     worker: &'static str,
     /// The worker's state there.
@@ -127,20 +136,50 @@ pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, 
     }
     let found = state.readiness.look(&state).await;
     let found = found.map_err(|what| Problem::unavailable(what, RETRY_AFTER))?;
-    let nodes = state.tree.snapshot().children;
-    let state_of = |worker: &str| nodes.iter().find(|node| node.name == worker).map(|node| node.state);
+    let shared = SHARED
+        .iter()
+        .find_map(|name| what_ails(&state.tree.inspect(name).ok()?));
     let queues = state.workers.iter().zip(found);
-    let queues = queues.map(|(worker, (count, paused))| QueueHealth {
-        queue: worker.queue,
-        worker: worker.worker,
-        // One that the tree does not know is as good as stopped.
-        state: state_of(worker.worker).unwrap_or(NodeState::Stopped),
-        paused,
-        waiting: count.count,
-        capped: count.is_capped,
+    let queues = queues.map(|(worker, (count, paused))| {
+        let node = state.tree.inspect(worker.worker);
+        let (ails, now) = match &node {
+            Ok(node) => (what_ails(node), node.state),
+            // One that the tree does not know is as good as stopped.
+            Err(_) => (Some(format!("the {} {STOPPED}", worker.worker)), NodeState::Stopped),
+        };
+        let reason = ails.or_else(|| shared.clone());
+        QueueHealth {
+            queue: worker.queue,
+            status: word(reason.is_none()),
+            reason,
+            worker: worker.worker,
+            state: now,
+            paused,
+            waiting: count.count,
+            capped: count.is_capped,
+        }
     });
     let queues: Vec<QueueHealth> = queues.collect();
-    let is_well = queues.iter().all(|queue| queue.state == NodeState::Running);
-    let status = if is_well { "ok" } else { "degraded" };
+    let status = word(queues.iter().all(|queue| queue.reason.is_none()));
     Ok(HttpResponse::Ok().json(Ready { status, queues }))
+}
+
+const fn word(is_well: bool) -> &'static str {
+    if is_well { "ok" } else { "degraded" }
+}
+
+const STOPPED: &str = "is stopped";
+
+/// Why an actor does not do its work, if it does not; nothing of what it said when it failed.
+fn what_ails(node: &NodeSnapshot) -> Option<String> {
+    let what = match node.state {
+        NodeState::Running if node.stuck => "makes no progress",
+        NodeState::Running => return None,
+        NodeState::Starting => "is being started",
+        NodeState::BackingOff => "failed and is about to be started again",
+        NodeState::Degraded => "failed too often and is tried again at long intervals",
+        NodeState::Suspended => "was suspended by an operator",
+        NodeState::Stopping | NodeState::Stopped => STOPPED,
+    };
+    Some(format!("the {} {what}", node.name))
 }

@@ -123,5 +123,9 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))
+        .service(at("/v1/supervision/{name}").get(supervision::show_node))
         .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))
+        .service(at("/v1/supervision/{name}/suspend").post(supervision::suspend_child))
+        .service(at("/v1/supervision/{name}/resume").post(supervision::resume_child))
+        .service(at("/v1/supervision/{name}/panic").post(supervision::panic_child))
 }

@@ -6,6 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::Controls;
 use crate::domain::id::JobId;
 use crate::domain::job::Queue;
 use crate::domain::password::PasswordHasher;
@@ -53,6 +54,8 @@ pub struct State {
     pub cancel_attempt: CancelAttempt,
     /// The supervision tree.
     pub tree: Tree,
+    /// What operators may order of it.
+    pub controls: Controls,
     /// The queues of this process and their workers.
     pub workers: Vec<QueueWorker>,
     /// How much may be asked for.

@@ -12,6 +12,7 @@ use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
 use crate::store::accounts::{self, NewAccount};
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::{Abort, Store, StoreError, StoreOptions};
+use crate::supervision::Tree;
 
 /// What is asked for on the command line.
 pub struct AccountOrder {
@@ -75,6 +76,8 @@ pub enum AccountError {
 
 /// Makes the account, with a workspace of its own.
 ///
+/// Needs an actix system.
+///
 /// # Errors
 /// [`AccountError`]; then nothing was made.
 pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Result<MadeAccount, AccountError> {
@@ -97,11 +100,14 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
         None
     };
     let key_hash = key.as_ref().map(Token::hash);
-    let store = Store::open_beside(&StoreOptions {
+    let options = StoreOptions {
         path: config.database.url.path().to_owned(),
         readers: 1,
         on_available: std::sync::Arc::new(|_| {}),
-    })?;
+    };
+    // For the writer alone, and for as long as this takes.
+    let tree = Tree::new("root", clock.clone());
+    let store = Store::open_beside(&options, tree.root())?;
     let now = clock.now();
     let inserted = store
         .write(move |tx| {
@@ -119,7 +125,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
             Ok(account)
         })
         .await;
-    store.close().await;
+    tree.stop().await;
     match inserted {
         Ok(account) => Ok(MadeAccount {
             id: account.id,

@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{CredentialCache, Downloads, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::{ControlSocket, Controls};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::Registry;
@@ -33,6 +34,8 @@ use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
 use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::supervision::Tree;
+use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::{Lease, Wakes};
 
@@ -88,6 +91,12 @@ pub enum AppError {
     /// The HTTP server ended without being told to.
     #[error("the HTTP server ended by itself")]
     ServerEnded(#[source] std::io::Error),
+    /// The root of the supervision tree failed: what the service cannot be without fails however often it is restarted.
+    #[error("the supervision tree failed: {text}")]
+    RootFailed {
+        /// Which failure was the last.
+        text: Arc<str>,
+    },
 }
 
 /// How a service that was told to stop came to its end.
@@ -99,35 +108,52 @@ pub enum Ended {
     BySecondSignal(i32),
 }
 
+/// What is decided for one run on its command line, and by no setting: a forgotten line in a file must not do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Whether operators may make actors panic.
+    pub fault_injection: bool,
+}
+
 /// Runs the service until it is told to stop. Needs an actix system.
 ///
+/// When the root of its supervision tree fails, it goes through the same phases as when it is told to stop.
+///
 /// # Errors
-/// [`AppError`] when it cannot start, or its HTTP server ends by itself.
-pub async fn serve(config: Config) -> Result<Ended, AppError> {
+/// [`AppError`] when it cannot start, its HTTP server ends by itself, or its supervision tree failed.
+pub async fn serve(config: Config, options: RunOptions) -> Result<Ended, AppError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
-    let running = start(config).await?;
+    let running = start(config, options).await?;
     // A task of its own, since it must also be driven while it is being stopped.
     let mut server = actix_web::rt::spawn(running.server);
     service_manager::tell(Progress::Ready);
-    let first = tokio::select! {
+    let (end, signal) = tokio::select! {
         ended = &mut server => {
             let ended = ended.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
             let cause = ended.err().unwrap_or_else(|| std::io::Error::other("without a word"));
             return Err(AppError::ServerEnded(cause));
         }
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+        cause = running.parts.planted.tree.failed() => (Err(AppError::RootFailed { text: cause.text }), None),
+        _ = interrupt.recv() => (Ok(Ended::InOrder), Some("SIGINT")),
+        _ = terminate.recv() => (Ok(Ended::InOrder), Some("SIGTERM")),
     };
-    tracing::info!(
-        event = event::SHUTDOWN,
-        phase = "begin",
-        signal = first,
-        "shutting down; a second signal ends at once"
-    );
+    match signal {
+        Some(signal) => tracing::info!(
+            event = event::SHUTDOWN,
+            phase = "begin",
+            signal,
+            "shutting down; a second signal ends at once"
+        ),
+        None => tracing::error!(
+            event = event::SHUTDOWN,
+            phase = "begin",
+            "shutting down, since the supervision tree failed; a signal ends at once"
+        ),
+    }
     service_manager::tell(Progress::Stopping);
     tokio::select! {
-        () = shutdown::run(running.parts) => Ok(Ended::InOrder),
+        () = shutdown::run(running.parts) => end,
         _ = interrupt.recv() => Ok(Ended::BySecondSignal(SignalKind::interrupt().as_raw_value())),
         _ = terminate.recv() => Ok(Ended::BySecondSignal(SignalKind::terminate().as_raw_value())),
     }
@@ -138,7 +164,7 @@ struct Running {
     parts: shutdown::Parts,
 }
 
-async fn start(config: Config) -> Result<Running, AppError> {
+async fn start(config: Config, options: RunOptions) -> Result<Running, AppError> {
     let config = Arc::new(config);
     let clock = Clock::System;
     let data_dir = config.data_dir.clone();
@@ -151,7 +177,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
     let (listener, address) = http::bind(&config)?;
     let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
     let wakes = Wakes::new();
-    let store = open_store(&config, &wakes)?;
+    let planted = tree::plant(&clock, options.fault_injection);
+    let store = open_store(&config, &wakes, &planted.tree)?;
     let node = NodeId::generate();
     // From before it is entered, so that it never lasts longer here than in the database.
     let lease = Lease::renewed_at(clock.now());
@@ -190,7 +217,10 @@ async fn start(config: Config) -> Result<Running, AppError> {
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
     };
-    let grown = tree::grow(&config, &store, &registry, node, &clock, &wakes, &shared);
+    let tree = &planted.tree;
+    let grown = tree::grow(tree, &config, &store, &registry, node, &clock, &wakes, &shared);
+    let controls = Controls::new(tree.clone());
+    let control = serve_control(&config, &controls);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let state = web::Data::new(State {
@@ -206,7 +236,8 @@ async fn start(config: Config) -> Result<Running, AppError> {
         downloads: Downloads::default(),
         registry,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
-        tree: grown.tree.clone(),
+        tree: tree.clone(),
+        controls,
         workers: grown.workers.clone(),
         throttle,
         paused: shared.paused.clone(),
@@ -224,6 +255,12 @@ async fn start(config: Config) -> Result<Running, AppError> {
         version = env!("CARGO_PKG_VERSION"),
         "legwork serves at http://{address}"
     );
+    if options.fault_injection {
+        tracing::warn!(
+            event = event::FAULT_INJECTION,
+            "operators may make actors panic, since the service was started with --fault-injection"
+        );
+    }
     recovery::say_what_is_missing(&store, &grown.registry).await;
     let parts = shutdown::Parts {
         config,
@@ -231,10 +268,31 @@ async fn start(config: Config) -> Result<Running, AppError> {
         node,
         http: server.handle(),
         shutdown,
+        planted,
         grown,
+        control,
         _lock: lock,
     };
     Ok(Running { server, parts })
+}
+
+/// The control socket, served. Without it the service is as good, but for the command line.
+fn serve_control(config: &Config, controls: &Controls) -> Option<ControlSocket> {
+    match ControlSocket::bind(&config.data_dir) {
+        Ok(socket) => {
+            socket.serve(controls.clone(), config.shutdown.actors);
+            Some(socket)
+        }
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(
+                event = event::CONTROL_UNBOUND,
+                error,
+                "there is no control socket; `legwork supervision` cannot reach this service"
+            );
+            None
+        }
+    }
 }
 
 fn report_limits(config: &Config) -> ReportLimits {
@@ -245,11 +303,12 @@ fn report_limits(config: &Config) -> ReportLimits {
     }
 }
 
-fn open_store(config: &Config, wakes: &Wakes) -> Result<Store, StoreError> {
+fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, StoreError> {
     let wakes = wakes.clone();
-    Store::open(&StoreOptions {
+    let options = StoreOptions {
         path: config.database.url.path().to_owned(),
         readers: config.database.readers,
         on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
-    })
+    };
+    Store::open(&options, tree.root())
 }

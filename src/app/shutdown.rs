@@ -1,8 +1,11 @@
 //! Coming down in order: named phases, each with a time of its own.
 //!
 //! stop accepting → drain HTTP → stop claiming → drain attempts (what is left is ended, its attempt given back) → release
-//! the lease → stop the actors → close the database. A phase that runs out of its time is logged, and the next one begins:
+//! the lease → stop the actors → stop the writer, who writes first what it was given. A phase that runs out of its time is logged, and the next one begins:
 //! whatever it left undone is what a `kill -9` leaves, and the next start takes it back.
+//!
+//! The same way is gone when the supervision tree has failed. Then nothing can be written any more, and each phase finds that
+//! out at once or runs out of its time.
 //!
 //! There is no phase for the log: each line is written to stderr before the code that logs it goes on, so that the last one
 //! waits for nobody. Threads that a phase left blocked end with the process.
@@ -11,12 +14,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Arbiter;
 use actix_web::dev::ServerHandle;
 
-use super::tree::Grown;
+use super::tree::{CONTROL, Grown, JOBS, Planted};
 use crate::api::ShutdownFlag;
 use crate::config::Config;
+use crate::control::{Connections, ControlSocket};
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
 use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
@@ -41,7 +44,10 @@ pub(super) struct Parts {
     pub(super) node: NodeId,
     pub(super) http: ServerHandle,
     pub(super) shutdown: ShutdownFlag,
+    pub(super) planted: Planted,
     pub(super) grown: Grown,
+    /// Its file is removed when this is dropped.
+    pub(super) control: Option<ControlSocket>,
     /// Held until all else is down.
     pub(super) _lock: ServeLock,
 }
@@ -50,10 +56,17 @@ pub(super) struct Parts {
 pub(super) async fn run(parts: Parts) {
     // Streams and readiness see the flag; the server stops accepting at once and waits for what is under way.
     parts.shutdown.raise();
-    let Parts { store, http, node, .. } = parts;
-    let Grown {
-        tree, lanes, arbiters, ..
-    } = parts.grown;
+    let Parts {
+        store,
+        http,
+        node,
+        control,
+        planted,
+        ..
+    } = parts;
+    let connections = control.as_ref().map(ControlSocket::connections);
+    let Grown { lanes, .. } = parts.grown;
+    let tree = planted.tree.clone();
     let limits = &parts.config.shutdown;
     let leaving = store.clone();
     let all_idle = |phase: Phase| each_lane(phase, &lanes, |lane| async move { lane.attempts().idle().await });
@@ -88,14 +101,14 @@ pub(super) async fn run(parts: Parts) {
         .phase(
             Phase::new("actors")
                 .within(limits.actors.saturating_add(MARGIN))
-                .task("tree", move || stop_actors(tree)),
+                .task("tree", move || stop_actors(tree, connections)),
         )
         // What waited in the mailbox of a worker that was down was thrown away with it, and gives itself back.
         .phase(all_idle(Phase::new("given_back").within(WRITE_ENDS)))
         .phase(
             Phase::new("store")
                 .within(limits.store)
-                .task("database", move || close(store, arbiters)),
+                .task("database", move || close(planted)),
         )
         .run()
         .await;
@@ -126,9 +139,19 @@ async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {
     Err(error)
 }
 
-/// Stops them, the last started first, and tells how each of them ended.
-async fn stop_actors(tree: Tree) -> TaskOutput {
-    tree.stop().await.into_iter().map(report_of).collect()
+/// Stops all actors, and tells how each of them ended.
+async fn stop_actors(tree: Tree, connections: Option<Connections>) -> TaskOutput {
+    let mut stopped = Vec::new();
+    // The control socket last, so that whoever follows events over it hears of the others' ends.
+    for name in [JOBS, CONTROL] {
+        // One that is not there was not started, or has ended with the whole tree.
+        stopped.extend(tree.stop_branch(name).await.unwrap_or_default());
+    }
+    // Until they were told of the end.
+    if let Some(connections) = connections {
+        connections.closed().await;
+    }
+    stopped.into_iter().map(report_of).collect()
 }
 
 fn report_of(stopped: Stopped) -> PartReport {
@@ -151,10 +174,9 @@ fn report_of(stopped: Stopped) -> PartReport {
     }
 }
 
-/// The actors' threads first: what still runs on them may have a last word to write.
-async fn close(store: Store, arbiters: Vec<Arbiter>) {
-    for arbiter in &arbiters {
-        arbiter.stop();
-    }
-    store.close().await;
+/// Stops what is left of the tree: the writer, which has then committed all that it was given.
+async fn close(planted: Planted) -> TaskOutput {
+    let stopped = planted.tree.stop().await;
+    planted.arbiter.stop();
+    stopped.into_iter().map(report_of).collect()
 }

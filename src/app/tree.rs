@@ -1,20 +1,41 @@
-//! The supervision tree of this service: every long-lived actor is a child of its root.
+//! The supervision tree of this service: everything long-lived in it is a node.
 //!
 //! ```text
-//! root (one_for_one; started left to right, stopped right to left)
-//! ├── keeper      lease, clearing away      arbiter "control"
-//! ├── mailer      queue mail                arbiter "mailer"
-//! ├── prober      queue probes              arbiter "prober"
-//! ├── reporter    queue reports             arbiter "reporter"
-//! └── dispatcher  claims for all            arbiter "control"
+//! root              supervisor, arbiter "supervision"
+//! ├── writer        thread: writes the database; escalates
+//! ├── jobs          supervisor
+//! │   ├── keeper      lease, clearing away      an arbiter of its own
+//! │   ├── workers   supervisor
+//! │   │   ├── mailer    queue mail              an arbiter of its own
+//! │   │   ├── prober    queue probes            an arbiter of its own
+//! │   │   └── reporter  queue reports           an arbiter of its own
+//! │   └── dispatcher  claims for all            an arbiter of its own
+//! └── control       the control socket          the main thread, if the socket can be had
 //! ```
 //!
-//! A worker has an arbiter (a thread) of its own, so that work of one queue that blocks does not hold up another's.
+//! **Started** from the top down. **Stopped** in steps (see `shutdown`): `jobs`, all of it at once, since by then nothing is
+//! claimed and the lease is released, so that nobody waits for another; `control`; and at last the root, for the writer, who
+//! writes what the others left.
+//!
+//! **One for one**, each of the three: a strategy that ends neighbours is for those who keep something of another's life.
+//! Here nobody does. The dispatcher holds addresses, and callers of the writer its mailbox, which outlive restarts; attempts
+//! run as tasks beside their worker; the lease is kept beside the keeper.
+//!
+//! **Threads.** Each actor has an arbiter of its own, so that one that blocks holds up no other, is found, and is replaced
+//! while it blocks. The supervisors share one that runs nothing else, so that no actor can block them. The control socket has
+//! none of theirs, so that operators can look at whichever of them is stuck.
+//!
+//! **Escalation.** The writer alone escalates: without it every request fails and no job can end, so that a process which
+//! cannot keep its writer is better started anew by whatever started it. A worker is one queue, which it degrades. The
+//! dispatcher and the keeper are all queues, and yet not the service: work is still accepted and committed, a degraded
+//! dispatcher serves every lane at each of its tries, and a degraded keeper renews the lease at each of its.
+//!
+//! Left out: tasks that belong to one attempt (the thread that writes a report's file is one); the attempt answers for them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Arbiter, ArbiterHandle};
+use actix::Arbiter;
 
 use crate::api::{QueueWorker, Throttle};
 use crate::clock::Clock;
@@ -24,22 +45,35 @@ use crate::domain::job::Queue;
 use crate::jobs::{Attempts, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
-use crate::supervision::{ChildSpec, Tree};
+use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
     Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Worker,
 };
+
+/// All that performs jobs; stopped before the writer.
+pub(super) const JOBS: &str = "jobs";
+
+/// The control socket's actor.
+pub(super) const CONTROL: &str = "control";
+
+/// Neighbours that are stopped together.
+const TOGETHER: &str = "actors";
 
 /// Messages that may wait for a worker. Few, since a job that waits in the database can still be cancelled, while one that
 /// waits in a mailbox is held already.
 const WORKER_MAILBOX: usize = 16;
 
-/// The tree and what belongs to it.
-pub(super) struct Grown {
+/// A tree without children, and the arbiter on which it is supervised.
+pub(super) struct Planted {
     pub(super) tree: Tree,
+    pub(super) arbiter: Arbiter,
+}
+
+/// What grew in the tree.
+pub(super) struct Grown {
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) workers: Vec<QueueWorker>,
     pub(super) registry: Registry,
-    pub(super) arbiters: Vec<Arbiter>,
 }
 
 /// What the tree shares with those who answer requests.
@@ -54,8 +88,23 @@ pub(super) struct Shared {
     pub(super) reports: ReportFolder,
 }
 
-/// Starts the tree.
+/// Makes the tree; operators may make its actors panic if `fault_injection` says so.
+pub(super) fn plant(clock: &Clock, fault_injection: bool) -> Planted {
+    let arbiter = Arbiter::new();
+    let mut tree = Tree::with(SupervisorSpec::new("root"), Some(arbiter.handle()), clock.clone());
+    if fault_injection {
+        tree = tree.with_fault_injection();
+    }
+    Planted { tree, arbiter }
+}
+
+/// Starts all but the writer, which came with the store.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the composition root hands over what it composed"
+)]
 pub(super) fn grow(
+    tree: &Tree,
     config: &Config,
     store: &Store,
     registry: &Registry,
@@ -64,10 +113,8 @@ pub(super) fn grow(
     wakes: &Wakes,
     shared: &Shared,
 ) -> Grown {
-    let tree = Tree::new("root", clock.clone());
     let stop = config.shutdown.actors;
-    let control = Arbiter::new();
-    let mut arbiters = Vec::new();
+    let jobs = tree.supervisor(SupervisorSpec::new(JOBS));
 
     let throttle = Arc::clone(&shared.throttle);
     let keeper = KeeperParts {
@@ -79,11 +126,9 @@ pub(super) fn grow(
         node,
         clock: clock.clone(),
     };
-    tree.start(
-        ChildSpec::new("keeper").shutdown(stop).on(control.handle()),
-        move || Keeper::new(keeper.clone()),
-    );
+    jobs.start(actor("keeper", stop), move || Keeper::new(keeper.clone()));
 
+    let supervisor = jobs.supervisor(SupervisorSpec::new("workers").phase(TOGETHER));
     let mut lanes = Vec::new();
     let mut workers = Vec::new();
     let posts = [
@@ -92,10 +137,8 @@ pub(super) fn grow(
         ("reporter", Queue::Reports, config.reports.concurrency),
     ];
     for (name, queue, slots) in posts {
-        let arbiter = Arbiter::new();
         let attempts = Attempts::new();
-        let worker = start_worker(&tree, name, &attempts, stop, arbiter.handle());
-        arbiters.push(arbiter);
+        let worker = start_worker(&supervisor, name, &attempts, stop);
         workers.push(QueueWorker {
             queue,
             worker: name,
@@ -124,34 +167,31 @@ pub(super) fn grow(
         wakes: wakes.clone(),
         lease: shared.lease.clone(),
     });
-    let spec = ChildSpec::new("dispatcher")
-        .mailbox(64)
-        .shutdown(stop)
-        .on(control.handle());
-    let dispatcher = tree.start(spec, move || Dispatcher::new(Arc::clone(&parts)));
+    let dispatcher = jobs.start(actor("dispatcher", stop).mailbox(64), move || {
+        Dispatcher::new(Arc::clone(&parts))
+    });
     wakes.lead_to(dispatcher.recipient::<Wake>());
-    arbiters.push(control);
     Grown {
-        tree,
         lanes,
         workers,
         registry: registry.clone(),
-        arbiters,
     }
 }
 
+/// What all actors of this service have in common.
+fn actor(name: &'static str, stop: Duration) -> ChildSpec {
+    ChildSpec::new(name).own_arbiter().phase(TOGETHER).shutdown(stop)
+}
+
 fn start_worker(
-    tree: &Tree,
+    supervisor: &Supervisor,
     name: &'static str,
     attempts: &Attempts,
     stop: Duration,
-    arbiter: ArbiterHandle,
-) -> crate::supervision::Recipient<Perform> {
+) -> Recipient<Perform> {
     let gauge = attempts.clone();
-    let spec = ChildSpec::new(name)
+    let spec = actor(name, stop)
         .mailbox(WORKER_MAILBOX)
-        .shutdown(stop)
-        .on(arbiter)
         .in_flight(Arc::new(move || gauge.in_flight()));
-    tree.start(spec, Worker::default).recipient()
+    supervisor.start(spec, Worker::default).recipient()
 }

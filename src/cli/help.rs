@@ -18,11 +18,13 @@ Files:
   data/legwork.db     the database (SQLite, with -wal and -shm beside it)
   data/keys           the keys that sign links; keep it with backups of the database
   data/outbox/        mails, until mail.url names a relay
+  data/control.sock   where `legwork supervision` reaches the running service; its user's only
 
 Exit codes:
   0         done, or stopped in order
   1         it failed, and standard error says why
   2         the command line is wrong
+  3, 4, 5   of `legwork supervision`: no service runs; no actor has that name; the order was refused
   130, 143  a second SIGINT, SIGTERM ended the service at once";
 
 /// After `serve`.
@@ -36,7 +38,67 @@ the same data is refused. The log goes to standard error, as lines for people on
 
 Signals:
   SIGTERM, SIGINT   stop in order: requests end, attempts get shutdown.grace_ms, what is left runs at the next start
-  a second one      end at once (exit code 130 or 143); nothing accepted is lost by it";
+  a second one      end at once (exit code 130 or 143); nothing accepted is lost by it
+
+With --fault-injection, `legwork supervision panic NAME` makes an actor panic: to see on a test installation what that
+does. The log warns of it at the start.";
+
+/// After `supervision`.
+pub(crate) const SUPERVISION: &str = "\
+Examples:
+  legwork supervision                        the tree: states, restarts, mailboxes, last failures
+  legwork supervision --json | jq '.root.children[] | select(.state != \"running\")'
+  legwork supervision restart mailer
+  legwork supervision events --follow
+
+It reaches the running service through control.sock in its data folder (data_dir), and so is for the user that the service
+runs as, and root: legwork --config /etc/legwork.toml supervision. Every order is a line in the service's log.
+
+Exit codes:
+  0  done; for an order: passed on
+  1  it failed, and standard error says why
+  3  no service runs on this data folder
+  4  no actor has that name
+  5  refused: the actor cannot do that now, or the service runs without --fault-injection";
+
+/// After `supervision show`.
+pub(crate) const SUPERVISION_SHOW: &str = "\
+Examples:
+  legwork supervision show mailer
+  legwork supervision show mailer --backtrace      with where its last failure came from";
+
+/// After `supervision restart`.
+pub(crate) const SUPERVISION_RESTART: &str = "\
+Example:
+  legwork supervision restart mailer
+
+Its state is built anew after the message at hand; its mailbox is kept, and so are the attempts under way.";
+
+/// After `supervision suspend`.
+pub(crate) const SUPERVISION_SUSPEND: &str = "\
+Example:
+  legwork supervision suspend mailer
+
+Attempts under way go on. To stop a queue for longer, pause it (POST /v1/queues/{name}/pause): that outlives a restart.";
+
+/// After `supervision resume`.
+pub(crate) const SUPERVISION_RESUME: &str = "\
+Example:
+  legwork supervision resume mailer";
+
+/// After `supervision panic`.
+pub(crate) const SUPERVISION_PANIC: &str = "\
+Example:
+  legwork supervision panic prober      of a service that was started with legwork serve --fault-injection";
+
+/// After `supervision events`.
+pub(crate) const SUPERVISION_EVENTS: &str = "\
+Examples:
+  legwork supervision events                 the last ones, at most 256
+  legwork supervision events --follow        and those to come
+  legwork supervision events --follow --json | jq -c 'select(.kind == \"panicked\")'
+
+With --follow it ends with 0 when the service stops in order, and with 1 when the connection is lost.";
 
 /// After `migrate`.
 pub(crate) const MIGRATE: &str = "\

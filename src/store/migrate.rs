@@ -70,6 +70,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::domain::id::{JobId, NodeId};
     use crate::domain::job::{JobState, Queue};
+    use crate::store::testing::TestTree;
     use crate::store::{Abort, ClaimRequest, Finished, KnownKind, Store, StoreOptions, jobs};
     use diesel::connection::SimpleConnection;
     use diesel::prelude::*;
@@ -138,9 +139,10 @@ mod tests {
             readers: 1,
             on_available: std::sync::Arc::new(|_: &[Queue]| {}),
         };
-        let beside = Store::open_beside(&options);
+        let tree = TestTree::new();
+        let beside = Store::open_beside(&options, tree.root());
         assert!(matches!(beside, Err(StoreError::SchemaOlder)));
-        let store = Store::open(&options).unwrap();
+        let store = Store::open(&options, tree.root()).unwrap();
         let (node, now) = (NodeId::generate(), Timestamp::from_micros(10));
         let rescue = store.write(move |tx| Ok::<_, Abort<()>>(jobs::rescue(tx, node, now)?));
         assert_eq!(rescue.await.unwrap(), [Finished::Written(JobState::Available)]);

@@ -2,7 +2,7 @@
 //!
 //! Guarantees:
 //! - **Answered means committed.** A write is answered only after its transaction is on disk (`synchronous=FULL`).
-//! - **Writers share commits.** One thread writes. Whatever waits when it is free goes into one transaction: frequent
+//! - **Writers share commits.** One thread writes, a child of the supervision tree. Whatever waits when it is free goes into one transaction: frequent
 //!   writes (enqueue, claim, finish, progress) as data that is fused into multi-row statements, rare ones as closures,
 //!   each in a savepoint of its own. If the shared transaction is lost as a whole, each member is run again alone.
 //! - **A job and its cause commit together.** A job is inserted by [`Tx::enqueue`] inside its caller's transaction, or as
@@ -51,6 +51,7 @@ pub use writer::Tx;
 
 use crate::domain::job::Queue;
 use crate::private;
+use crate::supervision::Supervisor;
 use migrate::OlderSchema;
 
 /// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
@@ -76,42 +77,57 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, brings its schema up to date and starts the writer.
+    /// Opens the database, brings its schema up to date and starts the writer under `supervisor`, as its child `writer`.
+    ///
+    /// The writer ends with its supervisor, after it wrote what it had accepted. Later writes are answered
+    /// [`StoreError::Closed`].
     ///
     /// # Errors
     /// When the file cannot be opened, a migration fails, or the schema is newer than this binary.
-    pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        Self::open_with(options, OlderSchema::Migrate)
+    pub fn open(options: &StoreOptions, supervisor: &Supervisor) -> Result<Self, StoreError> {
+        Self::open_with(options, OlderSchema::Migrate, supervisor)
     }
 
-    /// Opens the database beside a service that may be running, and starts the writer; a new database gets its schema.
+    /// Opens the database beside a service that may be running, as [`Self::open`] does; a new database gets its schema.
     ///
     /// # Errors
     /// As [`Self::open`], and [`StoreError::SchemaOlder`] when the schema is not this binary's, since bringing it up to date
     /// would change it under the service.
-    pub fn open_beside(options: &StoreOptions) -> Result<Self, StoreError> {
-        Self::open_with(options, OlderSchema::Refuse)
+    pub fn open_beside(options: &StoreOptions, supervisor: &Supervisor) -> Result<Self, StoreError> {
+        Self::open_with(options, OlderSchema::Refuse, supervisor)
     }
 
-    fn open_with(options: &StoreOptions, older: OlderSchema) -> Result<Self, StoreError> {
-        if let Some(folder) = options.path.parent() {
-            private::make_folder(folder).map_err(|source| StoreError::Io {
-                what: "making the folder",
-                source,
-            })?;
-        }
-        private::make_file(&options.path).map_err(|source| StoreError::Io {
-            what: "making the database's file",
-            source,
-        })?;
-        migrate::bring_up_to_date(&options.path, older)?;
-        let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available))?;
+    /// Brings the schema of the database up to date, and makes the database if there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn migrate(path: &Path) -> Result<(), StoreError> {
+        Self::make_ready(path, OlderSchema::Migrate)
+    }
+
+    fn open_with(options: &StoreOptions, older: OlderSchema, supervisor: &Supervisor) -> Result<Self, StoreError> {
+        Self::make_ready(&options.path, older)?;
         let readers = readers::Readers::open(&options.path, options.readers)?;
+        let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available), supervisor)?;
         Ok(Self {
             readers,
             writer,
             path: Arc::from(options.path.as_path()),
         })
+    }
+
+    fn make_ready(path: &Path, older: OlderSchema) -> Result<(), StoreError> {
+        if let Some(folder) = path.parent() {
+            private::make_folder(folder).map_err(|source| StoreError::Io {
+                what: "making the folder",
+                source,
+            })?;
+        }
+        private::make_file(path).map_err(|source| StoreError::Io {
+            what: "making the database's file",
+            source,
+        })?;
+        migrate::bring_up_to_date(path, older)
     }
 
     /// Runs `read` on a reader connection, on a blocking thread. It cannot write.
@@ -202,11 +218,6 @@ impl Store {
     /// When the copy cannot be made.
     pub fn backup(path: &Path, target: &Path) -> Result<u64, StoreError> {
         backup::copy(path, target)
-    }
-
-    /// Waits for what was handed to the writer, then closes it. Later writes are answered [`StoreError::Closed`].
-    pub async fn close(&self) {
-        self.writer.close().await;
     }
 
     /// The file of the database.

@@ -13,9 +13,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::{Abort, AttemptFinish, ClaimRequest, Connection, KnownKind, NewJob, Store, StoreOptions, dialect};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
+use crate::supervision::{SupervisorSpec, Tree};
 
 /// The present of tests that do not move it.
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -26,9 +27,45 @@ pub(crate) const NODE: NodeId = NodeId::from_bits(1);
 /// The kind of [`job`].
 pub(crate) const KIND: &str = "test.work";
 
+/// A tree on a thread of its own, for tests that have no arbiter; it is stopped when this is dropped.
+pub(crate) struct TestTree {
+    tree: Tree,
+    _leave: tokio::sync::oneshot::Sender<()>,
+}
+
+impl TestTree {
+    pub(crate) fn new() -> Self {
+        let (tell, told) = mpsc::channel();
+        let (leave, left) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            actix::System::new().block_on(async move {
+                let arbiter = actix::Arbiter::try_current();
+                let tree = Tree::with(SupervisorSpec::new("root"), arbiter, Clock::System).with_fault_injection();
+                tell.send(tree.clone()).unwrap();
+                // Nothing is ever sent: it ends by being dropped.
+                drop(left.await);
+                tree.stop().await;
+            });
+        });
+        Self {
+            tree: told.recv().unwrap(),
+            _leave: leave,
+        }
+    }
+}
+
+impl Deref for TestTree {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        &self.tree
+    }
+}
+
 /// A store whose folder goes with it.
 pub(crate) struct TestStore {
     store: Store,
+    tree: TestTree,
     told: Arc<Mutex<Vec<Vec<Queue>>>>,
     folder: TempDir,
 }
@@ -70,13 +107,23 @@ impl TestStore {
                 also(queues);
             }
         };
-        let store = Store::open(&StoreOptions {
+        let options = StoreOptions {
             path: folder.path().join("test.db"),
             readers: 2,
             on_available: Arc::new(on_available),
-        })
-        .unwrap();
-        Self { store, told, folder }
+        };
+        let tree = TestTree::new();
+        Self {
+            store: Store::open(&options, tree.root()).unwrap(),
+            tree,
+            told,
+            folder,
+        }
+    }
+
+    /// The tree that the writer is in.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// A path beside the database.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::testing::{NOW, TestStore, job, request};
+use super::testing::{NOW, TestStore, TestTree, job, request};
 use super::*;
 
 /// The names, types and nullability of a table's columns as `schema.rs` says them, read from its text.
@@ -85,11 +85,12 @@ async fn a_backup_made_while_writes_go_on_is_one_moment_whole_and_opens() {
     );
     let nowhere = Store::backup(store.path(), &store.beside("none/a.db")).unwrap_err();
     assert!(nowhere.to_string().contains("there is no folder "), "{nowhere}");
-    let copy = Store::open(&StoreOptions {
+    let options = StoreOptions {
         path: store.beside("c.db"),
         readers: 1,
         on_available: Arc::new(|_| {}),
-    });
+    };
+    let copy = Store::open(&options, store.tree().root());
     let copy = copy.unwrap();
     assert_eq!(
         copy.claim(request(1, NOW)).await.unwrap().jobs.len(),
@@ -211,12 +212,13 @@ async fn a_read_whose_turn_does_not_come_is_answered_unavailable_and_never_runs(
 async fn the_database_its_log_its_folder_and_a_copy_of_it_are_their_owners_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data/legwork.db");
-    let store = Store::open(&StoreOptions {
+    let options = StoreOptions {
         path: path.clone(),
         readers: 1,
         on_available: Arc::new(|_| {}),
-    })
-    .unwrap();
+    };
+    let tree = TestTree::new();
+    let store = Store::open(&options, tree.root()).unwrap();
     store.enqueue(Vec::new()).await.unwrap();
     let copy = folder.path().join("copy.db");
     Store::backup(&path, &copy).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle, System};
 use tokio::sync::mpsc::UnboundedSender;
@@ -127,6 +128,14 @@ impl Nest {
         }
     }
 
+    /// The place that the spec of a thread or of a supervisor asks for: where its own supervisor runs, if it does not say.
+    pub(super) fn place_of_task(&self, placement: &Placement) -> Option<Place> {
+        match (&self.arbiter, placement) {
+            (Some(arbiter), Placement::Current) => self.place(&Placement::On(arbiter.clone())),
+            _ => self.place(placement),
+        }
+    }
+
     /// The child could not be given a task.
     pub(super) fn has_no_place(child: &Child) {
         let cause = Cause::new(CauseKind::Failed, "there is no arbiter to start it on");
@@ -169,4 +178,16 @@ pub(super) fn own_place() -> Option<Place> {
         arbiter: Arbiter::new().handle(),
         is_own: true,
     })
+}
+
+/// How often an arbiter that has lost its actor looks whether tasks are left on it.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Ready once no task runs on this arbiter that was spawned there beside its actor with `tokio::spawn`: such work outlives
+/// the actor's restarts, and so also its end on this thread.
+pub(super) async fn left_alone() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    while metrics.num_alive_tasks() > 0 {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

@@ -187,7 +187,8 @@ impl ChildSpec {
         self
     }
 
-    /// An arbiter of its own, made for the child and ended with it. Only such an actor can be replaced while it blocks.
+    /// An arbiter of its own, made for the child. It ends when the child has ended there, and the tasks that were spawned
+    /// beside it with `tokio::spawn` too. Only such an actor can be replaced while it blocks.
     #[must_use]
     pub fn own_arbiter(mut self) -> Self {
         self.placement = Placement::Own;

@@ -124,7 +124,8 @@ impl SupervisorSpec {
         self
     }
 
-    /// The arbiter on which it runs, and those of its children whose specs do not say.
+    /// The arbiter on which it runs, and the threads and supervisors beneath it whose specs do not say. If this does not
+    /// say either, that is its parent's.
     #[must_use]
     pub fn on(mut self, arbiter: ArbiterHandle) -> Self {
         self.child = self.child.on(arbiter);

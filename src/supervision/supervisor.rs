@@ -9,7 +9,7 @@ use super::child::Child;
 use super::delivery::Delivery;
 use super::ends::EndGuard;
 use super::life::Life;
-use super::nest::{Nest, Place, own_place};
+use super::nest::{self, Nest, Place, own_place};
 use super::queue::Queue;
 use super::snapshot::NodeKind;
 use super::spec::ChildSpec;
@@ -74,6 +74,7 @@ impl Supervisor {
                 actix::spawn(async move {
                     life.run().await;
                     if place.is_own {
+                        nest::left_alone().await;
                         actix::Arbiter::current().stop();
                     }
                 });
@@ -107,7 +108,7 @@ impl Supervisor {
             auto_shutdown,
             children_max,
         } = spec;
-        let place = self.nest.place(&spec.placement);
+        let place = self.nest.place_of_task(&spec.placement);
         let (child, guard) = self.nest.admit(spec, NodeKind::Supervisor, |_| None);
         let (notices, receiver) = unbounded_channel();
         let arbiter = place.as_ref().map(|place| place.arbiter.clone());

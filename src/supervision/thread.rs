@@ -76,8 +76,10 @@ impl<M: Send + 'static> ThreadContext<M> {
     }
 
     /// The next message, if one waits: also for a thread that is to end and would rather finish what it accepted.
+    ///
+    /// A panic that an operator asked for waits for the next [`receive`](Self::receive): a thread that takes many messages
+    /// for one piece of work shall not lose those that it has.
     pub fn try_receive(&mut self) -> Option<M> {
-        self.fail_if_asked();
         match self.take() {
             Taken::Message(message) => Some(message),
             Taken::Nothing | Taken::Superseded => None,
@@ -214,6 +216,12 @@ impl<M: Send + 'static> Sender<M> {
             }
             Err(refusal) => Err(refusal.of(message)),
         }
+    }
+
+    /// Whether nothing is accepted any more: the thread was stopped, or never started.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.child.gate.is_closed()
     }
 
     /// How the mailbox stands.

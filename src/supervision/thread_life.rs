@@ -31,7 +31,8 @@ type Body<M> = Arc<dyn Fn(&mut ThreadContext<M>) -> Result<(), ThreadError> + Se
 
 impl Supervisor {
     /// Starts a thread for work that blocks, as a child like any other, and returns at once. What is said at
-    /// [`start`](Self::start) holds; the spec's arbiter is where the thread is looked after, not where it runs.
+    /// [`start`](Self::start) holds; the spec's arbiter is where the thread is looked after, not where it runs;
+    /// if it names none, that is where the supervisor runs.
     ///
     /// `body` is called on a new thread for each life. That it returns `Ok` is an end in order, unless it was told to end;
     /// an error or a panic is a failure.
@@ -42,7 +43,7 @@ impl Supervisor {
     ) -> Sender<M> {
         let nest = self.nest();
         let mut queue = None;
-        let place = nest.place(&spec.placement);
+        let place = nest.place_of_task(&spec.placement);
         let hook = spec.hook.clone();
         let (child, guard) = nest.admit(spec, NodeKind::Thread, |name| {
             let made = Arc::new(Queue::<Plain<M>>::new(name.to_owned(), hook));
@@ -140,6 +141,8 @@ impl<M: Send + 'static> ThreadLife<M> {
 
     /// Passes orders on until the thread has ended.
     async fn watch(&self, mut ended: oneshot::Receiver<Ended>, wishes: &Wishes) -> (Cause, bool) {
+        let queue = &*self.queue;
+        let _leash = Leash { wishes, queue };
         let child = &self.guard.child;
         let (mut told, mut again, mut stuck) = (false, false, false);
         let calm = sleep(child.spec.policy.calm);
@@ -222,6 +225,19 @@ impl<M: Send + 'static> ThreadLife<M> {
             drop(context);
         })?;
         Ok(ended)
+    }
+}
+
+/// Tells the thread to end when nobody is left to look after it: its arbiter has ended.
+struct Leash<'a> {
+    wishes: &'a Wishes,
+    queue: &'a dyn AnyQueue,
+}
+
+impl Drop for Leash<'_> {
+    fn drop(&mut self) {
+        self.wishes.stop.store(true, Ordering::SeqCst);
+        self.queue.wake();
     }
 }
 

@@ -300,6 +300,17 @@ impl Tree {
         Ok(child.settled().await)
     }
 
+    /// Stops one child, or supervisor, for good as [`stop_child`](Self::stop_child) does, and tells what became of each actor
+    /// and thread in it, the last started first.
+    ///
+    /// # Errors
+    /// [`NoSuchChild`] if no running child has that name.
+    pub async fn stop_branch(&self, name: &str) -> Result<Vec<Stopped>, NoSuchChild> {
+        let leaves = self.find(name)?.leaves();
+        self.stop_child(name).await?;
+        Ok(leaves.iter().rev().map(|leaf| leaf.stopped()).collect())
+    }
+
     /// Ready once the root itself has failed, and all beneath it has ended: its children failed more often than it bears,
     /// or its significant children are done. Never ready while it runs, or after an ordered stop.
     pub async fn failed(&self) -> Cause {

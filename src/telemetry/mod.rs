@@ -14,6 +14,7 @@ mod panic;
 mod pretty;
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io;
 
 use tracing::{Level, Metadata, Subscriber};
@@ -97,6 +98,16 @@ fn may_be_written(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let is_ours = target == OURS || target.strip_prefix(OURS).is_some_and(|rest| rest.starts_with("::"));
     is_ours || *metadata.level() <= Level::INFO
+}
+
+/// `text` with whatever could end a line, steer a terminal or turn the order of writing around escaped, as in the log; for
+/// texts of others that are shown to people.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let written = escape::Escaping(&mut out).write_str(text);
+    debug_assert!(written.is_ok(), "a String takes all that is written to it");
+    out
 }
 
 /// `error` and its causes, joined by `: `; for the one log line where the error is handled.

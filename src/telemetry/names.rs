@@ -20,6 +20,14 @@ pub mod event {
     pub const KINDS_UNKNOWN: &str = "kinds_unknown";
     /// At the start, it could not be looked up what is missing.
     pub const MISSING_UNSEEN: &str = "missing_unseen";
+    /// The service runs with fault injection: operators may make its actors panic.
+    pub const FAULT_INJECTION: &str = "fault_injection";
+    /// There is no control socket, so that `legwork supervision` cannot reach the service.
+    pub const CONTROL_UNBOUND: &str = "control_unbound";
+    /// A user who may not connected to the control socket.
+    pub const CONTROL_REFUSED: &str = "control_refused";
+    /// A connection to the control socket could not be taken.
+    pub const CONTROL_FAILED: &str = "control_failed";
     /// A phase of the shutdown began or ended.
     pub const SHUTDOWN: &str = "shutdown";
     /// At the shutdown, the lease could not be released; it ends by itself.
@@ -39,6 +47,12 @@ pub mod event {
     pub const NOT_READY: &str = "not_ready";
     /// An operator ordered the restart of an actor.
     pub const RESTART_ORDERED: &str = "restart_ordered";
+    /// An operator suspended an actor.
+    pub const SUSPEND_ORDERED: &str = "suspend_ordered";
+    /// An operator let a suspended actor go on.
+    pub const RESUME_ORDERED: &str = "resume_ordered";
+    /// An operator ordered an actor to panic.
+    pub const PANIC_ORDERED: &str = "panic_ordered";
 
     // Jobs.
 
@@ -105,8 +119,8 @@ pub mod event {
     pub const REOPEN_FAILED: &str = "reopen_failed";
     /// A connection that reads could not be opened.
     pub const READER_FAILED: &str = "reader_failed";
-    /// The writer's thread ended with a panic.
-    pub const WRITER_DIED: &str = "writer_died";
+    /// The answer to a write that nobody waited for panicked when it was thrown away.
+    pub const ANSWER_FAILED: &str = "answer_failed";
     /// Telling the dispatcher of available jobs panicked; its poll finds them.
     pub const WAKE_FAILED: &str = "wake_failed";
     /// The lease could not be renewed; the next beat tries again.

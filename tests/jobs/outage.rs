@@ -39,7 +39,7 @@ async fn all_arrived(world: &Simulation, ids: &[legwork::domain::id::JobId], bac
     assert_eq!((taken.len(), different.len()), (ids.len(), ids.len()));
 }
 
-#[tokio::test]
+#[actix::test]
 async fn an_outage_of_an_hour_loses_no_mail_and_all_go_out_within_twenty_minutes() {
     let world = Simulation::new();
     world.relay.refuse().await;
@@ -56,7 +56,7 @@ async fn an_outage_of_an_hour_loses_no_mail_and_all_go_out_within_twenty_minutes
     );
 }
 
-#[tokio::test]
+#[actix::test]
 async fn an_outage_of_two_days_loses_no_mail_either() {
     let world = Simulation::new();
     world.relay.refuse().await;
@@ -67,7 +67,7 @@ async fn an_outage_of_two_days_loses_no_mail_either() {
     all_arrived(&world, &ids, 2 * DAY).await;
 }
 
-#[tokio::test]
+#[actix::test]
 async fn a_relay_that_never_comes_back_ends_a_mail_after_three_days_with_the_cause() {
     let world = Simulation::new();
     world.relay.refuse().await;
@@ -101,7 +101,7 @@ async fn a_relay_that_never_comes_back_ends_a_mail_after_three_days_with_the_cau
     );
 }
 
-#[tokio::test]
+#[actix::test]
 async fn greylisting_delays_a_mail_by_minutes() {
     // Five minutes is what greylists ask for; some ask for more. The latest is the window and the longest wait that may
     // begin within it, its jitter included: 320 s after the sixth attempt, or the cap of ten minutes.
@@ -122,7 +122,7 @@ async fn greylisting_delays_a_mail_by_minutes() {
     }
 }
 
-#[tokio::test]
+#[actix::test]
 async fn a_relay_that_takes_no_mail_for_six_hours_loses_none() {
     let world = Simulation::new();
     world
@@ -139,7 +139,7 @@ async fn a_relay_that_takes_no_mail_for_six_hours_loses_none() {
     assert_eq!(world.relay.taken().len(), 5);
 }
 
-#[tokio::test]
+#[actix::test]
 async fn a_relay_that_takes_mails_and_never_says_so_delivers_five_copies_at_most() {
     let world = Simulation::new();
     world.relay.at(Step::Dot).take_then_drop();

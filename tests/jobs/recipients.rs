@@ -22,7 +22,7 @@ fn envelopes(world: &Simulation) -> Vec<Vec<String>> {
     world.relay.taken().into_iter().map(|mail| mail.to).collect()
 }
 
-#[tokio::test]
+#[actix::test]
 async fn one_who_is_refused_for_good_does_not_keep_the_mail_from_the_others() {
     let world = Simulation::new();
     world
@@ -45,7 +45,7 @@ async fn one_who_is_refused_for_good_does_not_keep_the_mail_from_the_others() {
     );
 }
 
-#[tokio::test]
+#[actix::test]
 async fn one_who_is_deferred_is_tried_again_alone_and_with_the_same_mail() {
     let world = Simulation::new();
     world
@@ -74,7 +74,7 @@ async fn one_who_is_deferred_is_tried_again_alone_and_with_the_same_mail() {
     assert!(recipients.as_array().unwrap().iter().all(|one| one["status"] == "sent"));
 }
 
-#[tokio::test]
+#[actix::test]
 async fn where_all_are_refused_the_job_is_discarded_and_tells_of_each() {
     let world = Simulation::new();
     world.relay.at(Step::Rcpt).times(3).reply("550 5.1.1 user unknown");
@@ -96,7 +96,7 @@ async fn where_all_are_refused_the_job_is_discarded_and_tells_of_each() {
     assert_eq!(envelopes(&world), [THREE]);
 }
 
-#[tokio::test]
+#[actix::test]
 async fn a_deferred_one_who_is_refused_in_the_end_leaves_the_job_completed_for_the_rest() {
     let world = Simulation::new();
     world
@@ -124,7 +124,7 @@ async fn a_deferred_one_who_is_refused_in_the_end_leaves_the_job_completed_for_t
     );
 }
 
-#[tokio::test]
+#[actix::test]
 async fn an_outage_between_two_attempts_does_not_forget_who_has_got_the_mail() {
     let world = Simulation::new();
     world
@@ -142,7 +142,7 @@ async fn an_outage_between_two_attempts_does_not_forget_who_has_got_the_mail() {
     assert_eq!(envelopes(&world), [vec![THREE[0], THREE[1]], vec![THREE[2]]]);
 }
 
-#[tokio::test]
+#[actix::test]
 async fn a_lost_answer_to_the_second_mail_is_uncertain_and_does_not_touch_the_first() {
     let world = Simulation::new();
     world

@@ -44,16 +44,16 @@ const LIMITS: ReportLimits = ReportLimits {
 impl Reporter {
     fn start(limits: ReportLimits) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(&StoreOptions {
+        let options = StoreOptions {
             path: home.path().join("legwork.db"),
             readers: 2,
             on_available: Arc::new(|_| {}),
-        })
-        .unwrap();
+        };
+        let tree = Tree::new("root", Clock::System);
+        let store = Store::open(&options, tree.root()).unwrap();
         let files = home.path().join("reports");
         let folder = ReportFolder::open(files.clone()).unwrap();
         let kind = ReportBuild::new(store.clone(), folder, limits, "https://example.com/v1/reports");
-        let tree = Tree::new("root", Clock::System);
         Self {
             worker: tree.start(ChildSpec::new("reporter"), Worker::default),
             registry: Registry::new().with(kind),

@@ -11,6 +11,7 @@ use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
 use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, new_job};
 use legwork::mail::{Sender, SmtpConfig, SmtpTransport};
 use legwork::store::{AttemptRecord, ClaimRequest, ClaimedJob, JobRecord, JobScope, Store, StoreOptions, jobs};
+use legwork::supervision::Tree;
 
 use crate::mail::let_pass;
 use crate::support::relay::Relay;
@@ -34,11 +35,12 @@ impl Simulation {
     pub(crate) fn new() -> Self {
         let relay = Relay::start();
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&StoreOptions {
+        let options = StoreOptions {
             path: folder.path().join("legwork.db"),
             readers: 1,
             on_available: Arc::new(|_| {}),
-        });
+        };
+        let store = Store::open(&options, Tree::new("root", Clock::System).root());
         let sender = Sender {
             address: EmailAddress::parse("legwork@example.com").unwrap(),
             name: None,

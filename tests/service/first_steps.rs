@@ -144,10 +144,16 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
     service.log_line(|line| line["event"] == "restarted" && line["actor"] == "prober" && line["restarts"] == 3);
     let (status, tree) = service.get(&operator, "/v1/supervision").await;
     assert_eq!(status, 200, "{tree}");
-    let children = tree["root"]["children"].as_array().unwrap();
-    let names: Vec<&str> = children.iter().map(|child| child["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["keeper", "mailer", "prober", "reporter", "dispatcher"]);
-    let prober = &children[2];
+    let root = &tree["root"];
+    assert_eq!(names(root), ["writer", "jobs", "control"], "{tree}");
+    assert_eq!(
+        names(&root["children"][1]),
+        ["keeper", "workers", "dispatcher"],
+        "{tree}"
+    );
+    let workers = &root["children"][1]["children"][1];
+    assert_eq!(names(workers), ["mailer", "prober", "reporter"], "{tree}");
+    let prober = &workers["children"][1];
     assert_eq!(prober["restarts"], 3, "{prober}");
     assert!(
         prober["last_failure"]["error"].as_str().unwrap().contains("probe"),
@@ -185,4 +191,10 @@ async fn a_panicking_actor_in_the_middle_of_a_thousand_jobs_loses_none() {
             .await;
     }
     service.log_line(|line| line["event"] == "panicked" && line["restarts"].as_u64() >= Some(3));
+}
+
+/// The names of a node's children.
+fn names(node: &Value) -> Vec<&str> {
+    let children = node["children"].as_array().unwrap().iter();
+    children.map(|child| child["name"].as_str().unwrap()).collect()
 }

@@ -27,7 +27,15 @@ fn commands(home: &Home, within: &str) -> Vec<String> {
 fn every_command_has_a_help_with_an_example_of_it_and_stands_in_the_readme() {
     let home = Home::new();
     let commands = commands(&home, "");
-    for known in ["serve", "migrate", "backup", "account create", "config", "health"] {
+    for known in [
+        "serve",
+        "migrate",
+        "backup",
+        "account create",
+        "config",
+        "health",
+        "supervision show",
+    ] {
         assert!(
             commands.iter().any(|command| command == known),
             "{known} in {commands:?}"

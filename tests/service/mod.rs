@@ -2,6 +2,7 @@
 
 mod command_line;
 mod crash;
+mod faults;
 mod first_steps;
 mod help;
 mod log;
@@ -11,4 +12,5 @@ mod reports;
 mod results;
 mod settings;
 mod shutdown;
+mod supervision;
 mod supervisors;

@@ -116,8 +116,14 @@ impl Home {
 
     /// Starts the service and waits until it serves.
     pub(crate) fn serve(&self) -> Service {
+        self.serve_with(&[])
+    }
+
+    /// The same, with these flags.
+    pub(crate) fn serve_with(&self, flags: &[&str]) -> Service {
         let mut process = self
             .command(&["serve"])
+            .args(flags)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

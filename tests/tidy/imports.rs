@@ -47,7 +47,7 @@ const ONLY_IN: &[(&[&str], &[&str], &str)] = &[
 const ROWS: &[&[&str]] = &[
     &["app"],
     &["api", "console", "workers"],
-    &["jobs"],
+    &["jobs", "control"],
     &["mail", "reports", "outbound", "store"],
     &["domain"],
 ];

@@ -71,7 +71,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queues::resume_queue,
         supervision::show_tree,
         supervision::stream_events,
+        supervision::show_node,
         supervision::restart_child,
+        supervision::suspend_child,
+        supervision::resume_child,
+        supervision::panic_child,
     ),
     tags(
         (name = "accounts", description = "Registering an account, and one's own."),

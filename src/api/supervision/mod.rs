@@ -1,21 +1,22 @@
-//! The supervision tree, for operators: how it stands, what happens in it, and restarting a part of it.
-//!
-//! Left out: suspending and resuming a child.
+//! The supervision tree, for operators: how it stands, what happens in it, and steering a part of it (`orders`).
 
+mod orders;
 mod stream;
+
+pub(super) use orders::{__path_panic_child, __path_restart_child, __path_resume_child, __path_suspend_child};
+pub(super) use orders::{panic_child, restart_child, resume_child, suspend_child};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Operator;
-use super::http::{PathParam, Problem, RequestId};
+use super::http::{PathParam, Problem, StrictQuery};
 use super::then::Then;
-use crate::supervision::NodeSnapshot;
-use crate::telemetry::names::event;
+use crate::supervision::{NoSuchChild, NodeSnapshot};
 
 /// When to try again after all places for streams were taken.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -26,13 +27,24 @@ struct Tree {
     root: NodeSnapshot,
 }
 
-/// An order that was passed on.
+/// One node of the tree at one moment.
 #[derive(Serialize, ToSchema)]
-struct Ordered {
-    /// The child's name.
-    name: String,
-    /// What was ordered.
-    ordered: &'static str,
+#[schema(as = SupervisedNode)]
+struct NodeView {
+    node: NodeSnapshot,
+    /// Where its last failure came from, as text for people, if that was asked for and is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    backtrace: Option<String>,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodeQuery {
+    /// Whether to tell where its last failure came from.
+    #[param(nullable = false)]
+    backtrace: Option<bool>,
 }
 
 /// Shows the supervision tree.
@@ -77,31 +89,24 @@ pub(super) async fn stream_events(
         .streaming(events))
 }
 
-/// Restarts a child of the supervision tree.
+/// Shows one node of the supervision tree, with all beneath it.
 #[utoipa::path(
-    post, path = "/v1/supervision/{name}/restart", tag = "operators", security(("operator" = [])),
-    params(("name" = String, Path, description = "The child's name in the tree.", example = "prober")),
-    responses((status = 202, description = "The order was passed on.", body = Ordered)),
+    get, path = "/v1/supervision/{name}", tag = "operators", security(("operator" = [])),
+    params(("name" = String, Path, description = "The node's name in the tree.", example = "prober"), NodeQuery),
+    responses((status = 200, description = "The node.", body = NodeView)),
 )]
-pub(super) async fn restart_child(
-    Then(Operator(member), PathParam(name)): Then<Operator, PathParam<String>>,
+pub(super) async fn show_node(
+    Then(_operator, Then(PathParam(name), StrictQuery(query))): Then<
+        Operator,
+        Then<PathParam<String>, StrictQuery<NodeQuery>>,
+    >,
     state: web::Data<State>,
-    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    state
-        .tree
-        .restart(&name)
-        .map_err(|_no_such_child| Problem::not_found())?;
-    tracing::warn!(
-        target: "legwork::supervision",
-        event = event::RESTART_ORDERED,
-        actor = name,
-        account = %member.account.id,
-        request_id = request.as_str(),
-        "an operator ordered a restart"
-    );
-    Ok(HttpResponse::Accepted().json(Ordered {
-        name,
-        ordered: "restart",
-    }))
+    let unknown = |_: NoSuchChild| Problem::not_found();
+    let node = state.controls.inspect(&name).map_err(unknown)?;
+    let backtrace = match query.backtrace {
+        Some(true) => state.controls.backtrace(&name).await.map_err(unknown)?,
+        _ => None,
+    };
+    Ok(HttpResponse::Ok().json(NodeView { node, backtrace }))
 }

@@ -43,7 +43,12 @@ fn for_operators() -> Vec<(Method, String)> {
     vec![
         (Method::GET, "/v1/supervision".into()),
         (Method::GET, "/v1/supervision/events".into()),
+        (Method::GET, "/v1/supervision/mailer".into()),
+        (Method::GET, "/v1/supervision/mailer?backtrace=true".into()),
         (Method::POST, "/v1/supervision/mailer/restart".into()),
+        (Method::POST, "/v1/supervision/mailer/suspend".into()),
+        (Method::POST, "/v1/supervision/mailer/resume".into()),
+        (Method::POST, "/v1/supervision/mailer/panic".into()),
     ]
 }
 
@@ -91,7 +96,7 @@ async fn without_good_credentials_every_closed_route_answers_the_same_401() {
 
 #[actix_web::test]
 async fn what_is_for_operators_is_refused_to_others_and_open_to_them_by_login_and_by_key() {
-    let world = World::new();
+    let world = World::made(&[], true);
     let member = world.member("ada@example.org").await;
     let operator = world.operator().await;
     let key = world.api_key(&operator).await;

@@ -16,6 +16,7 @@ mod queues;
 mod report_bounds;
 mod reports;
 mod sessions;
+mod steering;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use super::http::HashingPool;
 use super::{Downloads, EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::control::Controls;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
@@ -57,6 +59,8 @@ struct World {
     /// The jobs whose attempts were told to end.
     hurried: Arc<Mutex<Vec<JobId>>>,
     /// What this test's thread logs.
+    /// Where the writer is.
+    database: Tree,
     log: CheckedLog,
     _folder: tempfile::TempDir,
 }
@@ -97,13 +101,21 @@ impl World {
 
     /// A world with these settings, as variables.
     fn with(variables: &[(&str, &str)]) -> Self {
+        Self::made(variables, false)
+    }
+
+    /// The same; operators may make its actors panic if `fault_injection` says so.
+    fn made(variables: &[(&str, &str)], fault_injection: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
-        let store = Store::open(&StoreOptions {
+        let options = StoreOptions {
             path: folder.path().join("legwork.db"),
             readers: 2,
             on_available: Arc::new(|_: &[Queue]| {}),
-        });
+        };
+        // Apart, so that what is seen in the tree that is shown is what a test put there.
+        let database = Tree::new("database", clock.clone());
+        let store = Store::open(&options, database.root());
         let from = Sender {
             address: EmailAddress::parse("legwork@example.org").unwrap(),
             name: None,
@@ -118,6 +130,10 @@ impl World {
                 .map(|(name, value)| (name.to_string(), value.to_string())),
         );
         let config = config.unwrap();
+        let mut tree = Tree::new("root", clock.clone());
+        if fault_injection {
+            tree = tree.with_fault_injection();
+        }
         let state = State {
             throttle: Arc::new(Throttle::new(&config.limits, &clock)),
             config: Arc::new(config),
@@ -135,7 +151,8 @@ impl World {
                 cancels.lock().unwrap().push(job);
                 true
             }),
-            tree: Tree::new("root", clock.clone()),
+            controls: Controls::new(tree.clone()),
+            tree,
             workers: [(Queue::Mail, "mailer"), (Queue::Probes, "prober")]
                 .map(|(queue, worker)| QueueWorker {
                     queue,
@@ -152,6 +169,7 @@ impl World {
             state: web::Data::new(state),
             clock,
             hurried,
+            database,
             log: CheckedLog::begin(),
             _folder: folder,
         }
@@ -305,7 +323,7 @@ impl World {
             readers: 1,
             on_available: Arc::new(|_: &[Queue]| {}),
         };
-        Store::open(&options).unwrap()
+        Store::open(&options, self.database.root()).unwrap()
     }
 
     fn advance(&self, by: Duration) {

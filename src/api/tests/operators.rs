@@ -62,9 +62,11 @@ async fn the_service_is_live_always_and_ready_until_it_shuts_down() {
     assert_eq!(
         ready.body,
         json!({ "status": "degraded", "queues": [
-            { "queue": "mail", "worker": "mailer", "state": "stopped", "paused": false,
+            { "queue": "mail", "status": "degraded", "reason": "the mailer is stopped",
+              "worker": "mailer", "state": "stopped", "paused": false,
               "waiting": 0, "capped": false },
-            { "queue": "probes", "worker": "prober", "state": "stopped", "paused": false,
+            { "queue": "probes", "status": "degraded", "reason": "the prober is stopped",
+              "worker": "prober", "state": "stopped", "paused": false,
               "waiting": 1, "capped": false },
         ]})
     );
@@ -80,6 +82,40 @@ async fn the_service_is_live_always_and_ready_until_it_shuts_down() {
     ready.is(503, &[]);
     assert_eq!(ready.header("retry-after"), "5");
     world.get("/health/live", "").await.is(200, &[]);
+}
+
+#[actix_web::test]
+async fn a_worker_that_does_not_work_degrades_its_queue_alone_and_readiness_says_why() {
+    let world = World::new();
+    world.start("mailer").await;
+    world.start("prober").await;
+    let queues = || async {
+        let ready = world.get("/health/ready", "").await;
+        ready.is(200, &[]);
+        let queues = ready.body["queues"].as_array().unwrap().clone();
+        let is_well = queues.iter().all(|queue| queue["status"] == "ok");
+        assert_eq!(ready.body["status"], if is_well { "ok" } else { "degraded" });
+        queues
+    };
+    assert!(queues().await.iter().all(|queue| queue.get("reason").is_none()));
+
+    world.state.tree.suspend("mailer").unwrap();
+    let [mail, probes] = <[_; 2]>::try_from(queues().await).unwrap();
+    assert_eq!(
+        (&mail["status"], &mail["state"]),
+        (&"degraded".into(), &"suspended".into())
+    );
+    assert_eq!(mail["reason"], "the mailer was suspended by an operator");
+    assert_eq!((&probes["status"], probes.get("reason")), (&"ok".into(), None));
+    world.state.tree.resume("mailer").unwrap();
+    assert!(queues().await.iter().all(|queue| queue["status"] == "ok"));
+
+    world.start("dispatcher").await;
+    world.state.tree.suspend("dispatcher").unwrap();
+    for queue in queues().await {
+        assert_eq!(queue["reason"], "the dispatcher was suspended by an operator");
+        assert_eq!(queue["state"], "running", "its worker is well");
+    }
 }
 
 #[actix_web::test]
@@ -100,7 +136,7 @@ async fn readiness_is_looked_up_once_a_second_however_many_ask() {
 async fn a_service_without_its_database_is_live_and_not_ready() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
-    world.state.store.close().await;
+    world.database.stop_child("writer").await.unwrap();
     world.get("/health/live", "").await.is(200, &[]);
     world.get("/health/ready", "").await.is(503, &[]);
     let refused = world.post("/v1/probes", &token, &json!({ "steps": 1 })).await;

@@ -77,8 +77,6 @@ pub(super) enum Member {
     Finish(Pending<AttemptFinish, Finished>),
     Progress(Pending<AttemptProgress, Held>),
     Claim(Pending<ClaimRequest, Claimed>),
-    /// Not a write: the order to end once what came before it is done.
-    Close,
 }
 
 impl Member {
@@ -98,7 +96,6 @@ impl Member {
             Self::Finish(pending) => pending.answer(committed),
             Self::Progress(pending) => pending.answer(committed),
             Self::Claim(pending) => pending.answer(committed),
-            Self::Close => {}
         }
     }
 }

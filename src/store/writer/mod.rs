@@ -1,8 +1,10 @@
-//! The one writer: a thread that turns what waits into shared transactions.
+//! The one writer: a supervised thread that turns what waits into shared transactions.
 //!
 //! Guarantees: an answer is given only after the commit; members answer for themselves alone (a refused or panicking
 //! closure rolls back its own savepoint, a statement that fails loses the shared transaction and every member is then run
-//! again alone); the thread survives whatever a member does. What waits is bounded: beyond that, callers wait.
+//! again alone). What a member does cannot end the thread; should anything else, its supervisor starts another, with a
+//! connection of its own: what waits in the mailbox is kept, and who was answered nothing is told to try again. What waits
+//! is bounded: beyond that, callers wait. Told to end, it first writes what it has accepted.
 
 mod batch;
 mod member;
@@ -11,56 +13,66 @@ mod thread;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 pub use member::Tx;
 use member::{Closure, Member, Pending};
 
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use super::{Abort, OnAvailable, StoreError, dialect};
-use crate::telemetry::names::event;
+use crate::supervision::{Beyond, ChildSpec, RestartPolicy, Sender, Shutdown, Supervisor};
+
+/// The writer's name in the supervision tree.
+const NAME: &str = "writer";
 
 /// Writes that may wait for the writer before further callers wait to hand theirs over: several full batches, so that the
 /// writer never runs dry, and few enough that their memory does not matter.
 const WAITING_MAX: usize = 4096;
+
+/// The longest wait before the thread is started again after a failure: every request that writes waits for it.
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 /// What a caught panic said.
 pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     crate::supervision::panic_text(payload)
 }
 
+/// How the writer is supervised.
+fn spec() -> ChildSpec {
+    ChildSpec::new(NAME)
+        .mailbox(WAITING_MAX)
+        // Whoever waits for the end of the tree has a limit of its own; what was accepted is not given up before.
+        .ending(Shutdown::Unbounded)
+        .policy(RestartPolicy {
+            backoff_max: BACKOFF_MAX,
+            // Without a writer every request fails, and no part of the service is of use.
+            beyond: Beyond::Escalate,
+            ..RestartPolicy::default()
+        })
+}
+
 /// A handle on the writer's thread; clones share it.
 #[derive(Clone)]
 pub(super) struct Writer {
-    sender: mpsc::Sender<Member>,
+    sender: Sender<Member>,
     closures: Arc<AtomicU64>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Writer {
-    pub(super) fn start(path: &Path, on_available: OnAvailable) -> Result<Self, StoreError> {
-        let connection = dialect::connect(path)?;
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    pub(super) fn start(path: &Path, on_available: OnAvailable, supervisor: &Supervisor) -> Result<Self, StoreError> {
+        // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
+        let first = Mutex::new(Some(dialect::connect(path)?));
         let path = path.to_owned();
         let closures = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&closures);
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                let mut thread = thread::Thread::new(&path, connection, &on_available, &counted);
-                thread.run(receiver);
-            })
-            .map_err(|source| StoreError::Io {
-                what: "starting the writer's thread",
-                source,
-            })?;
-        Ok(Self {
-            sender,
-            closures,
-            thread: Arc::new(Mutex::new(Some(thread))),
-        })
+        let sender = supervisor.start_thread(spec(), move |context| {
+            let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            thread::Thread::new(&path, connection, &on_available, &counted).run(context);
+            Ok(())
+        });
+        Ok(Self { sender, closures })
     }
 
     pub(super) async fn closure<T, E, F>(&self, write: F) -> Result<T, Abort<E>>
@@ -71,8 +83,10 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let member = Member::Closure(Box::new(Closure::new(write, reply)));
-        self.sender.send(member).await.map_err(closed)?;
-        answer.await.unwrap_or(Err(Abort::Store(StoreError::Closed)))
+        self.hand_over(member).await?;
+        answer
+            .await
+            .unwrap_or_else(|_dropped| Err(Abort::Store(self.unanswered())))
     }
 
     pub(super) async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
@@ -98,31 +112,24 @@ impl Writer {
 
     async fn data<I, O>(&self, input: I, member: fn(Pending<I, O>) -> Member) -> Result<O, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.sender
-            .send(member(Pending::new(input, reply)))
-            .await
-            .map_err(closed)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        self.hand_over(member(Pending::new(input, reply))).await?;
+        answer.await.unwrap_or_else(|_dropped| Err(self.unanswered()))
     }
 
-    /// Has the thread finish what was handed to it, and waits for its end.
-    pub(super) async fn close(&self) {
-        // A refusal means that it has ended already.
-        if self.sender.send(Member::Close).await.is_err() {
-            tracing::debug!("the writer had ended already");
+    async fn hand_over(&self, member: Member) -> Result<(), StoreError> {
+        // A full mailbox has callers wait, so that only a closed one refuses.
+        self.sender.tell(member).await.map_err(|_refused| StoreError::Closed)
+    }
+
+    /// Why a member went without an answer: it was not reached before the end, or the thread failed while it had it.
+    fn unanswered(&self) -> StoreError {
+        if self.sender.is_closed() {
+            return StoreError::Closed;
         }
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!(event = event::WRITER_DIED, "the writer's thread ended with a panic");
-            }
+        StoreError::Unavailable {
+            what: "the writer failed before it answered",
         }
     }
-}
-
-fn closed(_: mpsc::error::SendError<Member>) -> StoreError {
-    StoreError::Closed
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
 //! The writer's thread: takes what waits, commits it together, answers, and starts again.
 //!
-//! Guarantees: it ends only when told to or when every handle is gone; a lost transaction is run again member by member;
-//! a connection that is no longer sound is replaced.
+//! Guarantees: it ends only when told to, and then writes first what it has accepted; a lost transaction is run again member
+//! by member; a connection that is no longer sound is replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::result::Error as DieselError;
-use tokio::sync::mpsc;
 
 use super::member::Member;
-use super::{batch, panic_text};
+use super::{WAITING_MAX, batch, panic_text};
 use crate::domain::job::Queue;
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
+use crate::supervision::ThreadContext;
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -27,7 +27,7 @@ const LOCKED: &str = "another process holds it";
 /// What the thread works with.
 pub(super) struct Thread<'a> {
     path: &'a Path,
-    /// None after it was given up; the next transaction opens another.
+    /// None after it was given up, and in a life that follows a failure; the next transaction opens another.
     connection: Option<Connection>,
     on_available: &'a OnAvailable,
     /// Counts the transactions with a closure in them, before their callers are answered.
@@ -37,40 +37,43 @@ pub(super) struct Thread<'a> {
 impl<'a> Thread<'a> {
     pub(super) fn new(
         path: &'a Path,
-        connection: Connection,
+        connection: Option<Connection>,
         on_available: &'a OnAvailable,
         closures: &'a AtomicU64,
     ) -> Self {
         Self {
             path,
-            connection: Some(connection),
+            connection,
             on_available,
             closures,
         }
     }
 
-    /// Works until the order to close, or until nobody is left who could send.
-    pub(super) fn run(&mut self, mut receiver: mpsc::Receiver<Member>) {
-        while let Some(first) = receiver.blocking_recv() {
-            let (members, closing) = take_waiting(first, &mut receiver);
+    /// Works until the order to end, and through what was accepted by then.
+    pub(super) fn run(&mut self, context: &mut ThreadContext<Member>) {
+        while let Some(first) = context.receive() {
+            let members = take_waiting(first, context);
             self.commit(members);
-            if closing {
-                break;
-            }
+        }
+        // No more than the mailbox holds: told to start anew, which leaves it open, it must come to an end too.
+        let mut left = WAITING_MAX;
+        while left > 0
+            && let Some(first) = context.try_receive()
+        {
+            let members = take_waiting(first, context);
+            left = left.saturating_sub(members.len());
+            self.commit(members);
         }
     }
 
     fn commit(&mut self, mut members: Vec<Member>) {
-        if members.is_empty() {
-            return;
-        }
         match self.transact(&mut members) {
             Ok(queues) => {
                 if members.iter().any(|member| matches!(member, Member::Closure(_))) {
                     self.closures.fetch_add(1, Ordering::SeqCst);
                 }
                 for member in members {
-                    member.answer(Ok(()));
+                    answer(member, Ok(()));
                 }
                 if !queues.is_empty() {
                     self.tell(&queues);
@@ -84,14 +87,14 @@ impl<'a> Thread<'a> {
                     "another process holds the database; the writes that waited are refused"
                 );
                 for member in members {
-                    member.answer(Err(StoreError::Unavailable { what: LOCKED }));
+                    answer(member, Err(StoreError::Unavailable { what: LOCKED }));
                 }
             }
             Err(error) => {
                 if members.len() == 1 {
                     // There is one, and so nobody else to run again.
                     if let Some(member) = members.pop() {
-                        member.answer(Err(error));
+                        answer(member, Err(error));
                     }
                     return;
                 }
@@ -145,24 +148,25 @@ impl<'a> Thread<'a> {
     }
 }
 
-/// `first` and whatever else waits, up to the limit; and whether the order to close was among it.
-fn take_waiting(first: Member, receiver: &mut mpsc::Receiver<Member>) -> (Vec<Member>, bool) {
-    let mut members = Vec::new();
-    let mut rows = 0;
-    let mut next = Some(first);
-    while let Some(member) = next {
-        if matches!(member, Member::Close) {
-            return (members, true);
-        }
+/// Tells a caller what became of its member. One that is gone leaves its answer to be dropped here, and its panic with it.
+fn answer(member: Member, committed: Result<(), StoreError>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| member.answer(committed))) {
+        let error = panic_text(payload.as_ref());
+        tracing::error!(event = event::ANSWER_FAILED, error, "the answer to a write panicked");
+    }
+}
+
+/// `first` and whatever else waits, up to the limit.
+fn take_waiting(first: Member, context: &mut ThreadContext<Member>) -> Vec<Member> {
+    let mut rows = first.weight();
+    let mut members = vec![first];
+    while rows < BATCH_ROWS_MAX
+        && let Some(member) = context.try_receive()
+    {
         rows += member.weight();
         members.push(member);
-        next = if rows < BATCH_ROWS_MAX {
-            receiver.try_recv().ok()
-        } else {
-            None
-        };
     }
-    (members, false)
+    members
 }
 
 /// A new connection in place of one that was given up, which a full disk or too many open files may prevent for a while.

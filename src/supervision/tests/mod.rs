@@ -239,3 +239,9 @@ async fn settle() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Lets so much of the paused time pass, and whatever is due in it.
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+    settle().await;
+}

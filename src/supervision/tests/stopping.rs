@@ -257,3 +257,60 @@ async fn a_message_whose_destructor_panics_does_not_take_the_rest_of_the_mailbox
     scribe.tell(Note(1)).await.unwrap();
     assert_eq!(tree.stop().await[0].undelivered, 2);
 }
+
+#[test]
+fn a_task_beside_an_actor_on_its_own_arbiter_outlives_it_and_the_thread_ends_with_the_task() {
+    /// Tells whoever waits for the end of a thread, when that ends.
+    struct Ends(std::sync::mpsc::Sender<()>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            drop(self.0.send(()));
+        }
+    }
+    thread_local! {
+        static ENDS: std::cell::RefCell<Option<Ends>> = const { std::cell::RefCell::new(None) };
+    }
+
+    // In real time: what is waited for happens on another thread.
+    const SOON: Duration = Duration::from_secs(20);
+    actix::System::new().block_on(async {
+        let (tree, world) = (tree(), World::default());
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let (ends, ended) = std::sync::mpsc::channel();
+        let work = Mutex::new(Some((gone, done, Ends(ends))));
+        tree.start(ChildSpec::new("scribe").own_arbiter(), move || {
+            if let Some((gone, done, ends)) = work.lock().unwrap().take() {
+                ENDS.with(|kept| *kept.borrow_mut() = Some(ends));
+                tokio::spawn(async move {
+                    gone.await.unwrap();
+                    done.send(()).unwrap();
+                });
+            }
+            world.factory()()
+        });
+        tree.stop().await;
+        assert!(ended.try_recv().is_err(), "the thread ended with its actor");
+        go.send(()).unwrap();
+        timeout(SOON, is_done).await.unwrap().unwrap();
+        ended.recv_timeout(SOON).unwrap();
+    });
+}
+
+#[actix::test]
+async fn a_thread_whose_arbiter_ends_is_told_to_end() {
+    let arbiter = actix::Arbiter::new();
+    let tree = Tree::with(SupervisorSpec::new("root"), Some(arbiter.handle()), Clock::System);
+    let (up, is_up) = std::sync::mpsc::channel();
+    let (ends, ended) = std::sync::mpsc::channel();
+    tree.root()
+        .start_thread(ChildSpec::new("scribe"), move |context: &mut ThreadContext<()>| {
+            up.send(()).unwrap();
+            assert!(context.receive().is_none());
+            ends.send(()).unwrap();
+            Ok(())
+        });
+    is_up.recv_timeout(Duration::from_secs(20)).unwrap();
+    arbiter.stop();
+    ended.recv_timeout(Duration::from_secs(20)).unwrap();
+}

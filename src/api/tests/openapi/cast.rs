@@ -66,7 +66,7 @@ impl Cast {
         let none = none.map(|name| (name, "0"));
         let is_other = |name: &str| limits.iter().all(|(limit, _)| *limit != name);
         let rest = none.into_iter().filter(|(name, _)| is_other(name));
-        let world = World::with(&rest.chain(limits.iter().copied()).collect::<Vec<_>>());
+        let world = World::made(&rest.chain(limits.iter().copied()).collect::<Vec<_>>(), true);
         let session = world.member(MEMBER).await;
         let key = world.api_key(&session).await;
         let operator = world.operator().await;
@@ -118,6 +118,10 @@ impl Cast {
     /// The path of `operation` with something of the member's own in it.
     pub(super) async fn path(&self, operation: &Operation) -> String {
         let token = self.session();
+        if operation.id() == "resume_child" {
+            // So that there is something to resume; it may be suspended already.
+            drop(self.world.state.tree.suspend("prober"));
+        }
         self.path_of(operation, MEMBER, &token).await
     }
 

@@ -145,9 +145,3 @@ fn is_closed(address: &Address<Player>) -> bool {
 async fn panics(address: &Address<Player>) {
     assert_eq!(address.ask(Boom(0)).await, Err(AskError::Panicked));
 }
-
-/// Lets so much time pass, which takes none.
-async fn pass(time: Duration) {
-    tokio::time::sleep(time).await;
-    settle().await;
-}

@@ -126,12 +126,11 @@ async fn check(shape: Group, steps: Vec<Step>) {
 
 /// Lets every wait of every level pass, each of which is 50 ms at most, and each leaf take its time to stop.
 async fn rest() {
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    settle().await;
+    pass(Duration::from_secs(30)).await;
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn each_end_and_each_order_restarts_exactly_whom_it_should(

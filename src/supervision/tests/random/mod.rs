@@ -8,6 +8,8 @@ mod model;
 mod threads;
 mod wild;
 
+use std::collections::HashSet;
+
 use proptest::prelude::{BoxedStrategy, Just, ProptestConfig, any, prop, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generator;
 
@@ -116,6 +118,8 @@ struct Grove {
     stage: Stage,
     actors: Vec<(String, Address<Player>)>,
     groups: Vec<(String, Supervisor)>,
+    /// Actors whom nobody cuts off, however long they take.
+    patient: HashSet<String>,
     undelivered: Arc<Mutex<Vec<u32>>>,
 }
 
@@ -126,6 +130,7 @@ impl Grove {
             stage: Stage::default(),
             actors: Vec::new(),
             groups: Vec::new(),
+            patient: HashSet::new(),
             undelivered: Arc::default(),
         };
         let spec = spec_of("g", shape).policy(policy(Beyond::Degrade));
@@ -151,6 +156,9 @@ impl Grove {
 
     fn add(&mut self, name: String, under: &Supervisor, leaf: &Leaf) {
         self.stage.part(&name, |part| part.stops_after = leaf.stops_after);
+        if leaf.ending == Shutdown::Unbounded {
+            self.patient.insert(name.clone());
+        }
         let undelivered = Arc::clone(&self.undelivered);
         let spec = ChildSpec::new(name.as_str())
             .restart(leaf.restart)

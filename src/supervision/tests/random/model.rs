@@ -39,12 +39,12 @@ impl Model {
             stopped: Vec::new(),
             built: Vec::new(),
         };
-        model.add("g".to_owned(), None, &Shape::Group(shape.clone()));
+        model.add("g", None, &Shape::Group(shape.clone()));
         model.nodes[0].beyond = Beyond::Degrade;
         model
     }
 
-    fn add(&mut self, name: String, parent: Option<usize>, shape: &Shape) -> usize {
+    fn add(&mut self, name: &str, parent: Option<usize>, shape: &Shape) -> usize {
         let (restart, beyond, group) = match shape {
             Shape::Leaf(leaf) => (leaf.restart, leaf.beyond, None),
             Shape::Group(group) => {
@@ -54,7 +54,7 @@ impl Model {
         };
         let node = self.nodes.len();
         self.nodes.push(Node {
-            name: name.clone(),
+            name: name.to_owned(),
             parent,
             children: Vec::new(),
             restart,
@@ -64,7 +64,7 @@ impl Model {
         });
         if let Shape::Group(group) = shape {
             for (index, child) in group.children.iter().enumerate() {
-                let child = self.add(format!("{name}.{index}"), Some(node), child);
+                let child = self.add(&format!("{name}.{index}"), Some(node), child);
                 self.nodes[node].children.push(child);
             }
         }

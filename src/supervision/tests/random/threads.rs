@@ -128,7 +128,7 @@ async fn check(threads: Vec<(Restart, usize)>, strategy: Strategy, steps: Vec<St
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_message_to_a_thread_is_lost_and_no_thread_is_left(
@@ -155,8 +155,11 @@ fn a_thread_that_does_not_hear_its_orders_is_given_up_in_bounded_time_and_counte
         let sender = tree.root().start_thread(spec, move |_: &mut ThreadContext<()>| {
             let _presence = deaf.enter();
             begun.send(()).unwrap();
-            // An error says that the test is over.
-            drop(until.lock().unwrap().recv());
+            until
+                .lock()
+                .unwrap()
+                .recv()
+                .expect_err("its sender is dropped, and says nothing");
             Ok(())
         });
         tokio::task::spawn_blocking(move || begins.recv().unwrap())

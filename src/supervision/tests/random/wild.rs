@@ -50,6 +50,8 @@ struct Wilderness {
     grove: Grove,
     accepted: Vec<u32>,
     number: u32,
+    /// Lets those go on who hold and are never cut off.
+    release: Arc<Semaphore>,
 }
 
 impl Wilderness {
@@ -68,7 +70,15 @@ impl Wilderness {
                 .extend(which.get(actors).1.try_tell(Boom(number)).is_ok().then_some(number)),
             // Those who come too late or find no room are none of this test's business.
             Step::Quit(which) => drop(which.get(actors).1.try_tell(Quit)),
-            Step::Hold(which) => drop(which.get(actors).1.try_tell(Hold(Arc::new(Semaphore::new(0))))),
+            Step::Hold(which) => {
+                let (name, address) = which.get(actors);
+                let until = if self.grove.patient.contains(name) {
+                    Arc::clone(&self.release)
+                } else {
+                    Arc::new(Semaphore::new(0))
+                };
+                drop(address.try_tell(Hold(until)));
+            }
             Step::FactoryFails(which, times) => self.grove.stage.part(name(which), |part| part.factory_fails = times),
             Step::HookFails(which, fails) => self.grove.stage.part(name(which), |part| {
                 part.started_fails = fails;
@@ -110,19 +120,23 @@ async fn check(shape: Group, steps: Vec<Step>) {
         grove: Grove::plant(&shape),
         accepted: Vec::new(),
         number: 0,
+        release: Arc::new(Semaphore::new(0)),
     };
     let heard = hear(&wild.grove.tree);
     for step in steps {
         match step {
-            Step::PassMs(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+            Step::PassMs(ms) => pass(Duration::from_millis(ms)).await,
             Step::Settle => settle().await,
             step => wild.take(step),
         }
     }
     let grove = wild.grove;
     grove.stage.mark();
+    wild.release.add_permits(1_000);
     let stopping = grove.tree.clone();
-    timeout(LONG, stopping.stop()).await.expect("the stop comes to its end");
+    timeout(Duration::from_secs(3_600), stopping.stop())
+        .await
+        .expect("the stop comes to its end");
     settle().await;
 
     assert!(grove.stage.built().is_empty(), "nothing is started once the stop began");
@@ -215,7 +229,7 @@ fn escalates(group: &Group, child: Option<&str>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_nothing_is_lost_or_left_and_nobody_restarts_more_than_he_may(
