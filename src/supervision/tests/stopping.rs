@@ -274,7 +274,7 @@ fn a_task_beside_an_actor_on_its_own_arbiter_outlives_it_and_the_thread_ends_wit
     // In real time: what is waited for happens on another thread.
     const SOON: Duration = Duration::from_secs(20);
     actix::System::new().block_on(async {
-        let (tree, world) = (tree(), World::default());
+        let (tree, world) = (Tree::new("root", Clock::System), World::default());
         let (go, gone) = tokio::sync::oneshot::channel::<()>();
         let (done, is_done) = tokio::sync::oneshot::channel();
         let (ends, ended) = std::sync::mpsc::channel();
