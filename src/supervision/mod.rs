@@ -168,7 +168,7 @@ mod thread_life;
 mod tree;
 mod undelivered;
 #[cfg(feature = "testing")]
-mod universe;
+pub mod universe;
 mod vessel;
 mod watch;
 mod watchman;

@@ -47,12 +47,6 @@ impl Stillness {
         *self.slot() = Some(Arc::new(inner));
     }
 
-    /// From now on no thread holds the time.
-    #[cfg(test)]
-    pub(super) fn of_nobody(&self) {
-        *self.slot() = None;
-    }
-
     /// A thread is busy, or is about to be; none outside of tests.
     pub(super) fn busy(&self) -> Option<Busy> {
         let inner = self.slot().clone()?;
@@ -200,5 +194,13 @@ impl Wake for Bell {
 impl Drop for Rest {
     fn drop(&mut self) {
         *self.bell.rung() = Err(Gone);
+    }
+}
+
+#[cfg(test)]
+impl Stillness {
+    /// From now on no thread holds the time.
+    pub(super) fn of_nobody(&self) {
+        *self.slot() = None;
     }
 }

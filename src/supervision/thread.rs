@@ -142,11 +142,12 @@ impl<M: Send + 'static> ThreadContext<M> {
                     loop {
                         self.queue.wait(self.life, &self.waker);
                         if self.should_stop() {
+                            // Not as if nothing waited: the order to end was heard, and nobody rings for it again.
                             break;
                         }
                         self.rest.park();
                     }
-                    Taken::Nothing
+                    Taken::Superseded
                 }
             },
             Next::Nothing => Taken::Nothing,

@@ -106,7 +106,12 @@ async fn a_thread_that_gives_a_sign_of_life_is_not_stuck_and_one_that_stops_givi
     events.event("sorter", EventKind::Unstuck).await;
     let shown = universe.tree().inspect("sorter").unwrap();
     assert_eq!((shown.stuck, shown.restarts, shown.abandoned), (false, 0, 0));
+    // It goes back to its mailbox while no time passes, and holds the time again from then on.
     drop(order);
+    while universe.tree().inspect("sorter").unwrap().doing.is_some() {
+        std::thread::yield_now();
+    }
+    universe.tree().around().stillness.of(tokio::runtime::Handle::current());
     universe.finish().await;
 }
 

@@ -32,8 +32,10 @@ struct Desk<M: Message> {
     name: String,
     gate: Arc<Gate>,
     sender: UnboundedSender<(Instant, M)>,
-    answer: Box<dyn Fn(&M) -> M::Result + Send + Sync>,
+    answer: Answer<M>,
 }
+
+type Answer<M> = Box<dyn Fn(&M) -> <M as Message>::Result + Send + Sync>;
 
 impl<M: Message + Send + 'static> Probe<M>
 where
@@ -86,6 +88,10 @@ where
     /// # Panics
     /// If none comes.
     #[track_caller]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the next message of a stream, as elsewhere; the future that it gives tells it from an iterator's"
+    )]
     pub fn next(&mut self) -> impl Future<Output = M> {
         let at = Location::caller();
         async move {
