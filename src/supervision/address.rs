@@ -203,6 +203,12 @@ impl<A: Supervised> Address<A> {
         Recipient::new(self.clone())
     }
 
+    /// Whether nothing is accepted any more: the actor was stopped, or never started.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.child.gate.is_closed()
+    }
+
     /// How the mailbox stands.
     #[must_use]
     pub fn mailbox(&self) -> MailboxGauge {

@@ -22,7 +22,7 @@ use super::snapshot::{Failure, NodeKind, NodeState};
 use super::spec::{ChildSpec, LIVENESS, WhenStuck};
 use super::stopped::{StopKind, Stopped};
 use super::surroundings::Surroundings;
-use super::watch::Watcher;
+use super::watch::Watchers;
 use crate::clock::Timestamp;
 
 /// What a child tells its supervisor.
@@ -63,11 +63,11 @@ pub(super) struct Child {
     pub(super) nest: OnceLock<Weak<Nest>>,
     pub(super) relaunch: OnceLock<Relaunch>,
     pub(super) status: Mutex<Status>,
-    pub(super) watchers: Mutex<Vec<Box<dyn Watcher>>>,
+    pub(super) watchers: Mutex<Watchers>,
     /// The number of the present life; they only grow.
-    life: AtomicU64,
+    pub(super) life: AtomicU64,
     /// The number of the present task; another takes over when one hangs.
-    task: AtomicU64,
+    pub(super) task: AtomicU64,
     /// Tasks left behind on threads that do not answer.
     pub(super) abandoned: AtomicUsize,
     was_killed: AtomicBool,
@@ -86,8 +86,21 @@ pub(super) struct Status {
     pub(super) retry_at: Option<Timestamp>,
     pub(super) is_degraded: bool,
     pub(super) is_stuck: bool,
+    /// Whether a life is under way, from the call of the factory to its end. Under one lock with the change of tasks, so
+    /// that the end of a life is told either by the task that lived it or for one that was left behind in it.
+    pub(super) has_life: bool,
     /// Whether watchers were told that it has left.
     pub(super) told_for_good: bool,
+}
+
+impl Status {
+    /// A life is over.
+    pub(super) fn goes_down(&mut self) {
+        self.is_stuck = false;
+        if self.state != NodeState::Stopping {
+            self.state = NodeState::BackingOff;
+        }
+    }
 }
 
 impl Child {
@@ -122,6 +135,7 @@ impl Child {
                 retry_at: None,
                 is_degraded: false,
                 is_stuck: false,
+                has_life: false,
                 told_for_good: false,
             }),
             watchers: Mutex::default(),
@@ -182,38 +196,6 @@ impl Child {
         self.spec.when_stuck.unwrap_or(default) == WhenStuck::Replace
     }
 
-    /// Begins a life: its number.
-    pub(super) fn begin_life(&self) -> u64 {
-        let life = self.life.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Some(queue) = &self.queue {
-            queue.begin_life(life);
-        }
-        life
-    }
-
-    /// How late the next life is to begin, for tests; the child is not up until then.
-    pub(super) fn starts_late(&self) -> Option<Duration> {
-        let delay = self.faults.start_delay()?;
-        let mut status = self.status();
-        if status.state == NodeState::Running {
-            status.state = NodeState::Starting;
-        }
-        drop(status);
-        Some(delay)
-    }
-
-    pub(super) fn present_task(&self) -> u64 {
-        self.task.load(Ordering::SeqCst)
-    }
-
-    /// Leaves the present task behind: it may do nothing in the child's name any more. The number of the next.
-    pub(super) fn leave_task_behind(&self) -> u64 {
-        self.begin_life();
-        self.abandoned.fetch_add(1, Ordering::SeqCst);
-        self.around.left_behind.fetch_add(1, Ordering::SeqCst);
-        self.task.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
     /// Tells the child to stop for good, and closes its mailbox.
     pub(super) fn order_stop(&self) {
         self.gate.close();
@@ -242,28 +224,6 @@ impl Child {
     /// Whether what became of it has not been noted yet; from now on it has.
     pub(super) fn is_first_note(&self) -> bool {
         !self.was_noted.swap(true, Ordering::SeqCst)
-    }
-
-    /// A life began: the child was built, for the first time or anew.
-    pub(super) fn came_up(&self) {
-        let kind = {
-            let mut status = self.status();
-            let first = status.started_at.is_none();
-            status.started_at = Some(self.around.clock.now());
-            status.retry_at = None;
-            status.is_stuck = false;
-            if status.state != NodeState::Stopping {
-                status.state = NodeState::Running;
-            }
-            if first {
-                EventKind::Started
-            } else {
-                status.restarts += 1;
-                EventKind::Restarted
-            }
-        };
-        self.publish(kind, |_| {});
-        self.tell(Notice::Up(self.id));
     }
 
     pub(super) fn is_degraded(&self) -> bool {

@@ -12,7 +12,7 @@ use super::address::{Address, Supervised};
 use super::delivery::Delivery;
 use super::pump::Pump;
 use super::queue::Queue;
-use super::watch::{Down, Watchable, Watcher};
+use super::watch::{About, Down, Tie, Watchable, Watcher};
 
 /// An actor handles at most this many messages in a row before the others on its thread get a turn: actix itself goes on
 /// for as long as the mailbox holds any. About 0.1 ms of small messages.
@@ -98,26 +98,27 @@ impl<A: Supervised> Context<A> {
     }
 
     /// Watches another child: this actor is sent a [`Down`] for every end of a life of it, until this life is over or the
-    /// other has left for good. If it has left already, it is told so at once.
+    /// other has left for good. If it has left already, it is told so at once. Watching twice is as good as once.
     pub fn watch(&mut self, other: &impl Watchable)
     where
         A: Handler<Down>,
     {
-        self.watch_with(other, |down| Delivery::new(down, None));
+        self.watch_with(other, Tie::Watch, |down| Delivery::new(down, None));
     }
 
     /// Ties this actor's life to another child's: should a life of the other end by a failure, this one fails too, and both
     /// are restarted as their specs say. For both directions, both link.
     pub fn link(&mut self, other: &impl Watchable) {
-        self.watch_with(other, Delivery::link);
+        self.watch_with(other, Tie::Link, Delivery::link);
     }
 
-    fn watch_with(&self, other: &impl Watchable, parcel: fn(Down) -> Delivery<A>) {
+    fn watch_with(&self, other: &impl Watchable, tie: Tie, parcel: fn(Down) -> Delivery<A>) {
         let other = other.watched().0;
         other.watch(Box::new(Watching {
             queue: Arc::downgrade(self.address.queue()),
             life: self.life,
-            about: other.id,
+            by: (self.address.child().id, tie),
+            about: (other.id, tie),
             parcel,
         }));
     }
@@ -176,11 +177,20 @@ impl<A: Supervised> Context<A> {
 struct Watching<A: Supervised> {
     queue: Weak<Queue<Delivery<A>>>,
     life: u64,
-    about: u64,
+    by: About,
+    about: About,
     parcel: fn(Down) -> Delivery<A>,
 }
 
 impl<A: Supervised> Watcher for Watching<A> {
+    fn by(&self) -> About {
+        self.by
+    }
+
+    fn life(&self) -> u64 {
+        self.life
+    }
+
     fn tell(&self, down: &Down) {
         if let Some(queue) = self.queue.upgrade() {
             queue.notify(self.life, self.about, down.clone(), self.parcel);

@@ -4,7 +4,7 @@
 //! ordered is told before that end.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::cause::{Cause, CauseKind};
@@ -14,23 +14,16 @@ use super::orders::Order;
 use super::policy::Verdict;
 use super::snapshot::{Failure, NodeState};
 use super::spec::Restart;
-use super::watch::{Down, Watcher};
+use super::watch::{Down, Watcher, Watchers};
 
 /// The text of an end that was no panic and gave no reason.
 const STOPPED_BY_ITSELF: &str = "stopped by itself";
 
 impl Child {
-    /// A life is over. What follows is the supervisor's to say.
-    pub(super) fn went_down(&self, cause: Cause, lived: Duration) {
-        {
-            let mut status = self.status();
-            status.is_stuck = false;
-            if status.state != NodeState::Stopping {
-                status.state = NodeState::BackingOff;
-            }
-        }
-        if let Some(queue) = &self.queue {
-            queue.end_life();
+    /// A life of that task is over. What follows is the supervisor's to say. False if the task was left behind.
+    pub(super) fn went_down(&self, task: u64, cause: Cause, lived: Duration) -> bool {
+        if !self.end_life(task) {
+            return false;
         }
         let is_stopped = self.is_final();
         self.tell_watchers(&cause, is_stopped || self.leaves_after(&cause));
@@ -43,17 +36,15 @@ impl Child {
         } else {
             self.tell(Notice::Down(self.id, cause, lived));
         }
+        true
     }
 
     /// As [`went_down`](Self::went_down), for a life that was left behind and cannot tell.
     pub(super) fn went_down_unheard(&self, cause: &Cause) {
         {
             let mut status = self.status();
-            status.is_stuck = false;
+            status.goes_down();
             status.last_cause = Some(cause.clone());
-            if status.state != NodeState::Stopping {
-                status.state = NodeState::BackingOff;
-            }
         }
         self.tell_watchers(cause, self.leaves_after(cause));
     }
@@ -143,36 +134,29 @@ impl Child {
     }
 
     pub(super) fn watch(&self, watcher: Box<dyn Watcher>) {
-        let late = {
-            let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.status().told_for_good {
-                true
-            } else {
-                // Those that have gone leave with the next end, or with the next that comes: they cannot heap up.
-                watchers.retain(|watcher| watcher.is_there());
-                watchers.push(watcher);
+        {
+            let mut watchers = self.watchers();
+            if !self.status().told_for_good {
+                watchers.add(watcher);
                 return;
             }
-        };
-        if late {
-            let cause = self.status().last_cause.clone().unwrap_or_else(Cause::ordered);
-            watcher.tell(&self.down(cause, true));
         }
+        let cause = self.status().last_cause.clone().unwrap_or_else(Cause::ordered);
+        watcher.tell(&self.down(cause, true));
     }
 
     fn tell_watchers(&self, cause: &Cause, for_good: bool) {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = self.watchers();
         if std::mem::replace(&mut self.status().told_for_good, for_good) {
             return;
         }
-        if watchers.is_empty() {
-            return;
+        if !watchers.is_empty() {
+            watchers.tell(&self.down(cause.clone(), for_good));
         }
-        let down = self.down(cause.clone(), for_good);
-        watchers.retain(|watcher| {
-            watcher.tell(&down);
-            !for_good && watcher.is_there()
-        });
+    }
+
+    pub(super) fn watchers(&self) -> MutexGuard<'_, Watchers> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn down(&self, cause: Cause, for_good: bool) -> Down {
@@ -196,6 +180,21 @@ impl EndGuard {
     /// Whether another task has taken over.
     pub(super) fn is_superseded(&self) -> bool {
         self.child.present_task() != self.task
+    }
+
+    /// A life of the child begins; none if another task has taken over.
+    pub(super) fn begin_life(&self) -> Option<u64> {
+        self.child.begin_life(self.task)
+    }
+
+    /// The child was built; false if another task has taken over.
+    pub(super) fn came_up(&self) -> bool {
+        self.child.came_up(self.task)
+    }
+
+    /// A life of the child is over; false if another task has taken over.
+    pub(super) fn went_down(&self, cause: Cause, lived: Duration) -> bool {
+        self.child.went_down(self.task, cause, lived)
     }
 
     /// The next order to the child; waits for one, and for ever if another task has taken over.

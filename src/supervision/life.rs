@@ -48,7 +48,9 @@ impl<A: Supervised> Life<A> {
                     Then::Again if self.guard.child.is_final() => break Then::End(Cause::ordered()),
                     Then::Again => {}
                     Then::Wait(cause) => {
-                        self.guard.child.went_down(cause, began.elapsed());
+                        if !self.guard.went_down(cause, began.elapsed()) {
+                            break Then::Superseded;
+                        }
                         break Then::Again;
                     }
                     then => break then,
@@ -57,7 +59,7 @@ impl<A: Supervised> Life<A> {
             match then {
                 Then::End(cause) => {
                     // A failure on the way out is told before the end.
-                    self.guard.child.went_down(cause, std::time::Duration::ZERO);
+                    self.guard.went_down(cause, std::time::Duration::ZERO);
                     break;
                 }
                 Then::Superseded => break,
@@ -65,10 +67,8 @@ impl<A: Supervised> Life<A> {
             }
         }
         let closed = self.vessel.close();
-        if let Err(panic) = closed
-            && !self.guard.is_superseded()
-        {
-            self.guard.child.went_down(panic.into(), std::time::Duration::ZERO);
+        if let Err(panic) = closed {
+            self.guard.went_down(panic.into(), std::time::Duration::ZERO);
         }
     }
 
@@ -84,11 +84,19 @@ impl<A: Supervised> Life<A> {
                 _ => Then::Wait(Cause::ordered()),
             };
         }
-        let life = child.begin_life();
+        let Some(life) = self.guard.begin_life() else {
+            return Then::Superseded;
+        };
         if let Err(panic) = self.vessel.raise(life) {
             return Then::Wait(panic.into());
         }
-        child.came_up();
+        if !self.guard.came_up() {
+            // Built too late: another lives in its place, and this one has no life that its hooks could speak of.
+            let _panic = self.vessel.lay_low();
+            return Then::Superseded;
+        }
+        // A factory that took its time and came to an end all the same.
+        child.orders.take_back(Order::Unstick);
         self.last().await
     }
 
@@ -113,6 +121,7 @@ impl<A: Supervised> Life<A> {
                     }
                     Order::Restart | Order::Rise | Order::Unstick | Order::Panic if ending.is_some() => continue,
                     Order::Restart | Order::Rise => match vessel.cut_off() {
+                        Ok(()) if guard.is_superseded() => return Then::Superseded,
                         Ok(()) => {
                             child.orders.suspend(false);
                             return Then::Again;

@@ -82,13 +82,14 @@
 //! # Liveness
 //!
 //! A supervisor asks its actors for signs of life through their mailboxes. One that gives none for its
-//! [limit](ChildSpec::liveness), because it waits, blocks or loops, is reported as [stuck](EventKind::Stuck) with the message
-//! that it is at. It is found within a quarter more than its limit, while the supervisor's own thread runs: a supervisor that
-//! shares its thread with an actor that blocks sees nothing until that goes on. Then it is replaced, if its spec does not say
-//! otherwise: cut off where it waits, its mailbox kept; or, if it blocks a thread of its own, left behind there and built
-//! anew on another. What is left behind gets no message and no order any more, and is counted as abandoned until it ends. An
-//! actor that blocks a thread which it shares stays shown as stuck until it goes on. A thread is at work from a message to
-//! its next call of [`receive`](ThreadContext::receive), and says by [`beat`](ThreadContext::beat) that it gets on.
+//! [limit](ChildSpec::liveness), because it waits, blocks or loops, its factory included, is reported as
+//! [stuck](EventKind::Stuck) with the message that it is at. It is found within a quarter more than its limit, while
+//! the supervisor's own thread runs: a supervisor that shares its thread with an actor that blocks sees nothing until
+//! that goes on. Then it is replaced, if its spec does not say otherwise: cut off where it waits, its mailbox kept; or,
+//! if it blocks a thread of its own, left behind there and built anew on another. What is left behind gets no message
+//! and no order any more, and is counted as abandoned until it ends. An actor that blocks a thread which it shares
+//! stays shown as stuck until it goes on. A thread is at work from a message to its next call of
+//! [`receive`](ThreadContext::receive), and says by [`beat`](ThreadContext::beat) that it gets on.
 //!
 //! # Threads
 //!
@@ -126,9 +127,9 @@
 //! # Absent on purpose
 //!
 //! No `do_send`, which ignores the bound. No time limit on `ask`: the caller knows what it can wait for. No message is
-//! tried twice: what failed once may be the cause. No globals, so that tests may run many trees at once. No changing of specs
-//! at run time, and no links: what must fall together stands under one supervisor. No killing of threads, which Rust has no
-//! safe way for. Other machines are out of reach.
+//! tried twice: what failed once may be the cause. No globals, so that tests may run many trees at once. No changing of
+//! specs at run time: what must be changed is stopped, and started anew. No killing of threads, which Rust has no safe
+//! way for. Other machines are out of reach.
 
 mod address;
 mod cause;
@@ -144,6 +145,8 @@ mod inspection;
 mod latency;
 mod life;
 mod liveness;
+mod lives;
+mod moment;
 mod nest;
 mod orders;
 mod pace;

@@ -10,9 +10,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cause::{Cause, CauseKind};
 use super::child::{Child, Notice};
 use super::ends::EndGuard;
+use super::panics::caught;
 use super::plan::Id;
 use super::policy::Intensity;
-use super::queue::SharedQueue;
+use super::queue::{Parcel, Queue, SharedQueue};
 use super::snapshot::NodeKind;
 use super::spec::{ChildSpec, Placement, Restart};
 use super::strategy::{AutoShutdown, Strategy};
@@ -36,10 +37,28 @@ pub(super) struct Nest {
 struct Brood {
     /// In the order of start.
     children: BTreeMap<Id, Arc<Child>>,
-    /// Children that were stopped and are shown until another takes their name.
+    /// Children that were stopped and are shown until another takes their name; the last of them.
     stopped: HashMap<String, Id>,
     /// Whether nothing more is started.
     is_closed: bool,
+}
+
+/// How many stopped children of a supervisor are shown: the last, which an operator may ask about.
+const STOPPED_SHOWN_MAX: usize = 64;
+
+impl Brood {
+    /// How many have not ended.
+    fn living(&self) -> usize {
+        self.children.len().saturating_sub(self.stopped.len())
+    }
+
+    /// Shows the stopped child that was started first no more: its number.
+    fn forget_oldest(&mut self) -> Option<Id> {
+        let (name, id) = self.stopped.iter().min_by_key(|(_, id)| **id)?;
+        let (name, id) = (name.clone(), *id);
+        self.stopped.remove(&name);
+        Some(id)
+    }
 }
 
 /// Where a child is to run.
@@ -72,44 +91,57 @@ impl Nest {
         &self.child.around
     }
 
-    /// Makes a child, with the guard that ends it, and tells the supervisor's task of it. Without a guard it may not start.
-    ///
-    /// `queue` is called with the name that the child gets.
-    pub(super) fn admit(
+    /// Makes a supervisor, with the guard that ends it, and tells this supervisor's task of it. Without a guard it may not
+    /// start.
+    pub(super) fn admit(&self, spec: ChildSpec) -> (Arc<Child>, Option<EndGuard>) {
+        let (child, (), guard) = self.admit_as(spec, NodeKind::Supervisor, |_, _| ((), None));
+        (child, guard)
+    }
+
+    /// As [`admit`](Self::admit), for a child that has a mailbox.
+    pub(super) fn admit_with_queue<T: Parcel>(
         &self,
         spec: ChildSpec,
         kind: NodeKind,
-        queue: impl FnOnce(&str) -> Option<SharedQueue>,
-    ) -> (Arc<Child>, Option<EndGuard>) {
-        let child = self.around().enter(&spec.name.clone(), |id, name| {
-            let queue = queue(&name);
-            let around = Arc::clone(self.around());
-            Arc::new(Child::new(
-                (id, name, kind),
-                spec,
-                queue,
-                around,
-                Some(self.notices.clone()),
-            ))
+    ) -> (Arc<Child>, Arc<Queue<T>>, Option<EndGuard>) {
+        self.admit_as(spec, kind, |name, spec| {
+            let queue = Arc::new(Queue::new(name.to_owned(), spec.hook.clone(), spec.mailbox));
+            let shared: SharedQueue = queue.clone();
+            (queue, Some(shared))
+        })
+    }
+
+    /// `queue` is called with the name that the child gets.
+    fn admit_as<Q>(
+        &self,
+        spec: ChildSpec,
+        kind: NodeKind,
+        queue: impl FnOnce(&str, &ChildSpec) -> (Q, Option<SharedQueue>),
+    ) -> (Arc<Child>, Q, Option<EndGuard>) {
+        let (child, queue) = self.around().enter(&spec.name.clone(), |id, name| {
+            let (queue, shared) = queue(&name, &spec);
+            let (around, supervisor) = (Arc::clone(self.around()), Some(self.notices.clone()));
+            let child = Arc::new(Child::new((id, name, kind), spec, shared, around, supervisor));
+            (child, queue)
         });
         let guard = EndGuard {
             child: Arc::clone(&child),
             task: child.present_task(),
         };
-        {
-            let mut brood = self.brood();
-            if !brood.is_closed && !self.child.is_final() && brood.children.len() < self.children_max {
-                if let Some(other) = brood.stopped.remove(&child.name) {
-                    brood.children.remove(&other);
-                }
-                brood.children.insert(child.id, Arc::clone(&child));
-                // Under the lock, so that a supervisor that closes its brood has heard of all of it. It keeps a receiver.
-                drop(self.notices.send(Notice::Added(Arc::clone(&child))));
-                return (child, Some(guard));
-            }
+        let mut brood = self.brood();
+        if brood.is_closed || self.child.is_final() || brood.living() >= self.children_max {
+            drop(brood);
+            drop(guard);
+            return (child, queue, None);
         }
-        drop(guard);
-        (child, None)
+        if let Some(other) = brood.stopped.remove(&child.name) {
+            brood.children.remove(&other);
+        }
+        brood.children.insert(child.id, Arc::clone(&child));
+        // Under the lock, so that a supervisor that closes its brood has heard of all of it. It keeps a receiver.
+        drop(self.notices.send(Notice::Added(Arc::clone(&child))));
+        drop(brood);
+        (child, queue, Some(guard))
     }
 
     /// Has nothing more be started.
@@ -146,13 +178,22 @@ impl Nest {
         self.brood().children.get(&id).cloned()
     }
 
-    /// The child has ended. One that would have been restarted is shown as stopped until another takes its name.
+    /// The child has ended. One that would have been restarted is shown as stopped for a while, or until another
+    /// takes its name.
     pub(super) fn forget(&self, child: &Child) {
+        let is_shown = child.spec.restart == Restart::Permanent
+            && self.strategy != Strategy::Dynamic
+            && self.around().find(&child.name).is_none();
         let mut brood = self.brood();
-        if child.spec.restart == Restart::Permanent && self.strategy != Strategy::Dynamic {
-            brood.stopped.insert(child.name.clone(), child.id);
-        } else {
-            brood.children.remove(&child.id);
+        let mut leaves = Some(child.id);
+        if is_shown {
+            leaves = brood.stopped.insert(child.name.clone(), child.id);
+            if brood.stopped.len() > STOPPED_SHOWN_MAX {
+                leaves = brood.forget_oldest();
+            }
+        }
+        if let Some(leaves) = leaves {
+            brood.children.remove(&leaves);
         }
     }
 
@@ -161,8 +202,9 @@ impl Nest {
         self.brood().children.values().cloned().collect()
     }
 
+    /// How many have not ended.
     pub(super) fn count(&self) -> usize {
-        self.brood().children.len()
+        self.brood().living()
     }
 
     fn brood(&self) -> MutexGuard<'_, Brood> {
@@ -172,12 +214,11 @@ impl Nest {
 
 /// An arbiter of its own.
 pub(super) fn own_place() -> Option<Place> {
-    // Without a system, making an arbiter panics.
+    // Without a system, making an arbiter panics; and so it does if the machine has no thread left, which is no reason for a
+    // supervisor to end.
     System::try_current()?;
-    Some(Place {
-        arbiter: Arbiter::new().handle(),
-        is_own: true,
-    })
+    let arbiter = caught(Arbiter::new).ok()?.handle();
+    Some(Place { arbiter, is_own: true })
 }
 
 /// How often an arbiter that has lost its actor looks whether tasks are left on it.

@@ -10,7 +10,6 @@ use super::delivery::Delivery;
 use super::ends::EndGuard;
 use super::life::Life;
 use super::nest::{self, Nest, Place, own_place};
-use super::queue::Queue;
 use super::snapshot::NodeKind;
 use super::spec::ChildSpec;
 use super::strategy::SupervisorSpec;
@@ -43,16 +42,8 @@ impl Supervisor {
     /// Without an arbiter that runs, after a stop of the supervisor began, and beyond its `children_max`, nothing is
     /// started: the address is closed.
     pub fn start<A: Supervised>(&self, spec: ChildSpec, factory: impl Fn() -> A + Send + Sync + 'static) -> Address<A> {
-        let mut queue = None;
         let place = self.nest.place(&spec.placement);
-        let (hook, capacity) = (spec.hook.clone(), spec.mailbox);
-        let (child, guard) = self.nest.admit(spec, NodeKind::Actor, |name| {
-            let made = Arc::new(Queue::<Delivery<A>>::new(name.to_owned(), hook, capacity));
-            queue = Some(Arc::clone(&made));
-            Some(made)
-        });
-        // The closure is called exactly once.
-        let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None, capacity)));
+        let (child, queue, guard) = self.nest.admit_with_queue::<Delivery<A>>(spec, NodeKind::Actor);
         let address = Address::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
             return address;
@@ -84,7 +75,10 @@ impl Supervisor {
             let again = launch.clone();
             let relaunch = move |child: &Arc<Child>| {
                 let Some(place) = own_place() else { return false };
-                let task = child.leave_task_behind();
+                let Some(task) = child.leave_task_behind() else {
+                    place.arbiter.stop();
+                    return false;
+                };
                 let child = Arc::clone(child);
                 again(EndGuard { child, task }, place);
                 true
@@ -109,7 +103,7 @@ impl Supervisor {
             children_max,
         } = spec;
         let place = self.nest.place_of_task(&spec.placement);
-        let (child, guard) = self.nest.admit(spec, NodeKind::Supervisor, |_| None);
+        let (child, guard) = self.nest.admit(spec);
         let (notices, receiver) = unbounded_channel();
         let arbiter = place.as_ref().map(|place| place.arbiter.clone());
         let facts = (strategy, intensity, auto_shutdown, children_max);

@@ -47,8 +47,8 @@ impl Surroundings {
         }
     }
 
-    /// Enters a child under `name`, or that name with a number if it is taken.
-    pub(super) fn enter(&self, name: &str, make: impl FnOnce(Id, String) -> Arc<Child>) -> Arc<Child> {
+    /// Enters a child, and what is made with it, under `name`, or that name with a number if it is taken.
+    pub(super) fn enter<Q>(&self, name: &str, make: impl FnOnce(Id, String) -> (Arc<Child>, Q)) -> (Arc<Child>, Q) {
         let id = self.ids.fetch_add(1, Ordering::SeqCst);
         let mut children = self.children();
         let mut free = name.to_owned();
@@ -64,9 +64,9 @@ impl Surroundings {
                 number += 1;
             }
         }
-        let child = make(id, free.clone());
+        let (child, queue) = make(id, free.clone());
         children.insert(free, Arc::clone(&child));
-        child
+        (child, queue)
     }
 
     /// Notes what became of a child, if the tree stops: once, also of one that ends after it was given up.

@@ -16,6 +16,7 @@ use super::address::{TellError, admit, admit_now};
 use super::child::Child;
 use super::faults::{Twist, panic_as_asked};
 use super::gate::MailboxGauge;
+use super::moment::after;
 use super::queue::{AnyQueue, Next, Parcel, Queue};
 use super::stillness::Rest;
 use super::stopped::Stopped;
@@ -78,11 +79,16 @@ impl<M: Send + 'static> ThreadContext<M> {
         }
     }
 
-    /// The next message, if one waits: also for a thread that is to end and would rather finish what it accepted.
+    /// The next message, if one waits: also for a thread that is to end and would rather finish what it accepted. None while
+    /// the thread is suspended, unless it is to end.
     ///
     /// A panic that an operator asked for waits for the next [`receive`](Self::receive): a thread that takes many messages
     /// for one piece of work shall not lose those that it has.
     pub fn try_receive(&mut self) -> Option<M> {
+        if self.child.orders.is_suspended() && !self.should_stop() {
+            self.queue.idle(self.life);
+            return None;
+        }
         match self.take() {
             Taken::Message(message) => Some(message),
             Taken::Nothing | Taken::Superseded => None,
@@ -105,7 +111,7 @@ impl<M: Send + 'static> ThreadContext<M> {
     /// Waits this long, or until the thread is to end; true if it is. A thread that pauses is not at work, and so not stuck.
     pub fn pause(&mut self, time: Duration) -> bool {
         let at = self.queue.idle(self.life);
-        let until = Instant::now() + time;
+        let until = after(Instant::now(), time);
         let stops = loop {
             self.queue.wait(self.life, &self.waker);
             if self.should_stop() {

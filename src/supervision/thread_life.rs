@@ -42,16 +42,8 @@ impl Supervisor {
         body: impl Fn(&mut ThreadContext<M>) -> Result<(), ThreadError> + Send + Sync + 'static,
     ) -> Sender<M> {
         let nest = self.nest();
-        let mut queue = None;
         let place = nest.place_of_task(&spec.placement);
-        let (hook, capacity) = (spec.hook.clone(), spec.mailbox);
-        let (child, guard) = nest.admit(spec, NodeKind::Thread, |name| {
-            let made = Arc::new(Queue::<Plain<M>>::new(name.to_owned(), hook, capacity));
-            queue = Some(Arc::clone(&made));
-            Some(made)
-        });
-        // The closure is called exactly once.
-        let queue = queue.unwrap_or_else(|| Arc::new(Queue::new(child.name.clone(), None, capacity)));
+        let (child, queue, guard) = nest.admit_with_queue::<Plain<M>>(spec, NodeKind::Thread);
         let sender = Sender::new(Arc::clone(&child), Arc::clone(&queue));
         let Some(guard) = guard else {
             return sender;
@@ -75,7 +67,9 @@ impl Supervisor {
         };
         let again = launch.clone();
         let relaunch = move |child: &Arc<Child>| {
-            let task = child.leave_task_behind();
+            let Some(task) = child.leave_task_behind() else {
+                return false;
+            };
             again(EndGuard {
                 child: Arc::clone(child),
                 task,
@@ -110,7 +104,9 @@ impl<M: Send + 'static> ThreadLife<M> {
                 if again && !child.is_final() && !cause.is_failure() {
                     continue;
                 }
-                child.went_down(cause, began.elapsed());
+                if !self.guard.went_down(cause, began.elapsed()) {
+                    return;
+                }
                 break again;
             };
             if child.orders.stop_given() || (again && child.is_final()) {
@@ -127,7 +123,9 @@ impl<M: Send + 'static> ThreadLife<M> {
         {
             return (Cause::ordered(), false);
         }
-        let life = child.begin_life();
+        let Some(life) = self.guard.begin_life() else {
+            return (Cause::ordered(), false);
+        };
         let wishes = Arc::new(Wishes::default());
         let ended = match self.start(life, &wishes) {
             Ok(ended) => ended,
@@ -148,7 +146,9 @@ impl<M: Send + 'static> ThreadLife<M> {
         let calm = sleep(child.spec.policy.calm);
         tokio::pin!(calm);
         let (was_degraded, mut is_calm) = (child.is_degraded(), false);
-        child.came_up();
+        if !self.guard.came_up() {
+            return (Cause::ordered(), false);
+        }
         loop {
             tokio::select! {
                 biased;

@@ -84,14 +84,10 @@ impl Tree {
             ..RestartPolicy::default()
         });
         let name = spec.name.clone();
-        let child = around.enter(&name, |id, name| {
-            Arc::new(Child::new(
-                (id, name, NodeKind::Supervisor),
-                spec,
-                None,
-                Arc::clone(&around),
-                None,
-            ))
+        let (child, ()) = around.enter(&name, |id, name| {
+            let kind = NodeKind::Supervisor;
+            let child = Child::new((id, name, kind), spec, None, Arc::clone(&around), None);
+            (Arc::new(child), ())
         });
         let (notices, receiver) = unbounded_channel();
         let facts = (strategy, intensity, auto_shutdown, children_max);

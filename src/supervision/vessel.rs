@@ -20,8 +20,12 @@ use super::cause::{Cause, CauseKind};
 use super::context::Context;
 use super::faults::panic_as_asked;
 use super::panics::{Panic, caught};
+use super::queue::AnyQueue;
 
 pub(super) type Factory<A> = Arc<dyn Fn() -> A + Send + Sync>;
+
+/// What a child is at while its factory is.
+const BUILDING: &str = "building the actor";
 
 pub(super) struct Vessel<A: Supervised> {
     factory: Factory<A>,
@@ -43,12 +47,15 @@ impl<A: Supervised> Vessel<A> {
     pub(super) fn raise(&mut self, life: u64) -> Result<(), Panic> {
         let child = Arc::clone(self.address.child());
         let fails = child.faults.fails_start();
+        let queue = Arc::clone(self.address.queue());
+        queue.beat(life, BUILDING);
         let actor = caught(|| {
             if fails {
                 panic_as_asked();
             }
             (self.factory)()
         })?;
+        queue.idle(life);
         // Actix's own mailbox only ever holds what the actor sends itself by actix's own means.
         let (sender, receiver) = channel(0);
         drop(sender);

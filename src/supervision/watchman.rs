@@ -56,15 +56,18 @@ pub(super) fn launch(nest: Arc<Nest>, notices: UnboundedReceiver<Notice>, guard:
 impl Watchman {
     async fn run(mut self) {
         let child = Arc::clone(&self.guard.child);
-        while rises(&self.guard).await {
-            child.begin_life();
-            child.came_up();
+        let mut again = false;
+        while std::mem::take(&mut again) || rises(&self.guard).await {
+            // No other task ever takes over.
+            self.guard.begin_life();
+            self.guard.came_up();
             let began = Instant::now();
             self.plan.begin(began);
             let why = self.watch().await;
             let cause = match why {
+                // Not by an order to itself, which would take back one of its parent's that came meanwhile.
                 Why::Recycled => {
-                    child.orders.give(Order::Rise);
+                    again = !child.is_final();
                     continue;
                 }
                 Why::Stopped => break,
@@ -79,7 +82,7 @@ impl Watchman {
                 child.order_stop();
                 break;
             }
-            child.went_down(cause, began.elapsed());
+            self.guard.went_down(cause, began.elapsed());
         }
         // Whatever it was that ended it: nothing beneath it stays.
         self.nest.close();
@@ -108,6 +111,11 @@ impl Watchman {
                 continue;
             }
             let round = self.rounds.next().unwrap_or(far);
+            if round <= now {
+                // However many notices there are; the next is never due at once.
+                self.look_round();
+                continue;
+            }
             tokio::select! {
                 biased;
                 order = self.guard.order() => self.ordered(order),
@@ -124,7 +132,13 @@ impl Watchman {
         match order {
             Order::Stop => self.plan.descend(Why::Stopped, now),
             Order::LieDown => self.plan.descend(Why::LaidDown, now),
-            Order::Kill => self.plan.hurry(now),
+            Order::Kill => {
+                // It comes before the order whose time is over, if both came at once.
+                let is_final = self.guard.child.is_final();
+                self.plan
+                    .descend(if is_final { Why::Stopped } else { Why::LaidDown }, now);
+                self.plan.hurry(now);
+            }
             Order::Restart => self.plan.descend(Why::Recycled, now),
             Order::Panic => {
                 self.injected = caught(panic_as_asked).err().map(Cause::from);
@@ -147,7 +161,7 @@ impl Watchman {
             Notice::Gone(id) => {
                 self.plan.gone(id, now);
                 if let Some(child) = self.nest.get(id) {
-                    self.noted_end(&child);
+                    child.around.note_end(&child);
                     self.nest.forget(&child);
                 }
             }
@@ -210,7 +224,7 @@ impl Watchman {
                     if let Some(child) = self.nest.get(id) {
                         if child.orders.stop_given() {
                             child.give_up();
-                            self.noted_end(&child);
+                            child.around.note_end(&child);
                         } else if let Some(relaunch) = child.relaunch.get() {
                             relaunch(&child);
                         }
@@ -238,11 +252,6 @@ impl Watchman {
         }
     }
 
-    /// Keeps what became of a child, while the tree stops.
-    fn noted_end(&self, child: &super::child::Child) {
-        child.around.note_end(child);
-    }
-
     fn escalation(&self) -> Cause {
         let text = match &self.last_failure {
             Some((name, cause)) if cause.text.is_empty() => format!("{name} failed too often"),
@@ -250,5 +259,15 @@ impl Watchman {
             None => "a child failed too often".to_owned(),
         };
         Cause::new(CauseKind::Escalated, text)
+    }
+}
+
+impl Drop for Watchman {
+    /// Its arbiter may have ended under it, and children of it live on others: nothing beneath it stays.
+    fn drop(&mut self) {
+        self.nest.close();
+        for child in self.nest.list().iter().rev().filter(|child| !child.has_ended()) {
+            child.order_stop();
+        }
     }
 }

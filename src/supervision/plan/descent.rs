@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::post::Stage;
 use super::{Act, Id, Mode, Plan};
+use crate::supervision::moment::after;
 use crate::supervision::spec::{Restart, Shutdown};
 use crate::supervision::strategy::Strategy;
 
@@ -136,7 +137,7 @@ impl Plan {
         self.acts.push(if for_good { Act::Stop(id) } else { Act::LieDown(id) });
         let hurried = matches!(&self.mode, Mode::Falling(descent) if descent.hurried);
         match shutdown {
-            Shutdown::Within(limit) if !hurried => self.set_deadline(id, Some(now + limit)),
+            Shutdown::Within(limit) if !hurried => self.set_deadline(id, Some(after(now, limit))),
             Shutdown::Unbounded if !hurried => self.set_deadline(id, None),
             Shutdown::Kill | Shutdown::Within(_) | Shutdown::Unbounded => self.kill(id, now),
         }

@@ -5,9 +5,11 @@
 //! is told to end gets its time, then a kill, then is given up, so that nothing a child does or leaves undone can hold the
 //! supervisor up; after a stop began nothing rises.
 //!
-//! In parts: failures and who is restarted (here), restarts of groups ([`regroup`]), the way down ([`descent`]).
+//! In parts: what happens to children (here), what follows a failure ([`failure`]), restarts of groups ([`regroup`]), the
+//! way down ([`descent`]).
 
 mod descent;
+mod failure;
 mod post;
 mod regroup;
 #[cfg(test)]
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::policy::{Beyond, Intensity, Record, Strain, Verdict};
+use super::policy::{Intensity, Record, Strain, Verdict};
 use super::spec::Restart;
 use super::strategy::{AutoShutdown, Strategy};
 use descent::Descent;
@@ -186,6 +188,12 @@ impl Plan {
                     self.acts.push(Act::Failed(id, None));
                 }
                 if !for_good {
+                    if end == End::Finished && post.facts.restart == Restart::Transient {
+                        // It was done before it heard the order, and does not come back.
+                        post.is_done = true;
+                        self.fall(id, true, now);
+                        return;
+                    }
                     self.set_deadline(id, None);
                     self.set_stage(id, Stage::Down);
                     self.fallen(id, now);
@@ -258,68 +266,6 @@ impl Plan {
         }
     }
 
-    fn unexpected(&mut self, id: Id, end: End, lived: Duration, random: u32, now: Instant) {
-        let Some(post) = self.posts.get_mut(&id) else { return };
-        if let Mode::Falling(descent) = &self.mode {
-            // Nobody is restarted on the way down: it is only the sooner at its end.
-            let leaves = descent.ends(post.facts.restart);
-            self.acts.push(Act::Failed(id, None));
-            if leaves {
-                self.fall(id, true, now);
-            } else {
-                self.set_stage(id, Stage::Down);
-            }
-            return;
-        }
-        let again = match post.facts.restart {
-            Restart::Permanent => true,
-            Restart::Transient => end == End::Failed,
-            Restart::Temporary => false,
-        };
-        if !again {
-            post.is_done = true;
-            self.acts.push(Act::Failed(id, None));
-            self.fall(id, true, now);
-            return;
-        }
-        let verdict = match post.facts.policy.beyond {
-            Beyond::Degrade => post.record.failed(lived, &post.facts.policy, random),
-            Beyond::Escalate => {
-                if self.strain.failed(now, &self.intensity) {
-                    self.set_stage(id, Stage::Down);
-                    self.acts.push(Act::Failed(id, None));
-                    self.descend(Why::Escalated(id), now);
-                    return;
-                }
-                post.is_strained = true;
-                self.strained += 1;
-                self.strain.clock(now, false);
-                post.record.borne(lived, &post.facts.policy, random)
-            }
-        };
-        self.acts.push(Act::Failed(id, Some(verdict)));
-        let until = now + verdict.wait();
-        match self.strategy {
-            Strategy::OneForOne | Strategy::Dynamic => {
-                self.set_stage(id, Stage::Waiting);
-                self.set_deadline(id, Some(until));
-            }
-            Strategy::OneForAll | Strategy::RestForOne => {
-                self.set_stage(id, Stage::Down);
-                self.start_regroup(id, until, now);
-            }
-        }
-    }
-
-    /// Whether the end of a significant child, which has left, ends the supervisor.
-    fn ends_by_itself(&self) -> bool {
-        match self.auto_shutdown {
-            AutoShutdown::Never => false,
-            AutoShutdown::AnySignificant => true,
-            AutoShutdown::AllSignificant => !self.posts.values().any(|post| post.facts.significant),
-        }
-    }
-
     fn raise(&mut self, id: Id, now: Instant) {
         self.set_deadline(id, None);
         self.unstrain(id, now);
@@ -340,18 +286,6 @@ impl Plan {
         }
         if let Some(at) = at {
             self.deadlines.insert((at, Timer::Child(id)));
-        }
-    }
-
-    /// The child waits no more, so that the clock of the intensity may go on.
-    fn unstrain(&mut self, id: Id, now: Instant) {
-        if let Some(post) = self.posts.get_mut(&id)
-            && std::mem::take(&mut post.is_strained)
-        {
-            self.strained = self.strained.saturating_sub(1);
-            if self.strained == 0 {
-                self.strain.clock(now, true);
-            }
         }
     }
 }

@@ -32,7 +32,8 @@ impl From<&Child> for Facts {
                 CUT_OFF_GRACE
             },
             restart: spec.restart,
-            significant: spec.significant,
+            // One that is always restarted is never done, and must not be waited for.
+            significant: spec.significant && spec.restart != Restart::Permanent,
             shutdown: spec.shutdown,
             phase: spec.phase,
             policy: spec.policy.clone(),

@@ -4,7 +4,7 @@ use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, 
 use proptest::strategy::Strategy as Generator;
 
 use super::*;
-use crate::supervision::policy::RestartPolicy;
+use crate::supervision::policy::{Beyond, RestartPolicy};
 use crate::supervision::spec::Shutdown;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -75,6 +75,54 @@ async fn one_for_all_ends_the_others_from_the_last_to_the_first_and_raises_all_i
     plan.tick(later);
     let acts = orders(&obey(&mut plan, later));
     assert_eq!(acts, [Act::Raise(1), Act::Raise(2), Act::Raise(3)]);
+}
+
+#[tokio::test]
+async fn a_transient_child_that_is_done_on_the_way_down_does_not_come_back() {
+    for by_itself in [true, false] {
+        let (mut plan, now) = running(Strategy::OneForOne, 2);
+        plan.added(3, facts(Restart::Transient), now);
+        plan.up(3, now);
+        plan.acts();
+        if by_itself {
+            // Before its turn, which comes after that of a fourth.
+            plan.added(4, facts(Restart::Permanent), now);
+            plan.up(4, now);
+            plan.acts();
+        }
+        plan.descend(Why::LaidDown, now);
+        plan.down(3, End::Finished, Duration::ZERO, 0, now);
+        let acts = plan.acts();
+        assert!(acts.contains(&Act::Stop(3)), "{acts:?}");
+        plan.gone(3, now);
+        if by_itself {
+            plan.down(4, End::Ordered, Duration::ZERO, 0, now);
+        }
+        let acts = obey(&mut plan, now);
+        assert_eq!(acts.last(), Some(&Act::Over(Why::LaidDown)));
+        plan.begin(now);
+        let raised = orders(&plan.acts());
+        assert!(!raised.contains(&Act::Raise(3)), "{raised:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_significant_transient_child_that_is_done_as_its_group_is_ended_ends_the_supervisor() {
+    let (mut plan, now) = running(Strategy::OneForAll, 2);
+    plan.auto_shutdown = AutoShutdown::AnySignificant;
+    let significant = Facts {
+        significant: true,
+        ..facts(Restart::Transient)
+    };
+    plan.added(3, significant, now);
+    plan.up(3, now);
+    plan.acts();
+    plan.down(1, End::Failed, Duration::ZERO, 0, now);
+    assert!(plan.acts().contains(&Act::LieDown(3)));
+    plan.down(3, End::Finished, Duration::ZERO, 0, now);
+    assert!(plan.acts().contains(&Act::Stop(3)));
+    plan.gone(3, now);
+    assert_eq!(obey(&mut plan, now).last(), Some(&Act::Over(Why::Finished)));
 }
 
 #[tokio::test]

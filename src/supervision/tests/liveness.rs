@@ -263,3 +263,49 @@ fn an_actor_that_blocks_a_thread_it_shares_is_shown_as_stuck_and_goes_on_unharme
         arbiter.stop();
     });
 }
+
+/// A factory that blocks at its second call until it is let go.
+fn blocking_factory(world: &World) -> (impl Fn() -> Scribe + Send + Sync + 'static, mpsc::Sender<()>) {
+    let (release, until) = mpsc::channel();
+    let (build, until) = (world.factory(), Mutex::new(Some(until)));
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let factory = move || {
+        if calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+            let until: mpsc::Receiver<()> = until.lock().unwrap().take().unwrap();
+            until.recv().unwrap();
+        }
+        build()
+    };
+    (factory, release)
+}
+
+#[test]
+fn a_factory_that_blocks_a_thread_of_its_own_is_left_behind_and_what_it_makes_at_last_is_nobody() {
+    actix::System::new().block_on(async {
+        let (tree, world) = (Tree::new("root", Clock::System), World::default());
+        let mut events = tree.subscribe();
+        let limit = Some(Duration::from_millis(100));
+        let (factory, release) = blocking_factory(&world);
+        let scribe = tree.start(ChildSpec::new("scribe").own_arbiter().liveness(limit), factory);
+        scribe.tell(Boom(1)).await.unwrap();
+        scribe.tell(Note(2)).await.unwrap();
+        let stuck = next(&mut events, EventKind::Stuck).await;
+        assert_eq!(stuck.doing.as_deref(), Some("building the actor"));
+        next(&mut events, EventKind::Replaced).await;
+        next(&mut events, EventKind::Restarted).await;
+        assert_eq!(scribe.ask(Note(3)).await, Ok(2));
+        assert_eq!(tree.snapshot().abandoned, 1);
+
+        release.send(()).unwrap();
+        until(|| tree.snapshot().abandoned == 0).await;
+        assert_eq!(scribe.ask(Note(4)).await, Ok(3));
+        let shown = tree.inspect("scribe").unwrap();
+        assert_eq!(
+            (shown.restarts, shown.stuck, shown.state),
+            (1, false, NodeState::Running)
+        );
+        let started = world.log().iter().filter(|line| line.contains("started")).count();
+        assert_eq!(started, 2, "{:?}", world.log());
+        tree.stop().await;
+    });
+}

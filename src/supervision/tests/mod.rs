@@ -3,6 +3,7 @@
 //! Time is paused, so that waits pass at once and in order; what a test waits for are events, never moments.
 
 mod accounting;
+mod limits;
 mod liveness;
 mod mailboxes;
 mod otp;

@@ -317,3 +317,18 @@ async fn a_thread_whose_arbiter_ends_is_told_to_end() {
     arbiter.stop();
     ended.recv_timeout(Duration::from_secs(20)).unwrap();
 }
+
+#[test]
+fn what_is_beneath_a_supervisor_whose_arbiter_ends_is_stopped_with_it() {
+    actix::System::new().block_on(async {
+        let (tree, world) = (Tree::new("root", Clock::System), World::default());
+        let arbiter = actix::Arbiter::new();
+        let group = tree.supervisor(SupervisorSpec::new("group").on(arbiter.handle()));
+        let scribe = group.start(ChildSpec::new("scribe"), world.factory());
+        assert_eq!(scribe.ask(Note(1)).await, Ok(1));
+        arbiter.stop();
+        let ended = timeout(Duration::from_secs(60), scribe.ended()).await;
+        assert_eq!(ended.map(|stopped| stopped.how), Ok(StopKind::Clean));
+        tree.stop().await;
+    });
+}

@@ -150,3 +150,36 @@ async fn an_injected_panic_reaches_a_thread_that_pauses_and_a_pause_ends_with_th
     universe.finish().await;
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
+
+#[actix::test]
+async fn a_suspended_thread_gets_no_message_by_a_look_that_does_not_wait_either() {
+    let universe = Universe::new();
+    let mut probe = Probe::<Note>::answering("probe", |_| 0);
+    let to = probe.recipient();
+    let looker = universe
+        .tree()
+        .root()
+        .start_thread(ChildSpec::new("looker"), move |ctx| {
+            while !ctx.pause(Duration::from_secs(1)) {
+                while let Some(number) = ctx.try_receive() {
+                    to.try_tell(Note(number))?;
+                }
+            }
+            // What it accepted it finishes, suspended or not.
+            while let Some(number) = ctx.try_receive() {
+                to.try_tell(Note(number))?;
+            }
+            Ok(())
+        });
+    looker.tell(1).await.unwrap();
+    assert_eq!(probe.next().await, Note(1));
+    universe.tree().suspend("looker").unwrap();
+    looker.tell(2).await.unwrap();
+    probe.none_within(Duration::from_secs(60)).await;
+    universe.tree().resume("looker").unwrap();
+    assert_eq!(probe.next().await, Note(2));
+    universe.tree().suspend("looker").unwrap();
+    looker.tell(3).await.unwrap();
+    assert_eq!(universe.finish().await[0].undelivered, 0);
+    assert_eq!(probe.next().await, Note(3));
+}

@@ -38,6 +38,27 @@ impl Handler<Down> for Guard {
     }
 }
 
+/// Watches the scribe as told: once more, or by a link too.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Also(Address<Scribe>, Tie);
+
+enum Tie {
+    Watch,
+    Link,
+}
+
+impl Handler<Also> for Guard {
+    type Result = ();
+
+    fn handle(&mut self, Also(of, tie): Also, ctx: &mut Self::Context) {
+        match tie {
+            Tie::Watch => ctx.watch(&of),
+            Tie::Link => ctx.link(&of),
+        }
+    }
+}
+
 impl Handler<Hold> for Guard {
     type Result = AtomicResponse<Self, ()>;
 
@@ -173,5 +194,57 @@ async fn a_panic_of_a_task_fails_its_actor() {
     let failed = events.event("guard", EventKind::Failed).await;
     assert_eq!(failed.error.as_deref(), Some("a task of it panicked: the task failed"));
     events.event("guard", EventKind::Restarted).await;
+    universe.finish().await;
+}
+
+#[actix::test]
+async fn one_that_watches_another_twice_is_told_once_and_leaves_one_watch() {
+    let universe = Universe::new();
+    let (scribe, guard, mut told) = guarded(&universe).await;
+    for _ in 0..10 {
+        guard.tell(Also(scribe.clone(), Tie::Watch)).await.unwrap();
+    }
+    universe.settle().await;
+    scribe.tell(Boom(1)).await.unwrap();
+    let Told(down) = told.next().await;
+    assert_eq!(down.ends, 1);
+    told.none().await;
+    universe.finish().await;
+}
+
+#[actix::test]
+async fn one_that_watches_another_and_is_linked_to_it_is_told_and_fails() {
+    let universe = Universe::new();
+    let mut events = universe.events();
+    let (scribe, guard, mut told) = guarded(&universe).await;
+    guard.tell(Also(scribe.clone(), Tie::Link)).await.unwrap();
+    universe.settle().await;
+    scribe.tell(Boom(1)).await.unwrap();
+    let Told(down) = told.next().await;
+    assert_eq!((down.ends, &*down.cause.text), (1, "boom 1"));
+    let failed = events.event("guard", EventKind::Failed).await;
+    assert!(failed.error.as_ref().unwrap().contains("boom 1"), "{failed:?}");
+    universe.finish().await;
+}
+
+#[actix::test]
+async fn watches_of_lives_that_are_over_do_not_heap_up() {
+    let universe = Universe::new();
+    let world = World::default();
+    let scribe = universe.tree().start(ChildSpec::new("scribe"), world.factory());
+    let told = Probe::new("told");
+    for number in 0..100 {
+        let (of, to) = (scribe.clone(), told.recipient());
+        let name = format!("guard {number}");
+        let spec = ChildSpec::new(name.as_str()).restart(Restart::Temporary);
+        let guard = universe.tree().start(spec, move || Guard {
+            of: Some(of.clone()),
+            to: to.clone(),
+        });
+        universe.settle().await;
+        universe.tree().stop_child(guard.name()).await.unwrap();
+    }
+    let watchers = universe.tree().around().find("scribe").unwrap().watchers().len();
+    assert!(watchers <= 32, "{watchers}");
     universe.finish().await;
 }

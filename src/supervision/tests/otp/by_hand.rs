@@ -150,3 +150,18 @@ async fn a_suspended_child_goes_down_and_comes_up_with_its_group_and_stays_suspe
     assert_eq!(all[0].mailbox().depth, 0);
     scene.close().await;
 }
+
+#[actix::test]
+async fn stopped_children_are_shown_in_bounds_and_take_nobodys_place() {
+    let scene = Scene::of(group(Strategy::OneForOne).children_max(1));
+    for number in 0..100 {
+        let child = scene.enter(child(&format!("child {number}")));
+        life(&child).await;
+        scene.tree.stop_child(child.name()).await.unwrap();
+        settle().await;
+    }
+    let shown = scene.tree.inspect("group").unwrap();
+    assert_eq!(shown.children_count, 64, "the last of them");
+    assert_eq!(shown.children[63].name, "child 99");
+    scene.close().await;
+}

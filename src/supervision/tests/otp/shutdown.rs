@@ -200,3 +200,22 @@ async fn two_who_stop_the_same_child_both_hear_of_its_end_and_it_ends_once() {
     assert_eq!(scene.stage.stopped(), ["one"]);
     scene.close().await;
 }
+
+#[actix::test]
+async fn a_supervisor_that_is_to_be_killed_has_its_children_cut_off_at_once_however_deep_they_are() {
+    let scene = Scene::of(group(Strategy::OneForOne));
+    let outer = scene
+        .group
+        .supervisor(SupervisorSpec::new("outer").ending(Shutdown::Kill));
+    let inner = outer.supervisor(SupervisorSpec::new("inner"));
+    let start = |under: &Supervisor, name: &str| {
+        scene.stage.part(name, |part| part.stops_after = HOUR);
+        under.start(child(name).ending(Shutdown::Unbounded), scene.stage.factory(name))
+    };
+    lives(&[start(&outer, "leaf"), start(&inner, "deep leaf")]).await;
+    let closing = scene.close().await;
+    assert!(about(closing.took, Duration::ZERO), "{:?}", closing.took);
+    for name in ["leaf", "deep leaf"] {
+        assert_eq!(closing.how(name), StopKind::CutOff);
+    }
+}

@@ -180,3 +180,15 @@ async fn a_permanent_supervisor_that_is_done_is_restarted_without_a_hang() {
     assert_ne!(life(&other).await, before);
     scene.close().await;
 }
+
+#[actix::test]
+async fn a_permanent_child_that_is_called_significant_does_not_count_among_those_that_must_be_done() {
+    let scene = Scene::of(work(AutoShutdown::AllSignificant));
+    scene.enter(child("permanent").significant());
+    let last = scene.enter(child("last").restart(Restart::Transient).significant());
+    life(&last).await;
+    last.tell(Quit).await.unwrap();
+    pass(SECOND).await;
+    assert!(!scene.has("permanent"), "the supervisor has ended");
+    scene.close().await;
+}

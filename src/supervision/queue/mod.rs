@@ -3,8 +3,12 @@
 //! Guarantees: messages are handed out in the order of their acceptance, each once; only the life that is the present one
 //! gets any; orders and notices of watched children come before them; after the end nothing waits unnoticed.
 //!
+//! In parts: the messages and the lives that take them (here), all that does not depend on their type ([`any`]).
+//!
 //! It is ours rather than actix's because a message must outlive an actor that blocks its thread, give way to a newer one
 //! if that is the rule, and be handed to a hook if it is never handled.
+
+mod any;
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -19,7 +23,8 @@ use super::latency::Latency;
 use super::pace::{Pace, Stamp};
 use super::panics::caught;
 use super::undelivered::{Hook, Undeliverable, Undelivered};
-use super::watch::Down;
+use super::watch::{About, Down};
+pub(super) use any::{AnyQueue, SharedQueue};
 
 /// A message on its way, as the queue sees it.
 pub(super) trait Parcel: Send + 'static {
@@ -39,8 +44,8 @@ struct Waiting<T> {
 
 /// A notice of a watched child.
 struct Notice<T> {
-    /// Which watched child it is about; a later notice about it takes the place of one that still waits.
-    about: u64,
+    /// Which tie it is about; a later notice about it takes the place of one that still waits.
+    about: About,
     down: Down,
     parcel: fn(Down) -> T,
 }
@@ -150,7 +155,7 @@ impl<T: Parcel> Queue<T> {
     }
 
     /// Leaves a notice for the life that asked for it.
-    pub(super) fn notify(&self, life: u64, about: u64, mut down: Down, parcel: fn(Down) -> T) {
+    pub(super) fn notify(&self, life: u64, about: About, mut down: Down, parcel: fn(Down) -> T) {
         let waker = {
             let mut state = self.lock();
             if state.closed || state.life != life {
@@ -260,138 +265,3 @@ impl<T: Parcel> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// A queue, whatever its messages are.
-pub(super) trait AnyQueue: Send + Sync {
-    fn gate(&self) -> Arc<Gate>;
-    /// From now on the life of that number is the present one, if it is newer.
-    fn begin_life(&self, life: u64);
-    /// The present life is over.
-    fn end_life(&self);
-    /// Nothing is accepted any more, and what waits is undelivered.
-    fn close(&self);
-    /// Asks for a sign of life, unless one was asked for already.
-    fn ask_beat(&self, now: Instant);
-    /// A sign of life from within a handler, and what it is at.
-    fn beat(&self, life: u64, what: &'static str);
-    /// Takes back what was asked, since the child need not answer now.
-    fn forget_beat(&self);
-    /// For how long no sign of life came since one was asked for.
-    fn silence(&self, now: Instant) -> Duration;
-    /// For how long the child has been at what it is at.
-    fn busy(&self, now: Instant) -> Duration;
-    fn doing(&self) -> Option<Doing>;
-    /// Percentiles 500 and 990 of a thousand, in microseconds, of the time per message; none before the first.
-    fn times_us(&self) -> Option<(u64, u64)>;
-    /// Wakes whoever waits for a message.
-    fn wake(&self);
-}
-
-impl<T: Parcel> AnyQueue for Queue<T> {
-    fn gate(&self) -> Arc<Gate> {
-        Arc::clone(&self.gate)
-    }
-
-    fn begin_life(&self, life: u64) {
-        let mut state = self.lock();
-        if life > state.life {
-            state.life = life;
-            state.at_work = None;
-            state.beat_asked = None;
-            state.notices.clear();
-            state.pace.slacken();
-        }
-    }
-
-    fn end_life(&self) {
-        let mut state = self.lock();
-        state.at_work = None;
-        state.beat_asked = None;
-        state.notices.clear();
-        state.waker = None;
-        state.pace.slacken();
-    }
-
-    fn close(&self) {
-        let left = {
-            let mut state = self.lock();
-            state.closed = true;
-            state.notices.clear();
-            state.waker = None;
-            std::mem::take(&mut state.messages)
-        };
-        for Waiting { parcel, stamp } in left {
-            self.undeliverable(parcel, stamp.at.elapsed(), Undeliverable::Stopped);
-        }
-    }
-
-    fn ask_beat(&self, now: Instant) {
-        let waker = {
-            let mut state = self.lock();
-            if state.beat_asked.is_some() {
-                state.pace.slacken();
-            } else {
-                state.beat_asked = Some(now);
-                state.pace.reads(now);
-            }
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn beat(&self, life: u64, what: &'static str) {
-        let mut state = self.lock();
-        if state.life == life {
-            state.beat_asked = None;
-            state.at_work = Some(AtWork {
-                what,
-                since: Some(Instant::now()),
-                weight: 1,
-            });
-        }
-    }
-
-    fn forget_beat(&self) {
-        let mut state = self.lock();
-        state.beat_asked = None;
-        state.pace.slacken();
-    }
-
-    fn silence(&self, now: Instant) -> Duration {
-        let asked = self.lock().beat_asked;
-        asked.map_or(Duration::ZERO, |asked| now.saturating_duration_since(asked))
-    }
-
-    fn busy(&self, now: Instant) -> Duration {
-        let mut state = self.lock();
-        let since = state.at_work.as_mut().map(|at_work| at_work.since(now));
-        since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
-    }
-
-    fn doing(&self) -> Option<Doing> {
-        let mut state = self.lock();
-        let at_work = state.at_work.as_mut()?;
-        Some(Doing {
-            what: at_work.what,
-            since: at_work.since(Instant::now()),
-        })
-    }
-
-    fn times_us(&self) -> Option<(u64, u64)> {
-        let state = self.lock();
-        let times = state.times.as_ref()?;
-        Some((times.percentile_us(500), times.percentile_us(990)))
-    }
-
-    fn wake(&self) {
-        let waker = self.lock().waker.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// A queue that several may hold.
-pub(super) type SharedQueue = Arc<dyn AnyQueue>;
