@@ -112,3 +112,48 @@ pub(super) mod sealed {
         fn watched(&self) -> Watched<'_>;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lives(Id, u64);
+
+    impl Watcher for Lives {
+        fn by(&self) -> About {
+            (self.0, Tie::Watch)
+        }
+
+        fn life(&self) -> u64 {
+            self.1
+        }
+
+        fn tell(&self, _: &Down) {}
+
+        fn is_there(&self) -> bool {
+            self.1 == 2
+        }
+    }
+
+    #[test]
+    fn a_watch_is_that_of_the_newest_life_whichever_asks_last() {
+        for order in [[1, 2], [2, 1]] {
+            let mut watchers = Watchers::default();
+            for life in order {
+                watchers.add(Box::new(Lives(7, life)));
+            }
+            let lives: Vec<u64> = watchers.all.values().map(|watcher| watcher.life()).collect();
+            assert_eq!(lives, [2]);
+        }
+    }
+
+    #[test]
+    fn watchers_that_are_gone_make_room_and_those_that_are_there_stay() {
+        let mut watchers = Watchers::default();
+        for child in 0..1_000 {
+            watchers.add(Box::new(Lives(child, if child % 100 == 0 { 2 } else { 1 })));
+            assert!(watchers.len() <= 2 * 10 + SWEEP_MIN, "{}", watchers.len());
+        }
+        assert_eq!(watchers.all.values().filter(|watcher| watcher.is_there()).count(), 10);
+    }
+}

@@ -176,3 +176,27 @@ fn the_account_holds_when_many_threads_send_while_the_child_fails_and_stops() {
         arbiter.join().unwrap();
     });
 }
+
+#[tokio::test]
+async fn a_message_that_has_its_place_when_the_mailbox_is_closed_is_handed_to_the_hook_once() {
+    use crate::supervision::queue::{AnyQueue, Queue};
+    use crate::supervision::thread::Plain;
+
+    let (hand, handed) = std::sync::mpsc::channel();
+    let hook = move |undelivered: Undelivered| {
+        let number = undelivered.message.downcast::<u32>().unwrap();
+        hand.send((*number, undelivered.why)).unwrap();
+    };
+    let queue = Queue::<Plain<u32>>::new("child".to_owned(), Some(Arc::new(hook)), 2);
+    let gate = queue.gate();
+    let slot = || gate.try_enter().ok().unwrap();
+    let late = slot();
+    queue.push(slot(), Plain(1));
+    gate.close();
+    queue.close();
+    queue.push(late, Plain(2));
+    queue.evict();
+    let all: Vec<_> = handed.try_iter().collect();
+    assert_eq!(all, [(1, Undeliverable::Stopped), (2, Undeliverable::Stopped)]);
+    assert_eq!((gate.undelivered(), gate.gauge().depth), (2, 0));
+}

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use tokio::time::Instant;
 
 use super::*;
+use crate::supervision::liveness::Rounds;
 
 const LIMIT: Duration = Duration::from_secs(8);
 
@@ -187,9 +188,16 @@ fn an_actor_that_blocks_a_thread_of_its_own_is_left_behind_there_and_replaced_on
         assert_eq!(tree.snapshot().abandoned, 1);
         assert_eq!(world.log(), ["scribe started 1", "scribe started 2", "1", "2"]);
 
+        // A message waits when the one that was left behind goes on: it is not for that one.
+        let go = Arc::new(Semaphore::new(0));
+        scribe.tell(Hold(Arc::clone(&go))).await.unwrap();
+        scribe.tell(Note(3)).await.unwrap();
+        until(|| scribe.mailbox().depth == 1).await;
         release.send(()).unwrap();
         until(|| tree.snapshot().abandoned == 0).await;
-        assert_eq!(scribe.ask(Note(3)).await, Ok(3));
+        assert_eq!(scribe.mailbox().depth, 1);
+        go.add_permits(1);
+        assert_eq!(scribe.ask(Note(4)).await, Ok(4));
         assert_eq!(tree.snapshot().children[0].restarts, 1);
         assert_eq!(tree.stop().await[0].how, StopKind::Clean);
     });
@@ -308,4 +316,54 @@ fn a_factory_that_blocks_a_thread_of_its_own_is_left_behind_and_what_it_makes_at
         assert_eq!(started, 2, "{:?}", world.log());
         tree.stop().await;
     });
+}
+
+#[actix::test]
+async fn a_task_that_was_left_behind_has_no_say_in_the_childs_lives() {
+    let (tree, world) = (tree(), World::default());
+    let scribe = tree.start(ChildSpec::new("scribe"), world.factory());
+    assert_eq!(scribe.ask(Note(1)).await, Ok(1));
+    let child = tree.around().find("scribe").unwrap();
+    let left = child.present_task();
+    let next = child.leave_task_behind().unwrap();
+    assert_eq!(child.leave_task_behind(), None, "nobody lives to be left behind");
+    child.begin_life(next).unwrap();
+    assert_eq!(child.begin_life(left), None);
+    assert!(!child.came_up(left));
+    let events = tree.recent().len();
+    assert!(!child.went_down(left, Cause::new(CauseKind::Failed, "late"), Duration::ZERO));
+    settle().await;
+    assert!(child.is_up(), "the next one is up for all that the last says");
+    assert_eq!(tree.recent().len(), events, "its supervisor heard of nothing");
+    assert!(child.went_down(next, Cause::new(CauseKind::Failed, "now"), Duration::ZERO));
+    settle().await;
+    assert_eq!(tree.recent().last().unwrap().error.as_deref(), Some("now"));
+    tree.stop().await;
+}
+
+#[actix::test]
+async fn rounds_are_as_frequent_as_those_need_who_are_left() {
+    let (tree, world) = (tree(), World::default());
+    let mut rounds = Rounds::default();
+    let now = Instant::now();
+    let start = |name: &str, limit: u64| {
+        let spec = ChildSpec::new(name).liveness(Some(Duration::from_secs(limit)));
+        tree.start(spec, world.factory());
+        tree.around().find(name).unwrap()
+    };
+    let children = [start("a", 4), start("b", 400)];
+    let due = |rounds: &Rounds| rounds.next().map(|next| next.duration_since(now).as_secs());
+    for child in &children {
+        rounds.includes(child, now);
+    }
+    assert_eq!(due(&rounds), Some(1));
+    assert!(rounds.look(&children, now).is_empty());
+    assert_eq!(due(&rounds), Some(1));
+    tree.stop_child("a").await.unwrap();
+    rounds.look(&children, now);
+    assert_eq!(due(&rounds), Some(100));
+    tree.stop_child("b").await.unwrap();
+    rounds.look(&children, now);
+    assert_eq!(due(&rounds), None);
+    tree.stop().await;
 }
