@@ -138,7 +138,8 @@ pub(super) fn grow(
     ];
     for (name, queue, slots) in posts {
         let attempts = Attempts::new();
-        let worker = start_worker(&supervisor, name, &attempts, stop);
+        let spec = actor(name, stop).mailbox(WORKER_MAILBOX);
+        let worker = start_worker(&supervisor, spec, &attempts, (queue, wakes));
         workers.push(QueueWorker {
             queue,
             worker: name,
@@ -185,13 +186,15 @@ fn actor(name: &'static str, stop: Duration) -> ChildSpec {
 
 fn start_worker(
     supervisor: &Supervisor,
-    name: &'static str,
+    spec: ChildSpec,
     attempts: &Attempts,
-    stop: Duration,
+    (queue, wakes): (Queue, &Wakes),
 ) -> Recipient<Perform> {
     let gauge = attempts.clone();
-    let spec = actor(name, stop)
-        .mailbox(WORKER_MAILBOX)
-        .in_flight(Arc::new(move || gauge.in_flight()));
-    supervisor.start(spec, Worker::default).recipient()
+    let spec = spec.in_flight(Arc::new(move || gauge.in_flight()));
+    let wakes = wakes.clone();
+    let comes_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || wakes.wake(queue));
+    supervisor
+        .start(spec, move || Worker::waking(Arc::clone(&comes_up)))
+        .recipient()
 }

@@ -4,6 +4,8 @@
 //! does not end it and slow work never holds up the mailbox. To test one alone: start it in a tree, send it a [`Perform`]
 //! whose ledger is a [`crate::jobs::MemoryLedger`], and await the [`Report`].
 
+use std::sync::Arc;
+
 use actix::{Actor, Handler, Message, ResponseFuture};
 
 use crate::jobs::{Attempt, Report};
@@ -11,8 +13,21 @@ use crate::supervision;
 use crate::telemetry::names;
 
 /// Performs whatever attempts it is sent.
-#[derive(Debug, Default)]
-pub struct Worker;
+#[derive(Default)]
+pub struct Worker {
+    comes_up: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Worker {
+    /// A worker that calls `comes_up` at the beginning of each of its lives. While it is down nothing is claimed for it, so
+    /// that its queue must be looked at again now, or the jobs would wait for the next poll.
+    #[must_use]
+    pub fn waking(comes_up: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            comes_up: Some(comes_up),
+        }
+    }
+}
 
 /// Perform this attempt; answered when its end is written. None when there is nothing left of it.
 #[derive(Message)]
@@ -21,6 +36,12 @@ pub struct Perform(pub Attempt);
 
 impl Actor for Worker {
     type Context = supervision::Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        if let Some(comes_up) = &self.comes_up {
+            comes_up();
+        }
+    }
 }
 
 supervision::supervised!(Worker);

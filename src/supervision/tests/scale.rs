@@ -75,11 +75,11 @@ async fn each(count: usize) -> Duration {
 
 #[actix::test]
 async fn ten_times_as_many_named_children_take_not_much_more_than_ten_times_as_long() {
-    // The least of three, since the machine may be at something else.
-    let mut few = Duration::MAX;
+    // The least of several, since the machine may be at something else.
+    let (mut few, mut many) = (Duration::MAX, Duration::MAX);
     for _ in 0..3 {
         few = few.min(each(500).await);
+        many = many.min(each(5_000).await);
     }
-    let many = each(5_000).await;
-    assert!(many < few * 50, "{few:?} for 500 and {many:?} for 5,000");
+    assert!(many < few * 25, "{few:?} for 500 and {many:?} for 5,000");
 }

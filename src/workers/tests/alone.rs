@@ -166,3 +166,24 @@ async fn what_waits_in_the_mailbox_of_a_worker_that_is_stopped_is_given_back() {
     assert_eq!(ends[4].end, AttemptEnd::Drained);
     alone.universe.finish().await;
 }
+
+#[actix::test]
+async fn a_worker_tells_of_each_of_its_lives_so_that_its_queue_is_looked_at_again() {
+    let universe = Universe::new();
+    let mut events = universe.events();
+    let lives = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lives);
+    let comes_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let spec = ChildSpec::new("prober");
+    let _worker = universe
+        .tree()
+        .start(spec, move || Worker::waking(Arc::clone(&comes_up)));
+    events.event("prober", EventKind::Started).await;
+    universe.tree().restart("prober").unwrap();
+    events.event("prober", EventKind::Restarted).await;
+    universe.settle().await;
+    assert_eq!(lives.load(Ordering::SeqCst), 2);
+    universe.finish().await;
+}
