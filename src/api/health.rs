@@ -123,7 +123,8 @@ pub(super) async fn show_live() -> HttpResponse {
 
 /// Says whether the service can do its work.
 ///
-/// A worker that is not running degrades its own queue; 503 is for what makes every request fail.
+/// A worker that is not running degrades its own queue, the dispatcher and the keeper all of them; 503 is for what makes
+/// every request fail.
 #[utoipa::path(
     get, path = "/health/ready", tag = "open",
     responses(
