@@ -2,8 +2,9 @@
 //! requests.
 //!
 //! Guarantees: a failing worker degrades its own queue and takes nothing off the network, nor does what all queues need
-//! (dispatcher and keeper); 503 is for what makes every request fail: the database, its writer, or a shutdown. Anybody may ask, so asking is cheap: the database is looked at
-//! once a second at most, with counts that have a bound, however many ask, and those who ask meanwhile share what is found.
+//! (dispatcher and keeper); 503 is for what makes every request fail: the database, its writer, or a shutdown. Anybody may
+//! ask, so asking is cheap: the database is looked at once a second at most, with counts that have a bound, however many
+//! ask, and those who ask meanwhile share what is found.
 
 use std::time::Duration;
 
@@ -124,7 +125,8 @@ pub(super) async fn show_live() -> HttpResponse {
 
 /// Says whether the service can do its work.
 ///
-/// A worker that is not running degrades its own queue; 503 is for what makes every request fail.
+/// A worker that is not running degrades its own queue, the dispatcher and the keeper all of them; 503 is for what makes
+/// every request fail.
 #[utoipa::path(
     get, path = "/health/ready", tag = "open",
     responses(
