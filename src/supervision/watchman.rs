@@ -28,8 +28,8 @@ pub(super) struct Watchman {
     rounds: Rounds,
     /// Why the supervisor's life is over, from the plan's word to the end of the turn.
     over: Option<Why>,
-    /// The last failure that the plan was told of, for whoever escalates it.
-    last_failure: Option<(String, Cause)>,
+    /// How the life ended that the plan was told of last.
+    last_end: Option<Cause>,
     /// The cause that a life of the supervisor ends with, if it is an injected fault.
     injected: Option<Cause>,
     guard: EndGuard,
@@ -43,7 +43,7 @@ pub(super) fn launch(nest: Arc<Nest>, notices: UnboundedReceiver<Notice>, guard:
         notices,
         rounds: Rounds::default(),
         over: None,
-        last_failure: None,
+        last_end: None,
         injected: None,
         guard,
     };
@@ -74,7 +74,7 @@ impl Watchman {
                 Why::LaidDown => Cause::ordered(),
                 Why::Finished => Cause::new(CauseKind::Finished, ""),
                 Why::Injected => self.injected.take().unwrap_or_else(Cause::ordered),
-                Why::Escalated(_) => self.escalation(),
+                Why::Escalated(id) => self.escalation(id),
             };
             if child.is_root() {
                 // There is nobody to restart it: all ends, and the application is told.
@@ -178,9 +178,7 @@ impl Watchman {
             CauseKind::Finished => End::Finished,
             _ => End::Failed,
         };
-        if let Some(child) = self.nest.get(id) {
-            self.last_failure = Some((child.name.clone(), cause.clone()));
-        }
+        self.last_end = Some(cause.clone());
         self.plan.down(id, end, lived, random, now);
         // Now, while it is known which failure the acts are about.
         self.do_acts();
@@ -231,7 +229,7 @@ impl Watchman {
                     }
                 }
                 Act::Failed(id, verdict) => {
-                    if let (Some(child), Some((_, cause))) = (self.nest.get(id), &self.last_failure) {
+                    if let (Some(child), Some(cause)) = (self.nest.get(id), &self.last_end) {
                         child.failed(cause, verdict);
                     }
                 }
@@ -252,12 +250,17 @@ impl Watchman {
         }
     }
 
-    fn escalation(&self) -> Cause {
-        let text = match &self.last_failure {
-            Some((name, cause)) if cause.text.is_empty() => format!("{name} failed too often"),
-            Some((name, cause)) => format!("{name} failed too often, at last: {}", cause.text),
-            None => "a child failed too often".to_owned(),
-        };
+    /// The failure of a supervisor whose child `id` failed once more than it bears. What others did on the way down since
+    /// says less.
+    fn escalation(&self, id: u64) -> Cause {
+        let child = self.nest.get(id);
+        let text = child.map_or_else(
+            || "a child failed too often".to_owned(),
+            |child| match &child.status().last_failure {
+                Some(failure) => format!("{} failed too often, at last: {}", child.name, failure.error),
+                None => format!("{} failed too often", child.name),
+            },
+        );
         Cause::new(CauseKind::Escalated, text)
     }
 }

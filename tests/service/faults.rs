@@ -308,7 +308,10 @@ async fn a_writer_that_keeps_failing_ends_the_service_in_order_and_all_that_was_
     let escalated = service.log_line(|line| line["event"] == "escalated");
     assert_eq!(escalated["actor"], "root", "{escalated}");
     assert!(
-        escalated["error"].as_str().unwrap().contains("failed too often"),
+        escalated["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("writer failed too often, at last:"),
         "{escalated}"
     );
     let (code, log) = service.wait();
