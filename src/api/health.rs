@@ -2,8 +2,9 @@
 //! requests.
 //!
 //! Guarantees: a failing worker degrades its own queue and takes nothing off the network, nor does what all queues need
-//! (dispatcher and keeper); 503 is for what makes every request fail: the database, its writer, or a shutdown. Anybody may ask, so asking is cheap: the database is looked at
-//! once a second at most, with counts that have a bound, however many ask, and those who ask meanwhile share what is found.
+//! (dispatcher and keeper); 503 is for what makes every request fail: the database, its writer, or a shutdown. Anybody may
+//! ask, so asking is cheap: the database is looked at once a second at most, with counts that have a bound, however many
+//! ask, and those who ask meanwhile share what is found.
 
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const PING_MAX: Duration = Duration::from_secs(2);
 const FOUND_FOR: Duration = Duration::from_secs(1);
 /// The actors that every queue needs beside its worker.
 const SHARED: [&str; 2] = ["dispatcher", "keeper"];
+/// The thread that writes the database.
+const WRITER: &str = "writer";
 /// When to ask again after a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -122,7 +125,8 @@ pub(super) async fn show_live() -> HttpResponse {
 
 /// Says whether the service can do its work.
 ///
-/// A worker that is not running degrades its own queue; 503 is for what makes every request fail.
+/// A worker that is not running degrades its own queue, the dispatcher and the keeper all of them; 503 is for what makes
+/// every request fail.
 #[utoipa::path(
     get, path = "/health/ready", tag = "open",
     responses(
@@ -135,7 +139,7 @@ pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, 
         return Err(Problem::unavailable("the service is shutting down", RETRY_AFTER));
     }
     let found = state.readiness.look(&state).await;
-    let found = found.map_err(|what| Problem::unavailable(what, RETRY_AFTER))?;
+    let found = found.map_err(|what| Problem::unavailable(what_ails_the_writer(&state, what), RETRY_AFTER))?;
     let shared = SHARED
         .iter()
         .find_map(|name| what_ails(&state.tree.inspect(name).ok()?));
@@ -162,6 +166,12 @@ pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, 
     let queues: Vec<QueueHealth> = queues.collect();
     let status = word(queues.iter().all(|queue| queue.reason.is_none()));
     Ok(HttpResponse::Ok().json(Ready { status, queues }))
+}
+
+/// Why the database does not take writes: of itself, or because its writer is down or suspended.
+fn what_ails_the_writer(state: &State, what: &str) -> String {
+    let writer = state.tree.inspect(WRITER).ok().and_then(|node| what_ails(&node));
+    writer.map_or_else(|| what.to_owned(), |ails| format!("{what}: {ails}"))
 }
 
 const fn word(is_well: bool) -> &'static str {

@@ -117,45 +117,58 @@ pub struct RunOptions {
 
 /// Runs the service until it is told to stop. Needs an actix system.
 ///
-/// When the root of its supervision tree fails, it goes through the same phases as when it is told to stop.
+/// When its HTTP server ends by itself, or the root of its supervision tree fails, it goes through the same phases as when it
+/// is told to stop.
 ///
 /// # Errors
 /// [`AppError`] when it cannot start, its HTTP server ends by itself, or its supervision tree failed.
 pub async fn serve(config: Config, options: RunOptions) -> Result<Ended, AppError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
-    let running = start(config, options).await?;
+    let next_signal = async || {
+        tokio::select! {
+            _ = interrupt.recv() => (SignalKind::interrupt(), "SIGINT"),
+            _ = terminate.recv() => (SignalKind::terminate(), "SIGTERM"),
+        }
+    };
+    live(start(config, options).await?, next_signal).await
+}
+
+/// Lives until the end, and goes down in order whatever began it.
+async fn live(
+    running: Running,
+    mut next_signal: impl AsyncFnMut() -> (SignalKind, &'static str),
+) -> Result<Ended, AppError> {
     // A task of its own, since it must also be driven while it is being stopped.
     let mut server = actix_web::rt::spawn(running.server);
     service_manager::tell(Progress::Ready);
-    let (end, signal) = tokio::select! {
+    let end = tokio::select! {
         ended = &mut server => {
             let ended = ended.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
             let cause = ended.err().unwrap_or_else(|| std::io::Error::other("without a word"));
-            return Err(AppError::ServerEnded(cause));
+            Err(AppError::ServerEnded(cause))
         }
-        cause = running.parts.planted.tree.failed() => (Err(AppError::RootFailed { text: cause.text }), None),
-        _ = interrupt.recv() => (Ok(Ended::InOrder), Some("SIGINT")),
-        _ = terminate.recv() => (Ok(Ended::InOrder), Some("SIGTERM")),
+        cause = running.parts.planted.tree.failed() => Err(AppError::RootFailed { text: cause.text }),
+        (_, name) = next_signal() => Ok(name),
     };
-    match signal {
-        Some(signal) => tracing::info!(
+    match end {
+        Ok(signal) => tracing::info!(
             event = event::SHUTDOWN,
             phase = "begin",
             signal,
             "shutting down; a second signal ends at once"
         ),
-        None => tracing::error!(
+        // Why is told once, when all is down.
+        Err(_) => tracing::error!(
             event = event::SHUTDOWN,
             phase = "begin",
-            "shutting down, since the supervision tree failed; a signal ends at once"
+            "shutting down, since the service cannot go on; a signal ends at once"
         ),
     }
     service_manager::tell(Progress::Stopping);
     tokio::select! {
-        () = shutdown::run(running.parts) => end,
-        _ = interrupt.recv() => Ok(Ended::BySecondSignal(SignalKind::interrupt().as_raw_value())),
-        _ = terminate.recv() => Ok(Ended::BySecondSignal(SignalKind::terminate().as_raw_value())),
+        () = shutdown::run(running.parts) => end.map(|_| Ended::InOrder),
+        (signal, _) = next_signal() => Ok(Ended::BySecondSignal(signal.as_raw_value())),
     }
 }
 
@@ -312,3 +325,6 @@ fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, Stor
     };
     Store::open(&options, tree.root())
 }
+
+#[cfg(test)]
+mod tests;

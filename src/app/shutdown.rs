@@ -4,7 +4,7 @@
 //! the lease → stop the actors → stop the writer, who writes first what it was given. A phase that runs out of its time is logged, and the next one begins:
 //! whatever it left undone is what a `kill -9` leaves, and the next start takes it back.
 //!
-//! The same way is gone when the supervision tree has failed. Then nothing can be written any more, and each phase finds that
+//! The same way is gone when the HTTP server has ended by itself, and when the supervision tree has failed. In that last case nothing can be written any more, and each phase finds that
 //! out at once or runs out of its time.
 //!
 //! There is no phase for the log: each line is written to stderr before the code that logs it goes on, so that the last one
@@ -33,6 +33,9 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long attempts that were told to end may take beyond their own grace to have their ends written.
 const WRITE_ENDS: Duration = Duration::from_secs(3);
+
+/// The writer in the tree.
+const WRITER: &str = "writer";
 
 /// The phase in which attempts may come to their own ends.
 const ATTEMPTS: &str = "attempts";
@@ -64,6 +67,8 @@ pub(super) async fn run(parts: Parts) {
         planted,
         ..
     } = parts;
+    // One that an operator suspended would have each phase that writes run out of its time; if it was not, that is as well.
+    drop(planted.tree.resume(WRITER));
     let connections = control.as_ref().map(ControlSocket::connections);
     let Grown { lanes, .. } = parts.grown;
     let tree = planted.tree.clone();

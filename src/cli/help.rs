@@ -72,14 +72,17 @@ pub(crate) const SUPERVISION_RESTART: &str = "\
 Example:
   legwork supervision restart mailer
 
-Its state is built anew after the message at hand; its mailbox is kept, and so are the attempts under way.";
+Its state is built anew after the message at hand; its mailbox is kept, and so are the attempts under way. A suspension
+ends. Of a supervisor (root, jobs, workers), all beneath it are restarted.";
 
 /// After `supervision suspend`.
 pub(crate) const SUPERVISION_SUSPEND: &str = "\
 Example:
   legwork supervision suspend mailer
 
-Attempts under way go on. To stop a queue for longer, pause it (POST /v1/queues/{name}/pause): that outlives a restart.";
+A worker's attempts under way go on, and nothing more of its queue is claimed. Without the keeper or the writer the lease
+is not renewed: in some ten seconds all attempts under way are ended, and given back. Of a supervisor, all beneath it are
+suspended. To stop a queue for longer, pause it (POST /v1/queues/{name}/pause): that outlives a restart.";
 
 /// After `supervision resume`.
 pub(crate) const SUPERVISION_RESUME: &str = "\
@@ -89,7 +92,9 @@ Example:
 /// After `supervision panic`.
 pub(crate) const SUPERVISION_PANIC: &str = "\
 Example:
-  legwork supervision panic prober      of a service that was started with legwork serve --fault-injection";
+  legwork supervision panic prober      of a service that was started with legwork serve --fault-injection
+
+A panic of root ends the service, in order and with exit code 1.";
 
 /// After `supervision events`.
 pub(crate) const SUPERVISION_EVENTS: &str = "\

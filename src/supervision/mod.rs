@@ -122,7 +122,15 @@
 //!
 //! An actor can be tested alone, by sending it messages: the feature `testing` adds `Universe`, a tree in paused time in
 //! which tests wait for events and messages and have actors panic, hang or start late. This crate's own tests use it; the
-//! feature is off in the service.
+//! feature is off in the service. Another crate turns it on for its tests alone:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! actix = "0.13"
+//! legwork = { path = "…", features = ["testing"] }
+//! ```
+//!
+//! The module `universe` begins with a whole example; `cargo doc --features testing` shows it.
 //!
 //! # Absent on purpose
 //!

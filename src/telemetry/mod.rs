@@ -110,6 +110,21 @@ pub fn harmless(text: &str) -> String {
     out
 }
 
+/// JSON that may be laid out in lines, with the same characters within its texts escaped as JSON escapes them.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    // JSON escapes the line ends within its texts, so that those that stand in it are its layout.
+    for (at, line) in json.split('\n').enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        let written = escape::write_json(line, &mut out);
+        debug_assert!(written.is_ok(), "a String takes all that is written to it");
+    }
+    out
+}
+
 /// `error` and its causes, joined by `: `; for the one log line where the error is handled.
 #[must_use]
 pub fn chain(error: &(dyn Error + '_)) -> String {

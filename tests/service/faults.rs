@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::shutdown::PHASES;
 use crate::support::service::{Home, PATIENCE, Service, breathe};
 
 /// Everything that work passes through, from the request to its written end.
@@ -268,4 +269,67 @@ async fn a_root_that_fails_brings_the_service_down_in_order_and_with_a_code() {
 
     let service = home.serve();
     service.job_when(&key, &id, |job| job["state"] == "completed").await;
+}
+
+/// What a request of a service that is on its way down is answered; none once nobody listens.
+async fn try_post(service: &Service, key: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+    let request = service.http.post(service.url(path)).bearer_auth(key).json(body);
+    let answer = request.send().await.ok()?;
+    let status = answer.status().as_u16();
+    Some((status, answer.json().await.ok()?))
+}
+
+#[tokio::test]
+async fn a_writer_that_keeps_failing_ends_the_service_in_order_and_all_that_was_accepted_is_there_after() {
+    let home = Home::new().with("LEGWORK_SHUTDOWN__GRACE_MS", "300");
+    let key = home.operator();
+    let service = home.serve_with(&["--fault-injection"]);
+    let long = service.probe(&key, &json!({ "steps": 1000, "step_ms": 1000 })).await;
+    service.job_when(&key, &long, |job| job["state"] == "running").await;
+    let work = json!({ "steps": 1, "step_ms": 10 });
+    let mut accepted = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    // An order to start anew ends the backoff, so that the failures come faster than it would have them.
+    for act in ["panic", "restart"].iter().cycle() {
+        let path = format!("/v1/supervision/writer/{act}");
+        match try_post(&service, &key, &path, &json!({})).await {
+            Some((202 | 409, _)) => {}
+            // The tree is gone, or nobody listens any more.
+            Some((404, _)) | None => break,
+            Some((status, answer)) => panic!("{status} {answer}"),
+        }
+        match try_post(&service, &key, "/v1/probes", &work).await {
+            Some((202, job)) => accepted.push(job["id"].as_str().unwrap().to_owned()),
+            Some((503, _)) | None => {}
+            Some((status, answer)) => panic!("{status} {answer}"),
+        }
+        assert!(Instant::now() < deadline, "the writer bears any number of failures");
+    }
+    let escalated = service.log_line(|line| line["event"] == "escalated");
+    assert_eq!(escalated["actor"], "root", "{escalated}");
+    assert!(
+        escalated["error"].as_str().unwrap().contains("failed too often"),
+        "{escalated}"
+    );
+    let (code, log) = service.wait();
+    assert_eq!(code, Some(1));
+    let lines: Vec<Value> = log.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    let phases: Vec<&str> = of("shutdown")
+        .iter()
+        .map(|line| line["phase"].as_str().unwrap())
+        .collect();
+    assert_eq!(phases, PHASES);
+    assert_eq!((of("service_failed").len(), of("escalated").len()), (1, 1));
+
+    assert!(!accepted.is_empty(), "nothing was accepted between two failures");
+    let copy = home.path().join("copy.db");
+    let copied = home.run(&["backup", copy.to_str().unwrap()], "");
+    assert!(copied.status.success(), "{}", copied.stderr);
+    let service = home.serve();
+    for id in &accepted {
+        service.job_when(&key, id, |job| job["state"] == "completed").await;
+    }
+    let again = service.job_when(&key, &long, |job| job["state"] == "running").await;
+    assert_eq!(again["attempt"], 1, "the end of the process is not the job's: {again}");
 }

@@ -14,3 +14,4 @@ mod settings;
 mod shutdown;
 mod supervision;
 mod supervisors;
+mod suspension;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::service::Home;
 
 /// The phases, in the order in which they end.
-const PHASES: [&str; 10] = [
+pub(super) const PHASES: [&str; 10] = [
     "begin",
     "http",
     "claiming",

@@ -25,6 +25,8 @@ struct Ordered {
 }
 
 /// Restarts a child of the supervision tree.
+///
+/// Its mailbox and the attempts under way are kept; a suspension ends. Of a supervisor, all children are restarted.
 #[utoipa::path(
     post, path = "/v1/supervision/{name}/restart", tag = "operators", security(("operator" = [])),
     params(("name" = String, Path, description = "The child's name in the tree.", example = "prober")),
@@ -43,7 +45,9 @@ pub(in crate::api) async fn restart_child(
 
 /// Suspends a child of the supervision tree: it handles nothing until it is resumed.
 ///
-/// What is sent to it waits in its mailbox.
+/// What is sent to it waits in its mailbox, and a suspended worker's jobs in the database; its attempts under way go on.
+/// Of a supervisor, all beneath it are suspended. Without the keeper or the writer the lease is not renewed: in some ten
+/// seconds all attempts under way are ended, and given back.
 #[utoipa::path(
     post, path = "/v1/supervision/{name}/suspend", tag = "operators", security(("operator" = [])),
     params(("name" = String, Path, description = "The child's name in the tree.", example = "prober")),
@@ -79,7 +83,8 @@ pub(in crate::api) async fn resume_child(
 
 /// Makes a child of the supervision tree panic, to see what that does.
 ///
-/// Refused with 403 unless the service was started with `legwork serve --fault-injection`.
+/// Refused with 403 unless the service was started with `legwork serve --fault-injection`. A panic of the root ends the
+/// service.
 #[utoipa::path(
     post, path = "/v1/supervision/{name}/panic", tag = "operators", security(("operator" = [])),
     params(("name" = String, Path, description = "The child's name in the tree.", example = "prober")),

@@ -58,9 +58,9 @@ struct World {
     clock: Clock,
     /// The jobs whose attempts were told to end.
     hurried: Arc<Mutex<Vec<JobId>>>,
-    /// What this test's thread logs.
     /// Where the writer is.
     database: Tree,
+    /// What this test's thread logs.
     log: CheckedLog,
     _folder: tempfile::TempDir,
 }

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use legwork::control::{Act, Request};
+use legwork::telemetry::{harmless, harmless_json};
 use serde_json::Value;
 
 use self::client::Client;
@@ -133,7 +134,7 @@ pub(crate) fn run(args: SupervisionArgs, data_dir: &Path) -> Result<ExitCode, Fa
 }
 
 fn order(client: &mut Client, act: Act, of: Named) -> Result<(), Failure> {
-    let ordered = format!("{}: {} ordered", legwork::telemetry::harmless(&of.name), act.as_str());
+    let ordered = format!("{}: {} ordered", harmless(&of.name), act.as_str());
     client.ask(&Request::Order { act, name: of.name })?;
     print(&ordered).map(drop)
 }
@@ -149,7 +150,7 @@ fn tell_events(mut client: Client, follow: bool, json: bool) -> Result<(), Failu
             Some("end") => return Ok(()),
             Some("missed") if json => pretty_line(&answer, &["missed"]),
             Some("missed") => format!("… {} events were missed", answer.get("missed").unwrap_or(&Value::Null)),
-            Some("event") if json => answer.get("event").unwrap_or(&Value::Null).to_string(),
+            Some("event") if json => harmless_json(&answer.get("event").unwrap_or(&Value::Null).to_string()),
             Some("event") => told::event(answer.get("event"))?,
             // Of a later version, which says more than this one knows.
             _ => continue,
@@ -166,7 +167,7 @@ fn shown(answer: &Value, backtrace: bool) -> Result<String, Failure> {
         Some(trace) => {
             for line in trace.lines() {
                 text.push('\n');
-                text.push_str(&legwork::telemetry::harmless(line));
+                text.push_str(&harmless(line));
             }
         }
         None if backtrace => text.push_str("\nno backtrace is known"),
@@ -178,11 +179,11 @@ fn shown(answer: &Value, backtrace: bool) -> Result<String, Failure> {
 /// Some fields of an answer, as JSON for people and programs.
 fn pretty(answer: &Value, names: &[&str]) -> String {
     // A Value always serializes.
-    serde_json::to_string_pretty(&picked(answer, names)).unwrap_or_default()
+    harmless_json(&serde_json::to_string_pretty(&picked(answer, names)).unwrap_or_default())
 }
 
 fn pretty_line(answer: &Value, names: &[&str]) -> String {
-    picked(answer, names).to_string()
+    harmless_json(&picked(answer, names).to_string())
 }
 
 fn picked(answer: &Value, names: &[&str]) -> Value {
@@ -198,5 +199,30 @@ fn print(text: &str) -> Result<Printing, Failure> {
         Ok(()) => Ok(Printing::GoOn),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Printing::NobodyReads),
         Err(error) => Err(Failure::new(Failure::OTHER, format!("standard output: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_keeps_its_meaning_and_has_nothing_that_steers_a_terminal() {
+        let text = "\u{9b}2J\u{1b}\n\r\u{202e}\u{85}\u{7f} ä";
+        let answer = json!({ "node": { "last_failure": { "error": text } }, "backtrace": text, "missed": text });
+        for printed in [
+            pretty(&answer, &["node", "backtrace"]),
+            pretty_line(&answer, &["node", "backtrace"]),
+        ] {
+            let steers = |char: char| (char.is_control() && char != '\n') || char == '\u{202e}';
+            assert!(!printed.contains(steers), "{printed:?}");
+            let read: Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(
+                (&read["node"], &read["backtrace"]),
+                (&answer["node"], &answer["backtrace"])
+            );
+        }
     }
 }

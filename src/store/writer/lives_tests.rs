@@ -1,11 +1,14 @@
 //! The writer as a child of the tree: told to end or to start anew, and failing.
 
+use std::sync::Arc;
+
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 
 use super::tests::{SOON, enqueue, is_there, tell_connection};
 use crate::store::testing::{NOW, TestStore, job, request};
-use crate::store::{Abort, StoreError};
-use crate::supervision::{NodeKind, NodeSnapshot, NodeState};
+use crate::store::{Abort, Store, StoreError, StoreOptions, schema};
+use crate::supervision::{Fault, NodeKind, NodeSnapshot, NodeState, Universe};
 
 #[tokio::test]
 async fn closing_finishes_what_was_handed_over_and_refuses_what_comes_later() {
@@ -106,4 +109,26 @@ async fn a_writer_that_is_told_to_start_anew_under_load_does_and_loses_nothing()
     }
     writer_when(&store, |writer| writer.restarts == 1).await;
     assert_eq!(store.states(), ["available 5000"]);
+}
+
+#[actix::test]
+async fn a_writer_that_fails_with_writes_in_its_hands_answers_each_of_them_and_claims_nothing_that_is_not_so() {
+    let (universe, folder) = (Universe::new(), tempfile::tempdir().unwrap());
+    let options = StoreOptions {
+        path: folder.path().join("legwork.db"),
+        readers: 1,
+        on_available: Arc::new(|_| {}),
+    };
+    let store = Store::open(&options, universe.tree().root()).unwrap();
+    // It has up to two others in its hands then.
+    universe.inject("writer", Fault::PanicAt(3));
+    let answers = futures_util::future::join_all((0..6).map(|_| store.enqueue(vec![job()]))).await;
+    let done = answers.iter().filter(|answer| answer.is_ok()).count();
+    let told_to_try_again = |answer: &Result<(), StoreError>| matches!(answer, Err(StoreError::Unavailable { .. }));
+    let lost = answers.iter().filter(|answer| told_to_try_again(answer)).count();
+    assert!((1..=3).contains(&lost) && done + lost == 6, "{answers:?}");
+    let there = store.read(|connection| Ok(schema::jobs::table.count().get_result::<i64>(connection)?));
+    assert_eq!(usize::try_from(there.await.unwrap()).unwrap(), done);
+    drop(store);
+    universe.finish().await;
 }

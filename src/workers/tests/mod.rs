@@ -3,6 +3,7 @@
 //! The store is real, and so is time; every wait is for a condition, within a bound.
 
 mod alone;
+mod blocked;
 mod dispatching;
 mod keeping;
 mod lanes;
@@ -130,19 +131,29 @@ impl Service {
     }
 
     fn with_parts(slots: usize, recorded: Recorded, policy: RestartPolicy, clock: Clock, lease: Lease) -> Self {
+        let spec = ChildSpec::new("prober").mailbox(4).policy(policy);
+        Self::with_all(slots, Registry::new().with(recorded).with(Probe), spec, clock, lease)
+    }
+
+    fn with_spec(slots: usize, spec: ChildSpec, registry: Registry) -> Self {
+        let lease = Lease::renewed_at(Timestamp::from_micros(i64::MAX / 2));
+        Self::with_all(slots, registry, spec, Clock::System, lease)
+    }
+
+    fn with_all(slots: usize, registry: Registry, spec: ChildSpec, clock: Clock, lease: Lease) -> Self {
         let wakes = Wakes::new();
         let store = TestStore::telling({
             let wakes = wakes.clone();
             move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))
         });
         let tree = Tree::new("root", Clock::System);
-        let worker = tree.start(ChildSpec::new("prober").mailbox(4).policy(policy), Worker::default);
+        let worker = tree.start(spec, Worker::default);
         let lane = Arc::new(Lane::new(LaneParts {
             queue: Queue::Probes,
             worker: worker.recipient(),
             slots,
             attempts: Attempts::new(),
-            registry: Registry::new().with(recorded).with(Probe),
+            registry,
             store: (*store).clone(),
             node: NODE,
             clock: clock.clone(),
