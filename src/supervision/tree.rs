@@ -158,9 +158,10 @@ impl Tree {
             .map(|trace| trace.backtrace.to_string()))
     }
 
-    /// An operator's order: start anew, now. It ends a backoff, the wait of a degraded child and a suspension, and restarts
-    /// a running child, its `stopped` hook called; it counts as a restart and not as a failure. Messages in the mailbox
-    /// stay. Of a group, only this child is restarted; of a supervisor, all children.
+    /// An operator's order: start anew, now. It ends a backoff, the wait of a degraded child and a suspension (of a
+    /// supervisor, that of all beneath it), and restarts a running child, its `stopped` hook called; it counts as a
+    /// restart and not as a failure. Messages in the mailbox stay. Of a group, only this child is restarted; of a
+    /// supervisor, all children.
     ///
     /// # Errors
     /// [`NoSuchChild`] if no child of that name is there to be restarted.
@@ -169,7 +170,7 @@ impl Tree {
         if child.is_final() {
             return Err(NoSuchChild { name: name.to_owned() });
         }
-        child.orders.suspend(false);
+        suspend_all(&child, false);
         if child.is_root() || child.is_up() {
             child.orders.give(Order::Restart);
         } else {
@@ -185,12 +186,7 @@ impl Tree {
     /// # Errors
     /// [`OrderError`] if there is no such child, or it is suspended already.
     pub fn suspend(&self, name: &str) -> Result<(), OrderError> {
-        self.set_suspended(
-            name,
-            true,
-            EventKind::Suspended,
-            "is suspended already, or about to stop",
-        )
+        self.set_suspended(name, true, "is suspended already, or about to stop")
     }
 
     /// An operator's order: go on after a suspension.
@@ -198,24 +194,11 @@ impl Tree {
     /// # Errors
     /// [`OrderError`] if there is no such child, or it is not suspended.
     pub fn resume(&self, name: &str) -> Result<(), OrderError> {
-        self.set_suspended(name, false, EventKind::Resumed, "is not suspended")
+        self.set_suspended(name, false, "is not suspended")
     }
 
-    fn set_suspended(&self, name: &str, to: bool, kind: EventKind, why: &'static str) -> Result<(), OrderError> {
-        let child = self.find(name)?;
-        let mut any = false;
-        for leaf in child.leaves() {
-            if (!to || !leaf.is_final()) && leaf.orders.suspend(to) {
-                any = true;
-                if let Some(queue) = &leaf.queue {
-                    queue.forget_beat();
-                    // A thread that waits for a message looks again.
-                    queue.wake();
-                }
-                leaf.publish(kind, |_| {});
-            }
-        }
-        if any {
+    fn set_suspended(&self, name: &str, to: bool, why: &'static str) -> Result<(), OrderError> {
+        if suspend_all(&self.find(name)?, to) {
             return Ok(());
         }
         Err(OrderError::NotNow {
@@ -327,6 +310,23 @@ impl Tree {
     pub(super) fn around(&self) -> &Arc<Surroundings> {
         &self.root.nest().child.around
     }
+}
+
+/// Suspends the child, or all beneath it, or lets them go on; false if that is no change for any.
+fn suspend_all(child: &Arc<Child>, to: bool) -> bool {
+    let mut any = false;
+    for leaf in child.leaves() {
+        if (!to || !leaf.is_final()) && leaf.orders.suspend(to) {
+            any = true;
+            if let Some(queue) = &leaf.queue {
+                queue.forget_beat();
+                // A thread that waits for a message looks again.
+                queue.wake();
+            }
+            leaf.publish(if to { EventKind::Suspended } else { EventKind::Resumed }, |_| {});
+        }
+    }
+    any
 }
 
 impl std::fmt::Debug for Tree {

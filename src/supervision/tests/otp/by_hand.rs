@@ -165,3 +165,21 @@ async fn stopped_children_are_shown_in_bounds_and_take_nobodys_place() {
     assert_eq!(shown.children[63].name, "child 99");
     scene.close().await;
 }
+
+#[actix::test]
+async fn a_restart_by_hand_ends_a_suspension_of_a_child_or_of_all_beneath_a_supervisor_and_says_so() {
+    for name in ["a", "group"] {
+        let scene = Scene::of(group(Strategy::OneForOne));
+        let all = scene.enter_all(["a", "b"]);
+        lives(&all).await;
+        scene.tree.suspend(name).unwrap();
+        scene.tree.restart(name).unwrap();
+        lives(&all).await;
+        for child in ["a", "b"] {
+            let suspended = scene.count(child, EventKind::Suspended);
+            assert_eq!(suspended, usize::from(child == "a" || name == "group"));
+            assert_eq!(scene.count(child, EventKind::Resumed), suspended);
+        }
+        scene.close().await;
+    }
+}
