@@ -74,7 +74,7 @@ impl Child {
 impl Nest {
     fn add_to(&self, node: &mut NodeSnapshot) {
         let children = self.list();
-        node.strategy = Some(self.strategy);
+        node.strategy = Some(self.rules.strategy);
         node.children_count = children.len();
         let mut is_degraded = false;
         for (place, child) in children.iter().enumerate() {

@@ -5,27 +5,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle, System};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::cause::{Cause, CauseKind};
 use super::child::{Child, Notice};
 use super::ends::EndGuard;
 use super::panics::caught;
 use super::plan::Id;
-use super::policy::Intensity;
 use super::queue::{Parcel, Queue, SharedQueue};
 use super::snapshot::NodeKind;
 use super::spec::{ChildSpec, Placement, Restart};
-use super::strategy::{AutoShutdown, Strategy};
+use super::strategy::{Rules, Strategy};
 use super::surroundings::Surroundings;
 
 pub(super) struct Nest {
     /// The supervisor itself.
     pub(super) child: Arc<Child>,
-    pub(super) strategy: Strategy,
-    pub(super) intensity: Intensity,
-    pub(super) auto_shutdown: AutoShutdown,
-    pub(super) children_max: usize,
+    pub(super) rules: Rules,
     /// Where it runs, and children whose specs do not say.
     pub(super) arbiter: Option<ArbiterHandle>,
     pub(super) notices: UnboundedSender<Notice>,
@@ -69,22 +65,23 @@ pub(super) struct Place {
 }
 
 impl Nest {
-    pub(super) fn new(
-        child: Arc<Child>,
-        (strategy, intensity, auto_shutdown, children_max): (Strategy, Intensity, AutoShutdown, usize),
+    /// What the supervisor `child` shares, and where its task hears of its children.
+    pub(super) fn of(
+        child: &Arc<Child>,
+        rules: Rules,
         arbiter: Option<ArbiterHandle>,
-        notices: UnboundedSender<Notice>,
-    ) -> Self {
-        Self {
-            child,
-            strategy,
-            intensity,
-            auto_shutdown,
-            children_max,
+    ) -> (Arc<Self>, UnboundedReceiver<Notice>) {
+        let (notices, receiver) = unbounded_channel();
+        let nest = Arc::new(Self {
+            child: Arc::clone(child),
+            rules,
             arbiter,
             notices,
             brood: Mutex::default(),
-        }
+        });
+        // Set once: a supervisor is made with its nest.
+        drop(child.nest.set(Arc::downgrade(&nest)));
+        (nest, receiver)
     }
 
     pub(super) fn around(&self) -> &Arc<Surroundings> {
@@ -129,7 +126,7 @@ impl Nest {
             task: child.present_task(),
         };
         let mut brood = self.brood();
-        if brood.is_closed || self.child.is_final() || brood.living() >= self.children_max {
+        if brood.is_closed || self.child.is_final() || brood.living() >= self.rules.children_max {
             drop(brood);
             drop(guard);
             return (child, queue, None);
@@ -182,7 +179,7 @@ impl Nest {
     /// takes its name.
     pub(super) fn forget(&self, child: &Child) {
         let is_shown = child.spec.restart == Restart::Permanent
-            && self.strategy != Strategy::Dynamic
+            && self.rules.strategy != Strategy::Dynamic
             && self.around().find(&child.name).is_none();
         let mut brood = self.brood();
         let mut leaves = Some(child.id);

@@ -37,14 +37,20 @@ pub enum AutoShutdown {
     AllSignificant,
 }
 
-/// A supervisor as a child of another.
-#[derive(Clone, Debug)]
-pub struct SupervisorSpec {
-    pub(super) child: ChildSpec,
+/// How a supervisor treats its children.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
     pub(super) strategy: Strategy,
     pub(super) intensity: Intensity,
     pub(super) auto_shutdown: AutoShutdown,
     pub(super) children_max: usize,
+}
+
+/// A supervisor as a child of another.
+#[derive(Clone, Debug)]
+pub struct SupervisorSpec {
+    pub(super) child: ChildSpec,
+    pub(super) rules: Rules,
 }
 
 impl SupervisorSpec {
@@ -53,10 +59,12 @@ impl SupervisorSpec {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             child: ChildSpec::new(name).ending(Shutdown::Unbounded).liveness(None),
-            strategy: Strategy::default(),
-            intensity: Intensity::default(),
-            auto_shutdown: AutoShutdown::default(),
-            children_max: usize::MAX,
+            rules: Rules {
+                strategy: Strategy::default(),
+                intensity: Intensity::default(),
+                auto_shutdown: AutoShutdown::default(),
+                children_max: usize::MAX,
+            },
         }
     }
 
@@ -64,28 +72,28 @@ impl SupervisorSpec {
     /// [`Supervisor::dynamic`](super::Supervisor::dynamic).
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
+        self.rules.strategy = strategy;
         self
     }
 
     /// How many failures of escalating children it bears.
     #[must_use]
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
-        self.intensity = Intensity { restarts, period };
+        self.rules.intensity = Intensity { restarts, period };
         self
     }
 
     /// Whether it ends when its significant children are done.
     #[must_use]
     pub fn auto_shutdown(mut self, rule: AutoShutdown) -> Self {
-        self.auto_shutdown = rule;
+        self.rules.auto_shutdown = rule;
         self
     }
 
     /// The most children it has at once; one more is not started.
     #[must_use]
     pub fn children_max(mut self, max: usize) -> Self {
-        self.children_max = max;
+        self.rules.children_max = max;
         self
     }
 

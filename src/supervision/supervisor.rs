@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::unbounded_channel;
-
 use super::address::{Address, Supervised};
 use super::child::Child;
 use super::delivery::Delivery;
@@ -95,20 +93,11 @@ impl Supervisor {
     /// It is there at once, and so are its children as they are started; what is said of names and of what cannot be
     /// started at [`start`](Self::start) holds for it too.
     pub fn supervisor(&self, spec: SupervisorSpec) -> Self {
-        let SupervisorSpec {
-            child: spec,
-            strategy,
-            intensity,
-            auto_shutdown,
-            children_max,
-        } = spec;
+        let SupervisorSpec { child: spec, rules } = spec;
         let place = self.nest.place_of_task(&spec.placement);
         let (child, guard) = self.nest.admit(spec);
-        let (notices, receiver) = unbounded_channel();
         let arbiter = place.as_ref().map(|place| place.arbiter.clone());
-        let facts = (strategy, intensity, auto_shutdown, children_max);
-        let nest = Arc::new(Nest::new(Arc::clone(&child), facts, arbiter, notices));
-        drop(child.nest.set(Arc::downgrade(&nest)));
+        let (nest, receiver) = Nest::of(&child, rules, arbiter);
         let supervisor = Self {
             nest: Arc::clone(&nest),
         };

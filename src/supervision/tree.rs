@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::{Arbiter, ArbiterHandle};
-use tokio::sync::mpsc::unbounded_channel;
 
 use super::address::{Address, Supervised};
 use super::cause::Cause;
@@ -71,13 +70,7 @@ impl Tree {
     #[must_use]
     pub fn with(spec: SupervisorSpec, arbiter: Option<ArbiterHandle>, clock: Clock) -> Self {
         let around = Arc::new(Surroundings::new(clock));
-        let SupervisorSpec {
-            child: spec,
-            strategy,
-            intensity,
-            auto_shutdown,
-            children_max,
-        } = spec;
+        let SupervisorSpec { child: spec, rules } = spec;
         // What escalates to the root can go no further, so that its policy is never asked.
         let spec = spec.policy(RestartPolicy {
             beyond: Beyond::Escalate,
@@ -89,11 +82,7 @@ impl Tree {
             let child = Child::new((id, name, kind), spec, None, Arc::clone(&around), None);
             (Arc::new(child), ())
         });
-        let (notices, receiver) = unbounded_channel();
-        let facts = (strategy, intensity, auto_shutdown, children_max);
-        let nest = Arc::new(Nest::new(Arc::clone(&child), facts, arbiter.clone(), notices));
-        // Set once: the child was made above.
-        drop(child.nest.set(Arc::downgrade(&nest)));
+        let (nest, receiver) = Nest::of(&child, rules, arbiter.clone());
         let guard = EndGuard {
             task: child.present_task(),
             child,

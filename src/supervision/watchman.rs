@@ -38,7 +38,7 @@ pub(super) struct Watchman {
 /// Starts the task of a supervisor.
 pub(super) fn launch(nest: Arc<Nest>, notices: UnboundedReceiver<Notice>, guard: EndGuard, arbiter: &ArbiterHandle) {
     let watchman = Watchman {
-        plan: Plan::new(nest.strategy, nest.intensity, nest.auto_shutdown),
+        plan: Plan::new(nest.rules.strategy, nest.rules.intensity, nest.rules.auto_shutdown),
         nest,
         notices,
         rounds: Rounds::default(),
