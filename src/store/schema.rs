@@ -68,6 +68,7 @@ diesel::table! {
         version -> Text,
         started_at -> BigInt,
         lease_until -> BigInt,
+        roles -> Text,
     }
 }
 
@@ -93,13 +94,16 @@ diesel::table! {
         node -> Nullable<Text>,
         cancel_requested_at -> Nullable<BigInt>,
         no_return_at -> Nullable<BigInt>,
+        deadline_at -> Nullable<BigInt>,
         cause -> Nullable<Text>,
         result -> Nullable<Text>,
         progress_done -> Nullable<BigInt>,
         progress_total -> Nullable<BigInt>,
         progress_note -> Nullable<Text>,
+        progress_at -> Nullable<BigInt>,
         worker_panics -> BigInt,
         deaths -> BigInt,
+        unique_key -> Nullable<Text>,
         request_id -> Nullable<Text>,
     }
 }
@@ -114,6 +118,38 @@ diesel::table! {
         outcome -> Text,
         error -> Nullable<Text>,
         node -> Text,
+    }
+}
+
+diesel::table! {
+    unique_keys (workspace_id, unique_key) {
+        workspace_id -> Text,
+        unique_key -> Text,
+        job_id -> Text,
+        scope -> Text,
+        held_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (workspace_id, idempotency_key) {
+        workspace_id -> Text,
+        idempotency_key -> Text,
+        fingerprint -> Text,
+        job_id -> Text,
+        body -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    events (seq) {
+        seq -> BigInt,
+        tx -> BigInt,
+        workspace_id -> Text,
+        at -> BigInt,
+        changes -> Text,
     }
 }
 
@@ -146,4 +182,4 @@ diesel::table! {
 
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
-diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts, reports);
+diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts, reports, unique_keys);
