@@ -15,7 +15,7 @@ mod shutdown;
 mod tree;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::web;
@@ -185,7 +185,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         path: data_dir.clone(),
         source,
     })?;
-    let lock = ServeLock::take(config.database.url.path(), &data_dir)?;
+    let lock = ServeLock::take(config.database.url.sqlite_path(), &data_dir)?;
     // Before anything is taken back or claimed: a start that cannot listen must not touch a job.
     let (listener, address) = http::bind(&config)?;
     let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
@@ -316,10 +316,20 @@ fn report_limits(config: &Config) -> ReportLimits {
     }
 }
 
+/// The database's file.
+///
+/// # Errors
+/// If the database is no file.
+pub fn sqlite_path(config: &Config) -> Result<&Path, StoreError> {
+    config.database.url.sqlite_path().ok_or_else(|| StoreError::Open {
+        text: format!("{} is not a file", config.database.url),
+    })
+}
+
 fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, StoreError> {
     let wakes = wakes.clone();
     let options = StoreOptions {
-        path: config.database.url.path().to_owned(),
+        path: sqlite_path(config)?.to_owned(),
         readers: config.database.readers,
         on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
     };

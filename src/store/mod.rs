@@ -25,6 +25,8 @@ pub mod jobs;
 mod lock;
 mod migrate;
 pub mod nodes;
+#[cfg(test)]
+mod postgres;
 pub mod queues;
 mod readers;
 pub mod registrations;
