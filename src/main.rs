@@ -19,7 +19,7 @@ use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
-use legwork::store::Store;
+use legwork::store::{Database, Store};
 use legwork::telemetry;
 use legwork::telemetry::names::event;
 
@@ -146,8 +146,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
 }
 
 fn migrate(config: &Config) -> Outcome {
-    let path = app::sqlite_path(config).map_err(|error| telemetry::chain(&error))?;
-    Store::migrate(path).map_err(|error| telemetry::chain(&error))?;
+    Store::migrate(&Database::from(&config.database.url)).map_err(|error| telemetry::chain(&error))?;
     say(&format!("the schema of {} is up to date", config.database.url))
 }
 

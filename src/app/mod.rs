@@ -15,7 +15,7 @@ mod shutdown;
 mod tree;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::web;
@@ -33,7 +33,7 @@ use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
-use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::store::{Database, LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -316,20 +316,11 @@ fn report_limits(config: &Config) -> ReportLimits {
     }
 }
 
-/// The database's file.
-///
-/// # Errors
-/// If the database is no file.
-pub fn sqlite_path(config: &Config) -> Result<&Path, StoreError> {
-    config.database.url.sqlite_path().ok_or_else(|| StoreError::Open {
-        text: format!("{} is not a file", config.database.url),
-    })
-}
-
 fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, StoreError> {
     let wakes = wakes.clone();
     let options = StoreOptions {
-        path: sqlite_path(config)?.to_owned(),
+        database: Database::from(&config.database.url),
+        writers: config.database.writers,
         readers: config.database.readers,
         on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
     };
