@@ -111,6 +111,9 @@ struct CreateArgs {
     api_key: bool,
 }
 
+/// The exit code for a command that makes no sense as it is given, as clap has it.
+const BAD_USE: u8 = 2;
+
 /// What a command ends with: a text for stderr if it failed.
 type Outcome = Result<ExitCode, String>;
 
@@ -147,13 +150,19 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
 }
 
 fn migrate(config: &Config) -> Outcome {
-    Store::migrate(&Database::Sqlite(config.database.url.path().to_owned()))
-        .map_err(|error| telemetry::chain(&error))?;
+    Store::migrate(&Database::from(&config.database.url)).map_err(|error| telemetry::chain(&error))?;
     say(&format!("the schema of {} is up to date", config.database.url))
 }
 
 fn backup(config: &Config, target: &Path) -> Outcome {
-    let bytes = Store::backup(config.database.url.path(), target).map_err(|error| telemetry::chain(&error))?;
+    let Some(path) = config.database.url.sqlite_path() else {
+        complain(&format!(
+            "the database is {}, which `legwork backup` does not copy; use pg_dump, which comes with PostgreSQL",
+            config.database.url
+        ));
+        return Ok(ExitCode::from(BAD_USE));
+    };
+    let bytes = Store::backup(path, target).map_err(|error| telemetry::chain(&error))?;
     say(&format!("{} holds a copy of {bytes} bytes", target.display()))
 }
 
