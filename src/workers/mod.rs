@@ -7,6 +7,7 @@
 //! Left out: what the work is (`jobs::kinds`), and how a failing actor is restarted (`supervision`).
 
 mod clearing;
+mod deadlines;
 mod dispatcher;
 mod keeper;
 mod lane;

@@ -7,6 +7,7 @@ mod progress;
 mod retry;
 mod state;
 mod transition;
+mod unique;
 
 pub use progress::Progress;
 pub use retry::Backoff;
@@ -15,6 +16,7 @@ pub use transition::{
     AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,
     transition,
 };
+pub use unique::{UniqueHold, UniqueKey, UniqueScope};
 
 /// The lowest priority a job can have. Ten steps below the usual one.
 pub const PRIORITY_MIN: i32 = -10;

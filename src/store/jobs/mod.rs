@@ -5,6 +5,7 @@
 
 mod aside;
 mod claim;
+mod deadline;
 mod finish;
 mod insert;
 mod order;
@@ -17,6 +18,7 @@ mod retention;
 mod row;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
+pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};

@@ -72,6 +72,7 @@ pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Res
             jobs::no_return_at.eq(None::<i64>),
             jobs::finished_at.eq(None::<i64>),
             jobs::cause.eq(None::<String>),
+            jobs::deadline_at.eq(next.deadline.map(Timestamp::as_micros)),
             jobs::worker_panics.eq(i64::from(next.worker_panics)),
             jobs::deaths.eq(i64::from(next.deaths)),
         ))

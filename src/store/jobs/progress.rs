@@ -25,6 +25,8 @@ pub struct AttemptProgress {
     pub fence: i64,
     /// How far.
     pub progress: Progress,
+    /// When it was so far.
+    pub at: Timestamp,
 }
 
 /// Whether an attempt is still ours.
@@ -55,12 +57,13 @@ pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptPro
                     Value::Number(Some(number(progress.done))),
                     Value::Number(progress.total.map(number)),
                     Value::Text(progress.note.clone()),
+                    Value::Number(Some(one.at.as_micros())),
                 ];
                 changes.push((id, one.fence, values));
             }
         }
         if !changes.is_empty() {
-            let columns = &["progress_done", "progress_total", "progress_note"];
+            let columns = &["progress_done", "progress_total", "progress_note", "progress_at"];
             UpdateMany {
                 when_state: "running",
                 columns,

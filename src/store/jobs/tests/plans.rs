@@ -75,6 +75,7 @@ async fn an_end_and_progress_read_and_change_rows_by_id() {
             job: held.id,
             fence: held.fence,
             progress: crate::domain::job::Progress::new(1, None, None),
+            at: NOW,
         };
         super::super::progress(connection, &[&progress]).unwrap();
         let ended = end(held.id, held.fence, AttemptEnd::Completed, NOW);
