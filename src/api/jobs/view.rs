@@ -33,6 +33,8 @@ pub(in crate::api) struct JobView {
     started_at: Option<Timestamp>,
     /// Set exactly where the state is a final one.
     finished_at: Option<Timestamp>,
+    /// When it is given up if it has not ended.
+    deadline_at: Option<Timestamp>,
     cancel_requested_at: Option<Timestamp>,
     /// Why it ended or waits, where its state alone does not say it.
     cause: Option<String>,
@@ -91,6 +93,7 @@ impl JobView {
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,
+            deadline_at: job.deadline_at,
             cancel_requested_at: job.cancel_requested_at,
             cause: job.cause,
             progress: job.progress,
@@ -117,6 +120,7 @@ impl JobView {
             created_at: job.created_at,
             started_at: None,
             finished_at: None,
+            deadline_at: job.deadline,
             cancel_requested_at: None,
             cause: None,
             progress: None,

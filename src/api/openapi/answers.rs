@@ -68,6 +68,22 @@ impl IntoResponses for Accepted {
     }
 }
 
+/// What every work route answers where another job has the unique key.
+pub(in crate::api) enum Existing {}
+
+impl IntoResponses for Existing {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let Some(RefOr::T(mut response)) = Accepted::responses().remove("202") else {
+            return BTreeMap::new();
+        };
+        response.description = "The job that has the unique key already; no other was made.".to_owned();
+        let told = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"]));
+        let told = HeaderBuilder::from(Header::new(told)).description(Some("That the job was there before."));
+        response.headers.insert("Legwork-Existing-Job".to_owned(), told.build().into());
+        BTreeMap::from([("200".to_owned(), response.into())])
+    }
+}
+
 /// Every operation with its method.
 pub(in crate::api) fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     document.paths.paths.values_mut().flat_map(|item| {

@@ -16,12 +16,13 @@ mod record;
 mod rescue;
 mod retention;
 mod row;
+mod unique;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
-pub use order::{OrderRefused, cancel, retry};
+pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, no_return};
 pub use read::{
@@ -31,6 +32,7 @@ pub use read::{
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::rescue;
 pub use retention::forget_finished;
+pub use unique::{Enqueued, holder_of};
 
 pub(super) use claim::claim;
 pub(super) use finish::finish;

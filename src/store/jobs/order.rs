@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use super::read::{JobScope, one};
 use super::record::JobRecord;
 use super::row::StandingRow;
+use super::unique::take_again;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition};
@@ -20,6 +21,9 @@ pub enum OrderRefused {
     /// Its state does not allow it.
     #[error(transparent)]
     State(#[from] Refused),
+    /// It has ended, and another job has its unique key now.
+    #[error("its unique key is now that of {0}; wait until that one has ended, or cancel it")]
+    KeyTaken(JobId),
 }
 
 /// Cancels a waiting job, or asks the attempt of a running one to end. Answers the job as it is then.
@@ -55,8 +59,32 @@ pub fn cancel(
 /// the next attempt may go on from it. Answers the job as it is then.
 ///
 /// # Errors
-/// [`OrderRefused`] when there is no such job in the scope, or it waits or runs anyway.
+/// [`OrderRefused`] when there is no such job in the scope, it waits or runs anyway, or another job has its unique key.
 pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Result<JobRecord, Abort<OrderRefused>> {
+    retry_with(tx, id, scope, now, None)
+}
+
+/// Arguments that replace a job's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedArgs {
+    /// As JSON.
+    pub args: String,
+    /// The version of their shape.
+    pub version: u32,
+}
+
+/// The same, with other arguments if there are some: what earlier attempts did is then no part of the work, and their result
+/// is forgotten.
+///
+/// # Errors
+/// As [`retry`].
+pub fn retry_with(
+    tx: &mut Tx<'_>,
+    id: JobId,
+    scope: JobScope,
+    now: Timestamp,
+    changed_args: Option<&ChangedArgs>,
+) -> Result<JobRecord, Abort<OrderRefused>> {
     let connection = tx.connection();
     let (row, next) = ordered(connection, id, scope, Event::RetryRequested, now)?;
     let changed = jobs::table
@@ -77,6 +105,20 @@ pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Res
             jobs::deaths.eq(i64::from(next.deaths)),
         ))
         .execute(connection)?;
+    if let Some(changed) = changed_args {
+        diesel::update(jobs::table.filter(jobs::id.eq(id.to_string())))
+            .set((
+                jobs::args.eq(&changed.args),
+                jobs::args_version.eq(i64::from(changed.version)),
+                jobs::result.eq(None::<String>),
+            ))
+            .execute(connection)?;
+    }
+    if row.standing()?.state.is_final()
+        && let Some(holder) = take_again(connection, id, &row.workspace_id, now)?
+    {
+        return Err(Abort::Refused(OrderRefused::KeyTaken(holder)));
+    }
     let record = found(connection, id, scope)?;
     if let (JobState::Available, Ok(queue)) = (next.state, row.queue.parse::<Queue>()) {
         tx.became_available(queue);
