@@ -67,7 +67,10 @@ impl Wishes {
             ("/unique", self.unique.is_some()),
         ];
         for (pointer, _) in given.iter().filter(|(_, is_given)| *is_given) {
-            fields.refuse(pointer, "belongs to the job, and not to its arguments: it stays as it is");
+            fields.refuse(
+                pointer,
+                "belongs to the job, and not to its arguments: it stays as it is",
+            );
         }
     }
 }

@@ -12,8 +12,8 @@ use super::failure::or_refused;
 use super::http::Problem;
 use super::jobs::JobView;
 use super::unique;
-use crate::jobs::{Kind, Order, new_job};
 use crate::domain::id::JobId;
+use crate::jobs::{Kind, Order, new_job};
 use crate::store::jobs::Enqueued;
 use crate::store::{Abort, NewJob};
 use crate::telemetry::names::event;
@@ -61,7 +61,9 @@ async fn enqueue(job: &NewJob, state: &State) -> Result<Option<JobId>, Problem> 
         return Ok(None);
     }
     let entered = job.clone();
-    let write = state.store.write(move |tx| Ok::<_, Abort<()>>(tx.enqueue_unique(&entered)?));
+    let write = state
+        .store
+        .write(move |tx| Ok::<_, Abort<()>>(tx.enqueue_unique(&entered)?));
     // The closure refuses nothing.
     match write.await.map_err(or_refused(|()| Problem::not_found()))? {
         Enqueued::New => Ok(None),

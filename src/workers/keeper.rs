@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext};
 use tokio::task::JoinHandle;
 
-use super::clearing::clear;
+use super::clearing::{Walk, clear};
 use super::deadlines::{LOOK_EVERY, end_overdue};
 use super::lease::{LEASE, LEASE_BEAT, Lease};
 use super::report_files;
@@ -42,6 +42,8 @@ pub struct KeeperParts {
     pub lease: Lease,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// How far the walk through finished jobs has come.
+    pub walk: Walk,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }

@@ -16,6 +16,7 @@ mod report_files;
 mod wakes;
 mod worker;
 
+pub use clearing::Walk;
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
 pub use keeper::{Keeper, KeeperParts};
 pub use lane::{Lane, LaneParts};

@@ -185,7 +185,10 @@ pub(super) async fn cancel_job(
     ),
 )]
 pub(super) async fn retry_job(
-    Then(member, Then(PathParam(id), OptionalJson(body))): Then<Member, Then<PathParam<JobId>, OptionalJson<RetryBody>>>,
+    Then(member, Then(PathParam(id), OptionalJson(body))): Then<
+        Member,
+        Then<PathParam<JobId>, OptionalJson<RetryBody>>,
+    >,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {

@@ -77,9 +77,13 @@ impl IntoResponses for Existing {
             return BTreeMap::new();
         };
         response.description = "The job that has the unique key already; no other was made.".to_owned();
-        let told = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"]));
+        let told = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["true"]));
         let told = HeaderBuilder::from(Header::new(told)).description(Some("That the job was there before."));
-        response.headers.insert("Legwork-Existing-Job".to_owned(), told.build().into());
+        response
+            .headers
+            .insert("Legwork-Existing-Job".to_owned(), told.build().into());
         BTreeMap::from([("200".to_owned(), response.into())])
     }
 }

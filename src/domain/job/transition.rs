@@ -13,7 +13,7 @@ pub const WORKER_PANICS_MAX: u32 = 3;
 pub const DEATHS_MAX: u32 = 20;
 
 /// What the row of a job says before the event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// Where it is.
     pub state: JobState,

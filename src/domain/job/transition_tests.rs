@@ -246,7 +246,10 @@ fn a_deadline_that_passes_cancels_what_waits_leaves_what_runs_to_its_end_and_fin
         let early = transition(&job, Event::DeadlinePassed, NOW);
         let late = transition(&job, Event::DeadlinePassed, LATER);
         if state.is_final() {
-            assert_eq!((early, late), (Err(Refused::Finished(state)), Err(Refused::Finished(state))));
+            assert_eq!(
+                (early, late),
+                (Err(Refused::Finished(state)), Err(Refused::Finished(state)))
+            );
             continue;
         }
         assert_eq!(early, Err(Refused::NotOverdue), "{state}");
@@ -275,26 +278,48 @@ fn an_attempt_that_ends_after_the_deadline_or_would_be_followed_by_a_later_one_e
         match end {
             AttemptEnd::Completed => assert_eq!((late.state, late.cause), (JobState::Completed, None)),
             AttemptEnd::Uncertain(WhenUncertain::Hold, _) => assert_eq!(late.state, JobState::Uncertain),
-            _ => assert_eq!((late.state, late.cause), (JobState::Cancelled, Some(Cause::Deadline)), "{end:?}"),
+            _ => assert_eq!(
+                (late.state, late.cause),
+                (JobState::Cancelled, Some(Cause::Deadline)),
+                "{end:?}"
+            ),
         }
         assert_eq!(late.outcome, Some(end.outcome()), "{end:?}");
         let early = transition(&job, Event::Ended(end), NOW).unwrap();
         let plain = transition(&standing(JobState::Running), Event::Ended(end), NOW).unwrap();
         if plain.state.is_final() || plain.run_at == NOW {
-            let plain = Next { deadline: job.deadline, ..plain };
+            let plain = Next {
+                deadline: job.deadline,
+                ..plain
+            };
             assert_eq!(early, plain, "{end:?}: the deadline is still to come");
         } else {
             // What waits until after the deadline waits in vain.
-            assert_eq!((early.state, early.cause), (JobState::Cancelled, Some(Cause::Deadline)), "{end:?}");
+            assert_eq!(
+                (early.state, early.cause),
+                (JobState::Cancelled, Some(Cause::Deadline)),
+                "{end:?}"
+            );
         }
     }
 }
 
 #[test]
 fn what_is_known_of_the_effect_and_a_persons_cancel_are_told_rather_than_the_deadline() {
-    let marked = Standing { past_no_return: true, ..with_deadline(JobState::Running) };
-    assert_eq!(transition(&marked, Event::Ended(AttemptEnd::Lost), LATER).unwrap().state, JobState::Uncertain);
-    let asked = Standing { cancel_requested: true, ..with_deadline(JobState::Running) };
+    let marked = Standing {
+        past_no_return: true,
+        ..with_deadline(JobState::Running)
+    };
+    assert_eq!(
+        transition(&marked, Event::Ended(AttemptEnd::Lost), LATER)
+            .unwrap()
+            .state,
+        JobState::Uncertain
+    );
+    let asked = Standing {
+        cancel_requested: true,
+        ..with_deadline(JobState::Running)
+    };
     let next = transition(&asked, Event::Ended(AttemptEnd::Cancelled), LATER).unwrap();
     assert_eq!((next.state, next.cause), (JobState::Cancelled, Some(Cause::Requested)));
 }
@@ -302,7 +327,10 @@ fn what_is_known_of_the_effect_and_a_persons_cancel_are_told_rather_than_the_dea
 #[test]
 fn a_persons_retry_lifts_a_deadline_that_has_passed_and_keeps_one_to_come() {
     let cancelled = with_deadline(JobState::Cancelled);
-    assert_eq!(transition(&cancelled, Event::RetryRequested, LATER).unwrap().deadline, None);
+    assert_eq!(
+        transition(&cancelled, Event::RetryRequested, LATER).unwrap().deadline,
+        None
+    );
     let early = transition(&cancelled, Event::RetryRequested, NOW).unwrap();
     assert_eq!((early.deadline, early.state), (cancelled.deadline, JobState::Available));
 }

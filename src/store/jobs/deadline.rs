@@ -64,7 +64,10 @@ pub(super) fn cancel_overdue<'a>(
         .filter(|row| row.deadline_at.is_some_and(|at| at <= now.as_micros()))
         .filter(|row| {
             // A row that cannot be read is set aside by whoever claims it.
-            let next = row.standing().ok().and_then(|standing| transition(&standing, Event::DeadlinePassed, now).ok());
+            let next = row
+                .standing()
+                .ok()
+                .and_then(|standing| transition(&standing, Event::DeadlinePassed, now).ok());
             next.is_some_and(|next| next.state == JobState::Cancelled)
         })
         .map(|row| row.id.clone())

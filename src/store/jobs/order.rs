@@ -12,6 +12,12 @@ use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition
 use crate::store::schema::jobs;
 use crate::store::{Abort, Connection, StoreError, Tx};
 
+/// Turns at a job before giving up: each is lost only to another transaction that changed it between our look and our write.
+const TURNS_MAX: usize = 10;
+const CHANGING: StoreError = StoreError::Unavailable {
+    what: "the job changed again and again",
+};
+
 /// Why an order is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OrderRefused {
@@ -36,14 +42,18 @@ pub fn cancel(
     scope: JobScope,
     now: Timestamp,
 ) -> Result<JobRecord, Abort<OrderRefused>> {
-    let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
-    // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
-    // itself stays as it ended.
-    if row.cancel_requested_at.is_none() && !row.standing()?.state.is_final() {
-        let changed = jobs::table
+    for _ in 0..TURNS_MAX {
+        let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
+        // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
+        // itself stays as it ended.
+        if row.cancel_requested_at.is_some() || row.standing()?.state.is_final() {
+            return found(connection, id, scope);
+        }
+        let as_read = jobs::table
             .filter(jobs::id.eq(id.to_string()))
-            .filter(jobs::state.eq(&row.state));
-        diesel::update(changed)
+            .filter(jobs::state.eq(&row.state))
+            .filter(jobs::fence.eq(row.fence));
+        let changed = diesel::update(as_read)
             .set((
                 jobs::state.eq(next.state.as_str()),
                 jobs::cancel_requested_at.eq(now.as_micros()),
@@ -51,8 +61,11 @@ pub fn cancel(
                 jobs::finished_at.eq(next.state.is_final().then_some(now.as_micros())),
             ))
             .execute(connection)?;
+        if changed == 1 {
+            return found(connection, id, scope);
+        }
     }
-    found(connection, id, scope)
+    Err(Abort::Store(CHANGING))
 }
 
 /// Makes a finished job available again, with one attempt more, or a retryable one due at once. Its result stays, since
@@ -85,12 +98,22 @@ pub fn retry_with(
     now: Timestamp,
     changed_args: Option<&ChangedArgs>,
 ) -> Result<JobRecord, Abort<OrderRefused>> {
-    let connection = tx.connection();
-    let (row, next) = ordered(connection, id, scope, Event::RetryRequested, now)?;
-    let changed = jobs::table
-        .filter(jobs::id.eq(id.to_string()))
-        .filter(jobs::state.eq(&row.state));
-    diesel::update(changed)
+    for _ in 0..TURNS_MAX {
+        let (row, next) = ordered(tx.connection(), id, scope, Event::RetryRequested, now)?;
+        if again(tx.connection(), &row, &next)? {
+            return run_again(tx, id, &row, scope, now, changed_args);
+        }
+    }
+    Err(Abort::Store(CHANGING))
+}
+
+/// Writes that the job waits again; answers whether it was still as it was read.
+fn again(connection: &mut Connection, row: &StandingRow, next: &Next) -> Result<bool, StoreError> {
+    let as_read = jobs::table
+        .filter(jobs::id.eq(&row.id))
+        .filter(jobs::state.eq(&row.state))
+        .filter(jobs::fence.eq(row.fence));
+    let changed = diesel::update(as_read)
         .set((
             jobs::state.eq(next.state.as_str()),
             jobs::max_attempts.eq(i64::from(next.max_attempts)),
@@ -105,6 +128,19 @@ pub fn retry_with(
             jobs::deaths.eq(i64::from(next.deaths)),
         ))
         .execute(connection)?;
+    Ok(changed == 1)
+}
+
+/// What else belongs to a retry, once the job's row says that it waits.
+fn run_again(
+    tx: &mut Tx<'_>,
+    id: JobId,
+    row: &StandingRow,
+    scope: JobScope,
+    now: Timestamp,
+    changed_args: Option<&ChangedArgs>,
+) -> Result<JobRecord, Abort<OrderRefused>> {
+    let connection = tx.connection();
     if let Some(changed) = changed_args {
         diesel::update(jobs::table.filter(jobs::id.eq(id.to_string())))
             .set((
@@ -120,7 +156,7 @@ pub fn retry_with(
         return Err(Abort::Refused(OrderRefused::KeyTaken(holder)));
     }
     let record = found(connection, id, scope)?;
-    if let (JobState::Available, Ok(queue)) = (next.state, row.queue.parse::<Queue>()) {
+    if let (JobState::Available, Ok(queue)) = (record.state, row.queue.parse::<Queue>()) {
         tx.became_available(queue);
     }
     Ok(record)

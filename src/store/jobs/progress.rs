@@ -14,7 +14,7 @@ use crate::domain::job::Progress;
 use crate::store::dialect::{AnyOf, Literally, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, Tx};
 
 /// How far an attempt has come.
 #[derive(Clone, Debug)]
@@ -81,18 +81,53 @@ pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptPro
 /// # Errors
 /// When a statement fails.
 pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Timestamp) -> Result<Held, StoreError> {
-    let id = job.to_string();
-    let standing = running(connection, std::slice::from_ref(&id))?;
-    let held = held_as(&standing, &id, fence);
+    let held = hold(connection, job, fence)?;
     let may_begin = Held::Yes {
         cancel_requested: false,
     };
     if held == may_begin {
-        diesel::update(jobs::table.filter(jobs::id.eq(&id)).filter(jobs::fence.eq(fence)))
+        diesel::update(jobs::table.filter(jobs::id.eq(job.to_string())))
             .set(jobs::no_return_at.eq(now.as_micros()))
             .execute(connection)?;
     }
     Ok(held)
+}
+
+/// Whether the attempt holds its job, which then stays so until the transaction ends: nobody else can end the attempt, hand
+/// the job on or cancel it before what this transaction writes is committed.
+///
+/// The row is locked by a change that changes nothing, since every database has that.
+///
+/// # Errors
+/// When the statement fails.
+pub fn hold(connection: &mut Connection, job: JobId, fence: i64) -> Result<Held, StoreError> {
+    let row = jobs::table
+        .filter(jobs::id.eq(job.to_string()))
+        .filter(jobs::fence.eq(fence))
+        .filter(Literally("jobs.state = 'running'"));
+    let cancel: Option<Option<i64>> = diesel::update(row)
+        .set(jobs::fence.eq(fence))
+        .returning(jobs::cancel_requested_at)
+        .get_result(connection)
+        .optional()?;
+    Ok(match cancel {
+        Some(cancel) => Held::Yes {
+            cancel_requested: cancel.is_some(),
+        },
+        None => Held::No,
+    })
+}
+
+impl Tx<'_> {
+    /// Whether the attempt of this job and fence holds the job: for the work's own writes, which belong to it only as long as
+    /// it does. What this transaction writes besides is committed while the attempt holds its job, or not at all, if the
+    /// caller refuses on anything but `Yes`.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub fn hold(&mut self, job: JobId, fence: i64) -> Result<Held, StoreError> {
+        hold(self.connection(), job, fence)
+    }
 }
 
 /// The fence and the cancel of those that are running.

@@ -26,7 +26,8 @@ impl<T: DeserializeOwned> FromRequest for OptionalJson<T> {
         let request = request.clone();
         let payload = payload.take();
         Box::pin(async move {
-            let is_typed = !request.content_type().is_empty() || request.headers().contains_key(header::CONTENT_ENCODING);
+            let is_typed =
+                !request.content_type().is_empty() || request.headers().contains_key(header::CONTENT_ENCODING);
             if is_typed {
                 check_type(&request)?;
             }
