@@ -1,7 +1,6 @@
 //! Forgetting what requests with an `Idempotency-Key` were answered, once nobody is promised it any more.
 
-use diesel::prelude::*;
-
+use super::dialect::prelude::*;
 use super::schema::idempotency_keys;
 use super::text::number;
 use super::{Connection, StoreError};

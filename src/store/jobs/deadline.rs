@@ -3,14 +3,14 @@
 //! Guarantees: what waits is cancelled, in whatever queue it waits and whether or not anybody knows its kind; a running job is
 //! only named, so that its attempt is told to stop, and its own end decides; a claim never starts one.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::job::{Cause, Event, JobState, transition};
-use crate::store::dialect::{AnyOf, Literally};
+use crate::store::dialect::{AnyOf, Literally, LockedFree};
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -40,14 +40,15 @@ pub fn any_overdue(connection: &mut Connection, now: Timestamp) -> Result<bool, 
 /// # Errors
 /// When a statement fails.
 pub fn end_overdue(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
-    let rows: Vec<StandingRow> = jobs::table
+    let rows = jobs::table
         .filter(WITH_DEADLINE)
         .filter(WAITING)
         .filter(jobs::deadline_at.le(now.as_micros()))
         .order(jobs::deadline_at.asc())
         .limit(number(OVERDUE_MAX))
-        .select(StandingRow::as_select())
-        .load(connection)?;
+        .select(StandingRow::columns());
+    // What others have locked they are changing: the next look finds what is left of it.
+    let rows: Vec<StandingRow> = LockedFree(rows).load(connection)?;
     cancel_overdue(connection, rows.iter(), now)
 }
 

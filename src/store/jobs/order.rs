@@ -1,6 +1,6 @@
 //! What people order: to cancel a job, and to run a finished one again.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::read::{JobScope, one};
 use super::record::JobRecord;
@@ -9,14 +9,9 @@ use super::unique::take_again;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition};
+use crate::store::dialect::Locked;
 use crate::store::schema::jobs;
 use crate::store::{Abort, Connection, StoreError, Tx};
-
-/// Turns at a job before giving up: each is lost only to another transaction that changed it between our look and our write.
-const TURNS_MAX: usize = 10;
-const CHANGING: StoreError = StoreError::Unavailable {
-    what: "the job changed again and again",
-};
 
 /// Why an order is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,18 +37,14 @@ pub fn cancel(
     scope: JobScope,
     now: Timestamp,
 ) -> Result<JobRecord, Abort<OrderRefused>> {
-    for _ in 0..TURNS_MAX {
-        let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
-        // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
-        // itself stays as it ended.
-        if row.cancel_requested_at.is_some() || row.standing()?.state.is_final() {
-            return found(connection, id, scope);
-        }
-        let as_read = jobs::table
+    let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
+    // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
+    // itself stays as it ended.
+    if row.cancel_requested_at.is_none() && !row.standing()?.state.is_final() {
+        let changed = jobs::table
             .filter(jobs::id.eq(id.to_string()))
-            .filter(jobs::state.eq(&row.state))
-            .filter(jobs::fence.eq(row.fence));
-        let changed = diesel::update(as_read)
+            .filter(jobs::state.eq(&row.state));
+        diesel::update(changed)
             .set((
                 jobs::state.eq(next.state.as_str()),
                 jobs::cancel_requested_at.eq(now.as_micros()),
@@ -61,11 +52,8 @@ pub fn cancel(
                 jobs::finished_at.eq(next.state.is_final().then_some(now.as_micros())),
             ))
             .execute(connection)?;
-        if changed == 1 {
-            return found(connection, id, scope);
-        }
     }
-    Err(Abort::Store(CHANGING))
+    found(connection, id, scope)
 }
 
 /// Makes a finished job available again, with one attempt more, or a retryable one due at once. Its result stays, since
@@ -98,22 +86,17 @@ pub fn retry_with(
     now: Timestamp,
     changed_args: Option<&ChangedArgs>,
 ) -> Result<JobRecord, Abort<OrderRefused>> {
-    for _ in 0..TURNS_MAX {
-        let (row, next) = ordered(tx.connection(), id, scope, Event::RetryRequested, now)?;
-        if again(tx.connection(), &row, &next)? {
-            return run_again(tx, id, &row, scope, now, changed_args);
-        }
-    }
-    Err(Abort::Store(CHANGING))
+    let (row, next) = ordered(tx.connection(), id, scope, Event::RetryRequested, now)?;
+    again(tx.connection(), &row, &next)?;
+    run_again(tx, id, &row, scope, now, changed_args)
 }
 
-/// Writes that the job waits again; answers whether it was still as it was read.
-fn again(connection: &mut Connection, row: &StandingRow, next: &Next) -> Result<bool, StoreError> {
-    let as_read = jobs::table
+/// Writes that the job waits again.
+fn again(connection: &mut Connection, row: &StandingRow, next: &Next) -> Result<(), StoreError> {
+    let changed = jobs::table
         .filter(jobs::id.eq(&row.id))
-        .filter(jobs::state.eq(&row.state))
-        .filter(jobs::fence.eq(row.fence));
-    let changed = diesel::update(as_read)
+        .filter(jobs::state.eq(&row.state));
+    diesel::update(changed)
         .set((
             jobs::state.eq(next.state.as_str()),
             jobs::max_attempts.eq(i64::from(next.max_attempts)),
@@ -128,7 +111,7 @@ fn again(connection: &mut Connection, row: &StandingRow, next: &Next) -> Result<
             jobs::deaths.eq(i64::from(next.deaths)),
         ))
         .execute(connection)?;
-    Ok(changed == 1)
+    Ok(())
 }
 
 /// What else belongs to a retry, once the job's row says that it waits.
@@ -169,15 +152,12 @@ fn ordered(
     event: Event,
     now: Timestamp,
 ) -> Result<(StandingRow, Next), Abort<OrderRefused>> {
-    let mut query = jobs::table
+    let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
-        .select(StandingRow::as_select())
-        .into_boxed();
-    if let JobScope::Workspace(workspace) = scope {
-        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
-    }
-    let row: StandingRow = query
-        .first(connection)
+        .filter(scope.of_jobs())
+        .select(StandingRow::columns());
+    let row: StandingRow = Locked(query)
+        .get_result(connection)
         .optional()?
         .ok_or(Abort::Refused(OrderRefused::NoSuchJob))?;
     let standing = row.standing()?;

@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::Progress;
-use crate::store::dialect::{AnyOf, Literally, UpdateMany, Value};
+use crate::store::dialect::{AnyOf, Literally, Locked, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError, Tx};
@@ -96,26 +96,12 @@ pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Times
 /// Whether the attempt holds its job, which then stays so until the transaction ends: nobody else can end the attempt, hand
 /// the job on or cancel it before what this transaction writes is committed.
 ///
-/// The row is locked by a change that changes nothing, since every database has that.
-///
 /// # Errors
 /// When the statement fails.
 pub fn hold(connection: &mut Connection, job: JobId, fence: i64) -> Result<Held, StoreError> {
-    let row = jobs::table
-        .filter(jobs::id.eq(job.to_string()))
-        .filter(jobs::fence.eq(fence))
-        .filter(Literally("jobs.state = 'running'"));
-    let cancel: Option<Option<i64>> = diesel::update(row)
-        .set(jobs::fence.eq(fence))
-        .returning(jobs::cancel_requested_at)
-        .get_result(connection)
-        .optional()?;
-    Ok(match cancel {
-        Some(cancel) => Held::Yes {
-            cancel_requested: cancel.is_some(),
-        },
-        None => Held::No,
-    })
+    let id = job.to_string();
+    let standing = running(connection, std::slice::from_ref(&id))?;
+    Ok(held_as(&standing, &id, fence))
 }
 
 impl Tx<'_> {
@@ -132,14 +118,15 @@ impl Tx<'_> {
 
 /// The fence and the cancel of those that are running.
 fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, (i64, Option<i64>)>> {
-    let rows: Vec<(String, i64, Option<i64>)> = jobs::table
+    let rows = jobs::table
         .filter(AnyOf {
             column: "jobs.id",
             texts: ids,
         })
         .filter(Literally("jobs.state = 'running'"))
-        .select((jobs::id, jobs::fence, jobs::cancel_requested_at))
-        .load(connection)?;
+        .order(jobs::id.asc())
+        .select((jobs::id, jobs::fence, jobs::cancel_requested_at));
+    let rows: Vec<(String, i64, Option<i64>)> = Locked(rows).load(connection)?;
     Ok(rows
         .into_iter()
         .map(|(id, fence, cancel)| (id, (fence, cancel)))

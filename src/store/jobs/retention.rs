@@ -7,13 +7,13 @@
 //! the time at which they were made: none can have finished before that, and so the walk ends where those begin that were
 //! made too late to be old enough.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{JobState, UniqueScope};
-use crate::store::dialect::AnyOf;
+use crate::domain::job::JobState;
+use crate::store::dialect::{AnyOf, Locked};
 use crate::store::schema::{attempts, jobs, unique_keys};
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -119,9 +119,7 @@ pub fn forget(
     until: &FinishedUntil,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let mut ids: Vec<String> = ids.iter().take(PAGE_MAX).map(ToString::to_string).collect();
-    let held = held_by_time(connection, &ids, now)?;
-    ids.retain(|id| !held.contains(id));
+    let ids: Vec<String> = ids.iter().take(PAGE_MAX).map(ToString::to_string).collect();
     if ids.is_empty() {
         return Ok(0);
     }
@@ -131,52 +129,47 @@ pub fn forget(
             column: "jobs.id",
             texts: &ids,
         })
-        .filter(jobs::finished_at.le(until.latest().as_micros()));
-    let deleted: Vec<(String, String, Option<String>)> = diesel::delete(old)
-        .returning((jobs::id, jobs::workspace_id, jobs::unique_key))
-        .get_results(connection)?;
-    if deleted.is_empty() {
+        .filter(jobs::finished_at.le(until.latest().as_micros()))
+        .order(jobs::id.asc())
+        .select((jobs::id, jobs::workspace_id, jobs::unique_key));
+    let old: Vec<(String, String, Option<String>)> = Locked(old).load(connection)?;
+    let mut gone = Vec::with_capacity(old.len());
+    for (id, workspace, key) in old {
+        if let Some(key) = key
+            && !forget_key(connection, &id, &workspace, &key, now)?
+        {
+            continue;
+        }
+        gone.push(id);
+    }
+    if gone.is_empty() {
         return Ok(0);
     }
-    for (id, workspace, key) in &deleted {
-        if let Some(key) = key {
-            let own = unique_keys::table
-                .filter(unique_keys::workspace_id.eq(workspace))
-                .filter(unique_keys::unique_key.eq(key))
-                .filter(unique_keys::job_id.eq(id));
-            diesel::delete(own).execute(connection)?;
-        }
-    }
-    let gone: Vec<String> = deleted.into_iter().map(|(id, ..)| id).collect();
     let texts = gone.as_slice();
+    let column = "jobs.id";
+    diesel::delete(jobs::table.filter(AnyOf { column, texts })).execute(connection)?;
     let column = "attempts.job_id";
     diesel::delete(attempts::table.filter(AnyOf { column, texts })).execute(connection)?;
     Ok(gone.len())
 }
 
-/// Those of the jobs that have a unique key whose time is not over: without them it would hold no longer.
-fn held_by_time(connection: &mut Connection, ids: &[String], now: Timestamp) -> Result<Vec<String>, StoreError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+/// Deletes the key of a job that is to be deleted, unless its time is not over, since without the job it would hold no longer;
+/// answers whether the job may go.
+fn forget_key(
+    connection: &mut Connection,
+    id: &str,
+    workspace: &str,
+    key: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let own = unique_keys::table
+        .filter(unique_keys::workspace_id.eq(workspace))
+        .filter(unique_keys::unique_key.eq(key))
+        .filter(unique_keys::job_id.eq(id));
+    let until: Option<Option<i64>> = own.select(unique_keys::held_until).first(connection).optional()?;
+    let holds = until.flatten().is_some_and(|until| until > now.as_micros());
+    if !holds {
+        diesel::delete(own).execute(connection)?;
     }
-    let (column, texts) = ("jobs.id", ids);
-    let keyed: Vec<(String, String, String)> = jobs::table
-        .filter(AnyOf { column, texts })
-        .filter(jobs::unique_key.is_not_null())
-        .select((jobs::id, jobs::workspace_id, jobs::unique_key.assume_not_null()))
-        .load(connection)?;
-    let mut held = Vec::new();
-    for (id, workspace, key) in keyed {
-        let own: Option<String> = unique_keys::table
-            .filter(unique_keys::workspace_id.eq(workspace))
-            .filter(unique_keys::unique_key.eq(key))
-            .filter(unique_keys::job_id.eq(&id))
-            .filter(unique_keys::scope.eq(UniqueScope::Time.as_str()))
-            .filter(unique_keys::held_until.gt(now.as_micros()))
-            .select(unique_keys::job_id)
-            .first(connection)
-            .optional()?;
-        held.extend(own);
-    }
-    Ok(held)
+    Ok(!holds)
 }

@@ -6,12 +6,13 @@
 //!
 //! A key's row goes with its job, which is kept as long as its key holds (see `retention`), so that each row names a job.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::insert::NewJob;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{UniqueKey, UniqueScope};
+use crate::store::dialect::Locked;
 use crate::store::schema::{jobs, unique_keys};
 use crate::store::text::{parsed, time};
 use crate::store::{Connection, StoreError, Tx};
@@ -155,16 +156,13 @@ impl Entry<'_> {
         Ok(entered == 1)
     }
 
-    /// The row as it is, locked until the transaction ends, by a change that changes nothing: every database has that.
+    /// The row as it is, locked until the transaction ends.
     fn lock(&self, connection: &mut Connection) -> QueryResult<Option<KeyRow>> {
         let row = unique_keys::table
             .filter(unique_keys::workspace_id.eq(self.workspace))
-            .filter(unique_keys::unique_key.eq(self.key));
-        diesel::update(row)
-            .set(unique_keys::scope.eq(unique_keys::scope))
-            .returning((unique_keys::job_id, unique_keys::scope, unique_keys::held_until))
-            .get_result(connection)
-            .optional()
+            .filter(unique_keys::unique_key.eq(self.key))
+            .select((unique_keys::job_id, unique_keys::scope, unique_keys::held_until));
+        Locked(row).get_result(connection).optional()
     }
 
     fn replace(&self, connection: &mut Connection, holder: &str) -> QueryResult<bool> {
