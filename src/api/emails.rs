@@ -81,8 +81,12 @@ pub(super) struct NewEmailBody {
         ("template" = (summary = "By a template", value = json!({
             "to": ["bob@example.com"], "template": "welcome",
             "data": { "name": "Bob", "link": "https://example.com/x" },
-            "run_at": "2030-01-01T08:30:00Z", "deadline_at": "2030-02-01T08:30:00Z",
-            "unique": { "key": "example", "for_s": 60 }, "priority": 5, "when_uncertain": "hold"
+            "run_at": "2030-01-01T08:30:00Z", "deadline_at": "2030-02-01T08:30:00Z", "priority": 5,
+            "when_uncertain": "hold"
+        }))),
+        ("unique" = (summary = "Once a minute at most", value = json!({
+            "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",
+            "unique": { "key": "alarm", "for_s": 60 }
         }))),
     )),
     responses(Accepted, Existing),

@@ -66,10 +66,12 @@ pub(super) struct NewProbeBody {
     post, path = "/v1/probes", tag = "work", security(("member" = [])),
     request_body(content = NewProbeBody, examples(
         ("minute" = (summary = "A minute long", value = json!({ "steps": 60, "step_ms": 1000 }))),
-        ("limited" = (summary = "With every wish", value = json!({
+        ("limited" = (summary = "Within limits", value = json!({
             "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-01T08:30:00Z",
-            "deadline_at": "2030-02-01T08:30:00Z", "unique": { "key": "example", "for_s": 60 }, "priority": -1,
-            "max_attempts": 2, "fail": false, "panic": false
+            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1, "max_attempts": 2, "fail": false, "panic": false
+        }))),
+        ("unique" = (summary = "One at a time", value = json!({
+            "steps": 3, "unique": { "key": "example", "while": "unfinished" }
         }))),
     )),
     responses(Accepted, Existing),

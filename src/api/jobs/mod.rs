@@ -173,7 +173,7 @@ pub(super) async fn cancel_job(
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", tag = "jobs", security(("member" = [])),
     params(("id" = JobId, Path, description = "Which job.")),
-    request_body(content = Option<RetryBody>, examples(
+    request_body(content = RetryBody, examples(
         ("as it is" = (summary = "With its own arguments", value = json!({}))),
         ("changed" = (summary = "A probe, with others", value = json!({ "args": { "steps": 3, "step_ms": 10 } }))),
     )),

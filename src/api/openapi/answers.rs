@@ -10,7 +10,7 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
-use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, PartialSchema as _, ToSchema as _};
 
 use super::roles::Role;
@@ -27,6 +27,10 @@ impl Modify for Answers {
                 let status = slug.status().as_str().to_owned();
                 let shared = || RefOr::Ref(Ref::from_response_name(component(slug)));
                 operation.responses.responses.entry(status).or_insert_with(shared);
+            }
+            if let (Some("retry_job"), Some(body)) = (operation.operation_id.as_deref(), &mut operation.request_body) {
+                // The only body that may be left out; the macros cannot say so of one that has a schema of its own.
+                body.required = Some(Required::False);
             }
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {

@@ -61,6 +61,6 @@ impl Unread {
 
 impl<'de> Deserialize<'de> for Unread {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Node::deserialize(deserializer).map(Self)
+        Node::object(deserializer).map(Self)
     }
 }

@@ -1,8 +1,8 @@
 //! What holds in every order of steps, and that each guard is needed for it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use stateright::{Checker as _, Model as _};
+use stateright::{Checker as _, HasDiscoveries, Model as _};
 
 use super::{CLAIMS_MAX, Life, World};
 
@@ -19,11 +19,13 @@ const WHOLE: Life = Life {
     looks_at_lease_again: true,
     checks_state: true,
     deadline: None,
+    orders: 1,
+    crashes: 1,
 };
 
 /// The same for a job that has a deadline.
 const WITH_DEADLINE: Life = Life {
-    deadline: Some(2),
+    deadline: Some(1),
     ..WHOLE
 };
 
@@ -41,12 +43,8 @@ fn with_all_guards_every_rule_holds_in_every_order_of_steps() {
 
 /// The rule that is broken without a guard; the check stops at the first.
 fn broken(life: Life, rule: &'static str) {
-    let checked = life
-        .checker()
-        .threads(2)
-        .target_state_count(2_000_000)
-        .spawn_bfs()
-        .join();
+    let enough = HasDiscoveries::AllOf(BTreeSet::from([rule]));
+    let checked = life.checker().threads(2).finish_when(enough).spawn_bfs().join();
     let found = checked.discovery(rule);
     assert!(found.is_some(), "{life:?} keeps the rule that {rule}");
 }

@@ -19,11 +19,11 @@ use crate::clock::Timestamp;
 /// Nodes that claim, and rescue each other's work.
 const NODES: usize = 2;
 /// The last moment: everything that waits for a time has come by then.
-const LAST: i64 = 3;
+const LAST: i64 = 2;
 /// For how many moments a beat renews a lease.
 const LEASE: i64 = 1;
 /// Claims in one life; a longer one shows nothing new, since fences are only compared.
-const CLAIMS_MAX: u8 = 4;
+const CLAIMS_MAX: u8 = 3;
 
 /// Which guards are kept, and what the job is.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,10 @@ pub(super) struct Life {
     pub(super) checks_state: bool,
     /// When all attempts must have ended.
     pub(super) deadline: Option<i64>,
+    /// How often a person asks for a cancel, and for a retry.
+    pub(super) orders: u8,
+    /// How many nodes may die.
+    pub(super) crashes: u8,
 }
 
 /// The database, the nodes, and what was seen to go wrong.
@@ -197,7 +201,6 @@ impl World {
         let mut ends = vec![
             AttemptEnd::Completed,
             AttemptEnd::Failed(again),
-            AttemptEnd::Snoozed(at(self.now + 1)),
             AttemptEnd::Drained,
             AttemptEnd::Uncertain(WhenUncertain::Hold, again),
         ];
@@ -297,7 +300,7 @@ impl Model for Life {
                     saw_waiting: None,
                     saw_lapsed: None,
                 };
-                next.crashes <= 1
+                next.crashes <= self.crashes
             }
             Step::ClaimLook(node) => {
                 next.nodes[node].saw_waiting = Some(next.fence);
@@ -318,14 +321,14 @@ impl Model for Life {
             }
             Step::Cancel => {
                 next.cancels += 1;
-                let asked = next.cancels <= 1 && next.decide(Event::CancelRequested);
+                let asked = next.cancels <= self.orders && next.decide(Event::CancelRequested);
                 next.is_cancelled |= asked;
                 asked
             }
             Step::PersonsRetry => {
                 next.retries += 1;
                 next.is_cancelled = false;
-                next.retries <= 1 && next.decide(Event::RetryRequested)
+                next.retries <= self.orders && next.decide(Event::RetryRequested)
             }
         };
         (happened && next != *world).then_some(next)

@@ -118,7 +118,7 @@ async fn what_is_overdue_is_found_by_the_index_of_deadlines() {
     assert_eq!(selects.len(), 2, "{plans:?}");
     for (statement, plan) in selects {
         assert!(
-            plan.contains("jobs_with_deadline (deadline_at<?)"),
+            plan.contains("jobs_with_deadline (deadline_at>? AND deadline_at<?)"),
             "{statement}: {plan}"
         );
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
