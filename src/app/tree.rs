@@ -47,7 +47,7 @@ use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
-    Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Worker,
+    Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -120,6 +120,7 @@ pub(super) fn grow(
     let keeper = KeeperParts {
         lease: shared.lease.clone(),
         retention: config.retention,
+        walk: Walk::default(),
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),

@@ -314,6 +314,8 @@ pub(crate) fn job() -> NewJob {
         timeout: Duration::from_secs(60),
         run_at: NOW,
         created_at: NOW,
+        deadline: None,
+        unique: None,
         request_id: None,
     }
 }

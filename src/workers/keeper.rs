@@ -1,4 +1,4 @@
-//! The keeper: renews this node's lease and clears away what has expired.
+//! The keeper: renews this node's lease, ends jobs that wait beyond their deadline, and clears away what has expired.
 //!
 //! Guarantees: one beat and one clearing at a time, so that a database that stands still is not buried under them.
 //!
@@ -11,7 +11,8 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext};
 use tokio::task::JoinHandle;
 
-use super::clearing::clear;
+use super::clearing::{Walk, clear};
+use super::deadlines::{LOOK_EVERY, end_overdue};
 use super::lease::{LEASE, LEASE_BEAT, Lease};
 use super::report_files;
 use crate::clock::Clock;
@@ -41,6 +42,8 @@ pub struct KeeperParts {
     pub lease: Lease,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// How far the walk through finished jobs has come.
+    pub walk: Walk,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }
@@ -50,6 +53,7 @@ pub struct Keeper {
     parts: KeeperParts,
     beating: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
+    ending_overdue: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -60,6 +64,7 @@ impl Keeper {
             parts,
             beating: None,
             clearing: None,
+            ending_overdue: None,
         }
     }
 
@@ -69,6 +74,14 @@ impl Keeper {
         }
         let parts = self.parts.clone();
         self.beating = Some(tokio::spawn(async move { beat(&parts).await }));
+    }
+
+    fn end_overdue(&mut self) {
+        if is_under_way(self.ending_overdue.as_ref()) {
+            return;
+        }
+        let (store, clock) = (self.parts.store.clone(), self.parts.clock.clone());
+        self.ending_overdue = Some(tokio::spawn(async move { end_overdue(&store, &clock).await }));
     }
 
     fn clear(&mut self) {
@@ -125,6 +138,7 @@ impl Actor for Keeper {
         self.beat();
         self.clear();
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
+        ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
     }
 }

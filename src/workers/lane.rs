@@ -188,7 +188,8 @@ impl Lane {
             };
             self.parts.paused.set(self.parts.queue, claimed.is_paused);
             next_due = claimed.next_due;
-            let has_more = claimed.jobs.len() >= limit;
+            // Those that were too late for their deadline took places of the claim that others may have now.
+            let has_more = claimed.jobs.len().saturating_add(claimed.overdue) >= limit;
             self.hungry.store(has_more, Ordering::SeqCst);
             self.send(claimed.jobs, slots).await;
             if !has_more {

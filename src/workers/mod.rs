@@ -7,6 +7,7 @@
 //! Left out: what the work is (`jobs::kinds`), and how a failing actor is restarted (`supervision`).
 
 mod clearing;
+mod deadlines;
 mod dispatcher;
 mod keeper;
 mod lane;
@@ -15,6 +16,7 @@ mod report_files;
 mod wakes;
 mod worker;
 
+pub use clearing::Walk;
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
 pub use keeper::{Keeper, KeeperParts};
 pub use lane::{Lane, LaneParts};

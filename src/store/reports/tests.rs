@@ -224,6 +224,7 @@ async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted
         job: report.job,
         fence,
         progress: crate::domain::job::Progress::default(),
+        at: NOW,
     };
     let held = store.progress(progress).await.unwrap();
     assert_eq!(held, Held::Yes { cancel_requested: true }, "the attempt is told");

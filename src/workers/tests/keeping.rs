@@ -19,7 +19,10 @@ fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperParts {
         retention: Retention {
             completed: 7 * DAY,
             discarded: 30 * DAY,
+            cancelled: 30 * DAY,
+            uncertain: 30 * DAY,
         },
+        walk: Walk::default(),
         sweep: Arc::new(|| {}),
     }
 }

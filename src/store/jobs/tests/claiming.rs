@@ -64,7 +64,10 @@ async fn a_claim_hands_over_what_was_enqueued_under_a_new_fence(store: TestStore
         (held.id, held.workspace, held.kind.as_str(), held.queue),
         (new.id, new.workspace, new.kind, new.queue)
     );
-    assert_eq!((&held.args, held.args_version, held.timeout), (&new.args, 2, secs(11)));
+    assert_eq!(
+        (&*held.args, held.args_version, held.timeout),
+        (new.args.as_str(), 2, secs(11))
+    );
     assert_eq!((held.attempt, held.max_attempts, held.fence), (1, 9, 1));
     assert_eq!(
         (held.created_at, held.run_at, held.started_at),

@@ -59,6 +59,7 @@ impl Model {
             past_no_return: false,
             worker_panics: 0,
             deaths: 0,
+            deadline: new.deadline,
         };
         Self {
             new,
@@ -92,6 +93,7 @@ impl Model {
             past_no_return: false,
             worker_panics: next.worker_panics,
             deaths: next.deaths,
+            deadline: next.deadline,
         };
         true
     }

@@ -1,6 +1,7 @@
 //! Jobs in a real database: who gets them, what ends of attempts write, what people may order, and how they are read.
 
 mod claiming;
+mod deadlines;
 mod ending;
 mod lives;
 mod ordering;
@@ -8,6 +9,8 @@ mod plans;
 mod ranges;
 mod reading;
 mod rescuing;
+mod retaining;
+mod uniqueness;
 
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
