@@ -4,11 +4,7 @@
 #[expect(dead_code, reason = "the integration tests use what these do not")]
 #[path = "../../tests/support/certificates.rs"]
 pub(in crate::store) mod certificates;
-#[expect(
-    dead_code,
-    clippy::disallowed_methods,
-    reason = "the integration tests use what these do not; it looks for programs in PATH"
-)]
+#[expect(clippy::disallowed_methods, reason = "it looks for programs in PATH")]
 #[path = "../../tests/support/postgres_server.rs"]
 pub(in crate::store) mod postgres_server;
 #[expect(
