@@ -17,7 +17,7 @@ use super::http::{Fields, Problem, RequestId, StrictJson};
 use super::openapi::{Accepted, Recipients, TemplateName};
 use super::order::Wishes;
 use super::then::Then;
-use super::work::accept_mail;
+use super::work::{Asked, accept_mail};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::job::WhenUncertain;
@@ -85,6 +85,7 @@ pub(super) async fn create_email(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewEmailBody>>,
     state: web::Data<State>,
     request: RequestId,
+    asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let wishes = Wishes {
@@ -103,7 +104,7 @@ pub(super) async fn create_email(
         when_uncertain,
     });
     let args = fields.finish_with(args)?;
-    accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state).await
+    accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state, &asked).await
 }
 
 /// The addresses in `given`, each once.

@@ -15,7 +15,7 @@ use super::http::{Fields, Problem, RequestId, StrictJson};
 use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
 use super::then::Then;
-use super::work::accept;
+use super::work::{Asked, accept};
 use crate::clock::Timestamp;
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
 
@@ -72,6 +72,7 @@ pub(super) async fn create_probe(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewProbeBody>>,
     state: web::Data<State>,
     request: RequestId,
+    asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let is_harmless = body.fail.is_none() && body.panic.is_none();
     if !is_harmless && !member.account.is_operator {
@@ -96,7 +97,7 @@ pub(super) async fn create_probe(
         panic: body.panic,
     });
     let args = fields.finish_with(args)?;
-    accept::<Probe>(&args, order, &member, &state).await
+    accept::<Probe>(&args, order, &member, &state, &asked).await
 }
 
 fn failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProbeFailure>, D::Error> {

@@ -120,6 +120,7 @@ pub(super) fn grow(
     let keeper = KeeperParts {
         lease: shared.lease.clone(),
         retention: config.retention,
+        events_kept: config.events.kept,
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),

@@ -38,6 +38,7 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 pub const FILE_NAME: &str = "legwork.toml";
 
 /// One hour.
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The part of the command line that is about the settings.
@@ -77,6 +78,10 @@ pub struct Config {
     pub limits: Limits,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// What happened to jobs.
+    pub events: Events,
+    /// Requests that are repeated with their key.
+    pub idempotency: Idempotency,
     /// The phases of a shutdown.
     pub shutdown: Shutdown,
     /// The log.
@@ -174,6 +179,20 @@ pub struct Retention {
     pub completed: Duration,
     /// Those that were discarded or cancelled, or whose effect is uncertain; 1 day to 100 years.
     pub discarded: Duration,
+}
+
+/// What happened to jobs, for those who follow them.
+#[derive(Clone, Copy, Debug)]
+pub struct Events {
+    /// How long a client may be away and still go on where it was; 1 minute to 30 days.
+    pub kept: Duration,
+}
+
+/// Requests that are repeated with their `Idempotency-Key`.
+#[derive(Clone, Copy, Debug)]
+pub struct Idempotency {
+    /// How long a key stands for its request; 1 hour to 30 days.
+    pub window: Duration,
 }
 
 /// How much may be asked for, where the asker is no operator; 0 is no limit.
@@ -288,6 +307,12 @@ impl Config {
             retention: Retention {
                 completed: 24 * HOUR * settings.ranged("retention.completed_days", 1, 36_500)?,
                 discarded: 24 * HOUR * settings.ranged("retention.discarded_days", 1, 36_500)?,
+            },
+            events: Events {
+                kept: MINUTE * settings.ranged("events.kept_minutes", 1, 60 * 24 * 30)?,
+            },
+            idempotency: Idempotency {
+                window: HOUR * settings.ranged("idempotency.window_hours", 1, 24 * 30)?,
             },
             shutdown: Shutdown {
                 http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,

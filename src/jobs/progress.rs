@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::ledger::Ledger;
 use super::stop::{StopCause, StopSignal};
+use crate::clock::Clock;
 use crate::domain::id::JobId;
 use crate::domain::job::Progress;
 use crate::store::{AttemptProgress, Held};
@@ -44,7 +45,13 @@ impl ProgressCell {
     }
 
     /// Stores progress as it comes, until dropped; gives the stop signal when the ledger says that the attempt should end.
-    pub(super) async fn store_to(&self, ledger: &dyn Ledger, job: JobId, fence: i64, stop: &StopSignal) {
+    pub(super) async fn store_to(
+        &self,
+        ledger: &dyn Ledger,
+        (job, fence): (JobId, i64),
+        clock: &Clock,
+        stop: &StopSignal,
+    ) {
         loop {
             self.changed.notified().await;
             if let Some(progress) = self.take() {
@@ -52,8 +59,14 @@ impl ProgressCell {
                     cell: self,
                     progress: Some(progress.clone()),
                 };
-                let written = ledger.progress(AttemptProgress { job, fence, progress }).await;
-                match written {
+                let at = clock.now();
+                let written = AttemptProgress {
+                    job,
+                    fence,
+                    progress,
+                    at,
+                };
+                match ledger.progress(written).await {
                     Ok(Held::Yes { cancel_requested }) => {
                         unstored.stored();
                         if cancel_requested {

@@ -59,7 +59,7 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
             stop.give(StopCause::TimedOut);
             None
         }
-        () = progress.store_to(&*parts.ledger, parts.job.id, parts.job.fence, &stop) => None,
+        () = progress.store_to(&*parts.ledger, (parts.job.id, parts.job.fence), &parts.clock, &stop) => None,
     };
     let answer = match answer {
         Some(answer) => Some(answer),

@@ -21,6 +21,8 @@ mod backup;
 mod bounded;
 mod dialect;
 mod error;
+pub mod events;
+pub mod idempotency;
 pub mod jobs;
 mod lock;
 mod migrate;
@@ -74,6 +76,7 @@ pub struct StoreOptions {
 pub struct Store {
     readers: readers::Readers,
     writer: writer::Writer,
+    hub: events::Hub,
     path: Arc<Path>,
 }
 
@@ -109,10 +112,13 @@ impl Store {
     fn open_with(options: &StoreOptions, older: OlderSchema, supervisor: &Supervisor) -> Result<Self, StoreError> {
         Self::make_ready(&options.path, older)?;
         let readers = readers::Readers::open(&options.path, options.readers)?;
-        let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available), supervisor)?;
+        let hub = events::Hub::new(dialect::HAS_OTHER_WRITERS);
+        let on_available = Arc::clone(&options.on_available);
+        let writer = writer::Writer::start(&options.path, on_available, hub.clone(), supervisor)?;
         Ok(Self {
             readers,
             writer,
+            hub,
             path: Arc::from(options.path.as_path()),
         })
     }
@@ -197,6 +203,12 @@ impl Store {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.writer.closures_committed()
+    }
+
+    /// Those who wait for changes of jobs.
+    #[must_use]
+    pub fn hub(&self) -> &events::Hub {
+        &self.hub
     }
 
     /// Whether the writer can commit: a transaction of no rows, within `limit`.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::job::JobState;
-use crate::store::{Abort, Connection, Store, StoreError, jobs, nodes, registrations, sessions};
+use crate::store::{Abort, Connection, Store, StoreError, events, jobs, nodes, registrations, sessions};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -19,6 +19,8 @@ use crate::telemetry::names::event;
 const BATCH_ROWS: usize = 500;
 /// The shortest rest between two transactions.
 const REST_MIN: Duration = Duration::from_millis(20);
+/// How much longer events are kept than is said: longer than transactions that number them overlap.
+const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 /// How long rows of nodes that are gone are kept, for people who ask what ran a job.
 const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -29,7 +31,10 @@ type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>
 pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
     let discarded = now.minus(kept.discarded);
-    let all: [(&'static str, Forget, Timestamp); 7] = [
+    // A little longer than is said, so that whoever comes back in time is not passed by a row that is about to go.
+    let followed_until = now.minus(parts.events_kept.saturating_add(EVENTS_MARGIN));
+    let all: [(&'static str, Forget, Timestamp); 8] = [
+        ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("nodes", nodes::forget, now.minus(NODES_KEPT)),

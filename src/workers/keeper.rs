@@ -41,6 +41,8 @@ pub struct KeeperParts {
     pub lease: Lease,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// How long events are kept.
+    pub events_kept: Duration,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }

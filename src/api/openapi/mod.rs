@@ -24,7 +24,9 @@ pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
-use super::{accounts, api_keys, emails, health, jobs, probes, queues, reports, sessions, supervision, verification};
+use super::{
+    accounts, api_keys, emails, following, health, jobs, probes, queues, reports, sessions, supervision, verification,
+};
 
 /// The document.
 #[must_use]
@@ -63,7 +65,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::show_report_file,
         reports::delete_report,
         jobs::list_jobs,
+        following::stream_jobs,
         jobs::show_job,
+        following::stream_job,
         jobs::cancel_job,
         jobs::retry_job,
         queues::list_queues,

@@ -31,7 +31,9 @@ use asking::{app, ask, begin, request, send};
 
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
-use super::{Downloads, EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle};
+use super::{
+    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ShutdownFlag, State, Throttle, Waiters,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::control::Controls;
@@ -164,6 +166,9 @@ impl World {
             readiness: Readiness::default(),
             shutdown: ShutdownFlag::default(),
             event_streams: EventStreams::default(),
+            job_streams: JobStreams::default(),
+            waiters: Waiters::default(),
+            key_turns: KeyTurns::default(),
         };
         Self {
             state: web::Data::new(state),

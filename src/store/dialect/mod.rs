@@ -4,6 +4,7 @@
 //! Everything else in `store` is written once, for every database.
 
 mod condition;
+mod horizon;
 mod many;
 mod merged;
 
@@ -15,6 +16,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 pub(super) use condition::{AnyOf, Literally};
+pub(super) use horizon::{AtOrBehind, HAS_OTHER_WRITERS, complete};
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::{BoxedSelect, Merged};
 

@@ -7,7 +7,7 @@ use super::record::JobRecord;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition};
+use crate::domain::job::{Cause, Event, JobState, Next, Queue, Refused, rank, transition};
 use crate::store::schema::jobs;
 use crate::store::{Abort, Connection, StoreError, Tx};
 
@@ -26,12 +26,8 @@ pub enum OrderRefused {
 ///
 /// # Errors
 /// [`OrderRefused`] when there is no such job in the scope, or it has ended otherwise.
-pub fn cancel(
-    connection: &mut Connection,
-    id: JobId,
-    scope: JobScope,
-    now: Timestamp,
-) -> Result<JobRecord, Abort<OrderRefused>> {
+pub fn cancel(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Result<JobRecord, Abort<OrderRefused>> {
+    let (connection, effects) = tx.parts();
     let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
     // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
     // itself stays as it ended.
@@ -47,6 +43,8 @@ pub fn cancel(
                 jobs::finished_at.eq(next.state.is_final().then_some(now.as_micros())),
             ))
             .execute(connection)?;
+        let standing = (next.state, i64::from(next.attempt), row.fence);
+        row.tell(effects, standing, Some(Cause::Requested.as_str()), None, now)?;
     }
     found(connection, id, scope)
 }
@@ -57,7 +55,7 @@ pub fn cancel(
 /// # Errors
 /// [`OrderRefused`] when there is no such job in the scope, or it waits or runs anyway.
 pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Result<JobRecord, Abort<OrderRefused>> {
-    let connection = tx.connection();
+    let (connection, effects) = tx.parts();
     let (row, next) = ordered(connection, id, scope, Event::RetryRequested, now)?;
     let changed = jobs::table
         .filter(jobs::id.eq(id.to_string()))
@@ -76,9 +74,10 @@ pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Res
             jobs::deaths.eq(i64::from(next.deaths)),
         ))
         .execute(connection)?;
+    row.tell_next(effects, &next, now)?;
     let record = found(connection, id, scope)?;
     if let (JobState::Available, Ok(queue)) = (next.state, row.queue.parse::<Queue>()) {
-        tx.became_available(queue);
+        effects.became_available(queue);
     }
     Ok(record)
 }

@@ -219,7 +219,7 @@ async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted
     let store = TestStore::new();
     let (report, fence) = running(&store).await;
     let job = report.job;
-    let cancel = store.write(move |tx| job_rows::cancel(tx.connection(), job, JobScope::All, NOW));
+    let cancel = store.write(move |tx| job_rows::cancel(tx, job, JobScope::All, NOW));
     cancel.await.unwrap();
     assert_eq!(entered(&store, &report, fence).await, FileEntered::NotHeld);
 
@@ -233,6 +233,7 @@ async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted
         job: report.job,
         fence,
         progress: crate::domain::job::Progress::default(),
+        at: NOW,
     };
     let held = store.progress(progress).await.unwrap();
     assert_eq!(held, Held::Yes { cancel_requested: true }, "the attempt is told");

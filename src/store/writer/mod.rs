@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 pub use member::Tx;
 use member::{Closure, Member, Pending};
 
+use super::events::Hub;
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use super::{Abort, OnAvailable, StoreError, dialect};
 use crate::supervision::{Beyond, ChildSpec, RestartPolicy, Sender, Shutdown, Supervisor};
@@ -61,7 +62,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(path: &Path, on_available: OnAvailable, supervisor: &Supervisor) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        path: &Path,
+        on_available: OnAvailable,
+        hub: Hub,
+        supervisor: &Supervisor,
+    ) -> Result<Self, StoreError> {
         // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
         let first = Mutex::new(Some(dialect::connect(path)?));
         let path = path.to_owned();
@@ -69,7 +75,7 @@ impl Writer {
         let counted = Arc::clone(&closures);
         let sender = supervisor.start_thread(spec(), move |context| {
             let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            thread::Thread::new(&path, connection, &on_available, &counted).run(context);
+            thread::Thread::new(&path, connection, &on_available, &hub, &counted).run(context);
             Ok(())
         });
         Ok(Self { sender, closures })

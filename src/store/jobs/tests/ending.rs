@@ -51,6 +51,7 @@ async fn an_end_without_progress_keeps_what_was_written_before() {
         job: held.id,
         fence: held.fence,
         progress: progress.clone(),
+        at: NOW,
     };
     assert_eq!(
         store.progress(written).await.unwrap(),
@@ -133,6 +134,7 @@ async fn an_end_that_was_overtaken_by_a_newer_attempt_or_a_rescue_writes_nothing
         job: held.id,
         fence: held.fence,
         progress: Progress::new(9, None, None),
+        at: NOW,
     };
     assert_eq!(store.progress(late).await.unwrap(), Held::No);
     let noted =
@@ -208,6 +210,7 @@ async fn progress_answers_whether_a_cancel_was_asked_for() {
         job: held.id,
         fence: held.fence,
         progress: Progress::new(1, None, None),
+        at: NOW,
     };
     assert_eq!(
         store.progress(write).await.unwrap(),
