@@ -7,6 +7,7 @@
 //! Left out: the pages for people (`/`, `/verify`, `/docs`), which are no part of the API.
 
 mod answers;
+mod asking;
 mod presence;
 mod publish;
 mod results;
@@ -16,6 +17,7 @@ mod types;
 use utoipa::OpenApi as _;
 
 use answers::Answers;
+use asking::Asking;
 use presence::Presence;
 use roles::Roles;
 
@@ -91,6 +93,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "operators", description = "How the service itself is doing, and steering it."),
         (name = "open", description = "What anybody may ask."),
     ),
-    modifiers(&Roles, &Answers, &Presence),
+    modifiers(&Asking, &Roles, &Answers, &Presence),
 )]
 struct Document;
