@@ -17,7 +17,7 @@ use super::http::security::Patience;
 use super::jobs::{JobView, shown};
 use super::prefer::Preferences;
 use crate::clock::Timestamp;
-use crate::domain::id::JobId;
+use crate::domain::id::{AccountId, JobId};
 use crate::domain::job::JobState;
 use crate::store::events::{Interest, Subscription};
 use crate::store::{Abort, JobScope, jobs};
@@ -114,7 +114,9 @@ impl Wait {
 pub(super) struct WhenGone {
     job: JobId,
     scope: JobScope,
+    account: AccountId,
     state: web::Data<State>,
+    /// Whether the job is there and has not been seen to end.
     pub(super) is_armed: bool,
 }
 
@@ -124,6 +126,7 @@ impl WhenGone {
         Self {
             job,
             scope: member.job_scope(),
+            account: member.account.id,
             state: web::Data::clone(state),
             is_armed: false,
         }
@@ -136,15 +139,16 @@ impl Drop for WhenGone {
         if !self.is_armed || self.state.shutdown.is_raised() {
             return;
         }
-        let (job, scope, state) = (self.job, self.scope, web::Data::clone(&self.state));
+        let (job, scope, account) = (self.job, self.scope, self.account);
+        let state = web::Data::clone(&self.state);
         // Without a runtime the process is at its end.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { cancel(job, scope, &state).await });
+            runtime.spawn(async move { cancel(job, scope, account, &state).await });
         }
     }
 }
 
-async fn cancel(job: JobId, scope: JobScope, state: &State) {
+async fn cancel(job: JobId, scope: JobScope, account: AccountId, state: &State) {
     let now: Timestamp = state.clock.now();
     let write = state.store.write(move |tx| jobs::cancel(tx, job, scope, now));
     match write.await {
@@ -154,6 +158,7 @@ async fn cancel(job: JobId, scope: JobScope, state: &State) {
                 event = event::JOB_CANCEL_REQUESTED,
                 job = %job,
                 state = %record.state,
+                account = %account,
                 is_here,
                 "whoever waited for the job went away, and had asked for its cancel then"
             );

@@ -4,8 +4,7 @@
 //! several requests with one key, however they meet, one enters it and the others find it; one that has expired is as good
 //! as none, also before it is cleared away.
 
-use diesel::prelude::*;
-
+use super::dialect::prelude::*;
 use super::schema::idempotency_keys;
 use super::text::parsed;
 use super::{Connection, StoreError};
@@ -66,7 +65,7 @@ pub fn find(
         .filter(idempotency_keys::workspace_id.eq(workspace.to_string()))
         .filter(idempotency_keys::idempotency_key.eq(key))
         .filter(idempotency_keys::expires_at.gt(now.as_micros()))
-        .select(KeptRow::as_select())
+        .select(KeptRow::columns())
         .first(connection)
         .optional()?;
     let read = |row: KeptRow| {

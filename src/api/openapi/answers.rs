@@ -68,8 +68,14 @@ impl IntoResponses for Accepted {
             let response = ResponseBuilder::new()
                 .description(told)
                 .header("Location", location.build())
-                .header("Preference-Applied", text("The wait that was honoured, if one was asked for."))
-                .header("Idempotent-Replayed", text("`true` where the answer is that of an earlier request."))
+                .header(
+                    "Preference-Applied",
+                    text("The wait that was honoured, if one was asked for."),
+                )
+                .header(
+                    "Idempotent-Replayed",
+                    text("`true` where the answer is that of an earlier request."),
+                )
                 .content("application/json", job.build());
             response.build().into()
         };

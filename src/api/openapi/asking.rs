@@ -3,9 +3,9 @@
 //! Guarantees: each route that keeps keys says so, and no other one does.
 
 use utoipa::Modify;
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::api::idempotency::KEEPING;
 
@@ -37,11 +37,12 @@ impl Modify for Asking {
     }
 }
 
-fn header(name: &str, told: &str) -> Parameter {
+fn header(name: &str, told: &str) -> RefOr<Parameter> {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .description(Some(told))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
+        .into()
 }

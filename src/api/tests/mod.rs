@@ -5,7 +5,9 @@ mod accounts;
 mod api_keys;
 mod asking;
 mod emails;
+mod following;
 mod hostile;
+mod idempotency;
 mod jobs;
 mod limits;
 mod log;
@@ -17,6 +19,7 @@ mod report_bounds;
 mod reports;
 mod sessions;
 mod steering;
+mod waiting;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,7 +50,7 @@ use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
-use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
+use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, Store, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry::checked_log::CheckedLog;
 
@@ -111,7 +114,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
         let options = StoreOptions {
-            path: folder.path().join("legwork.db"),
+            database: Database::Sqlite(folder.path().join("legwork.db")),
+            writers: 1,
             readers: 2,
             on_available: Arc::new(|_: &[Queue]| {}),
         };
@@ -324,7 +328,8 @@ impl World {
     /// The same database, opened as a command line beside the service opens it.
     fn other_process(&self) -> Store {
         let options = StoreOptions {
-            path: self.state.store.path().to_owned(),
+            database: Database::Sqlite(self.state.store.file().unwrap().to_owned()),
+            writers: 1,
             readers: 1,
             on_available: Arc::new(|_: &[Queue]| {}),
         };
@@ -386,15 +391,14 @@ async fn what_is_nowhere_and_a_method_that_is_not_there_are_told_as_problems() {
 }
 
 #[actix_web::test]
-async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
+async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
     for uri in [
-        "/v1/emails",
-        "/v1/probes",
-        "/v1/reports",
         "/v1/accounts",
         "/v1/sessions",
+        "/v1/jobs/job_00000000000000000000000000000000/cancel",
+        "/v1/emails/",
         "/verify",
     ] {
         let post = request(Method::POST, uri, &token)
@@ -403,7 +407,7 @@ async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
         let answer = world.send(post).await;
         answer.is(400, &[]);
         assert!(
-            answer.text.contains("Idempotency-Key is not supported yet"),
+            answer.text.contains("Idempotency-Key is not kept here"),
             "{}",
             answer.text
         );

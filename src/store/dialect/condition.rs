@@ -1,8 +1,8 @@
 //! Conditions whose text stays the same, so that a connection finds their statements prepared: diesel takes neither its own
 //! literals nor its lists for that.
 
+use super::prelude::*;
 use diesel::backend::Backend;
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};

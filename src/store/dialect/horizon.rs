@@ -1,26 +1,12 @@
-//! Which events are complete, and the place from which a reader goes on: conditions that diesel's own language cannot say.
-//!
-//! On PostgreSQL numbers are taken before they are committed, so that a row may appear behind others that were read already.
-//! What is below the oldest transaction under way is complete: no row will ever appear there. On SQLite, where one
-//! transaction writes at a time, all is.
+//! The place from which a reader of events goes on.
 
 use diesel::backend::Backend;
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType};
 
-use super::Connection;
-use super::condition::{Literally, condition};
-
-/// What holds for each event that is complete.
-pub(in crate::store) fn complete(_connection: &Connection) -> Literally {
-    // No transaction has a negative number: the condition holds for every row, as it must on SQLite.
-    Literally("events.tx >= 0")
-}
-
-/// Whether other processes change jobs in this database while this one serves.
-pub(in crate::store) const HAS_OTHER_WRITERS: bool = false;
+use super::condition::condition;
+use super::prelude::*;
 
 /// That an event is at this place or behind it. Rows are compared as a whole, which an index in that order serves.
 #[derive(Clone, Copy, Debug)]

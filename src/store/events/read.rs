@@ -3,14 +3,14 @@
 //! Guarantees: a page begins with the first change behind its cursor that is followed, and the cursor that it answers is
 //! behind all that it looked at; what a page costs is bounded by [`ROWS_MAX`] rows.
 
-use diesel::prelude::*;
-
 use super::change::Change;
 use super::cursor::Cursor;
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::store::dialect::{AtOrBehind, complete};
+use crate::store::dialect::prelude::*;
+use crate::store::dialect::{AtOrBehind, Complete};
 use crate::store::schema::events;
 use crate::store::{Connection, StoreError};
+use diesel::TextExpressionMethods as _;
 
 /// Rows that one page looks at: at most a megabyte of text.
 const ROWS_MAX: i64 = 16;
@@ -51,7 +51,7 @@ struct EventRow {
 /// When the statement fails.
 pub fn end(connection: &mut Connection) -> Result<Cursor, StoreError> {
     let last: Option<(i64, i64)> = events::table
-        .filter(complete(connection))
+        .filter(Complete)
         .order((events::tx.desc(), events::seq.desc()))
         .select((events::tx, events::seq))
         .first(connection)
@@ -73,7 +73,7 @@ pub fn is_kept(connection: &mut Connection, cursor: Cursor) -> Result<bool, Stor
     let found: Option<i64> = events::table
         .filter(events::seq.eq(cursor.seq))
         .filter(events::tx.eq(cursor.tx))
-        .filter(complete(connection))
+        .filter(Complete)
         .select(events::seq)
         .first(connection)
         .optional()?;
@@ -132,11 +132,11 @@ fn rows(connection: &mut Connection, followed: Followed, cursor: Cursor) -> Resu
         seq: cursor.seq,
     };
     let all = events::table
-        .filter(complete(connection))
+        .filter(Complete)
         .filter(behind)
         .order((events::tx.asc(), events::seq.asc()))
         .limit(ROWS_MAX)
-        .select(EventRow::as_select());
+        .select(EventRow::columns());
     Ok(match followed {
         Followed::All => all.load(connection)?,
         Followed::Workspace(workspace) => all

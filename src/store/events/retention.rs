@@ -1,8 +1,7 @@
 //! Clearing away events that are old enough.
 
-use diesel::prelude::*;
-
 use crate::clock::Timestamp;
+use crate::store::dialect::prelude::*;
 use crate::store::schema::events;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};

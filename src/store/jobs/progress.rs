@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Progress};
-use crate::store::dialect::{AnyOf, Literally, UpdateMany, Value};
+use crate::store::dialect::{AnyOf, Literally, Locked, UpdateMany, Value};
 use crate::store::events::{Effects, Written};
 use crate::store::schema::jobs;
 use crate::store::text::number;
@@ -135,14 +135,15 @@ fn tell(effects: &mut Effects, one: &AttemptProgress, row: Option<&RunningRow>) 
 
 /// Those that are running.
 fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, RunningRow>> {
-    let rows: Vec<RunningRow> = jobs::table
+    let rows = jobs::table
         .filter(AnyOf {
             column: "jobs.id",
             texts: ids,
         })
         .filter(Literally("jobs.state = 'running'"))
-        .select(RunningRow::as_select())
-        .load(connection)?;
+        .order(jobs::id.asc())
+        .select(RunningRow::columns());
+    let rows: Vec<RunningRow> = Locked(rows).load(connection)?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
