@@ -147,7 +147,10 @@ async fn a_request_that_is_repeated_with_its_key_after_a_kill_has_one_effect() {
             let id = job["id"].as_str().unwrap().to_owned();
             let first = jobs.entry((round, number)).or_insert_with(|| id.clone());
             assert_eq!(*first, id, "the key of {round}/{number} made two jobs");
-            assert!(is_replayed || number >= 60, "{round}/{number} was answered and forgotten");
+            assert!(
+                is_replayed || number >= 60,
+                "{round}/{number} was answered and forgotten"
+            );
         }
     }
 }

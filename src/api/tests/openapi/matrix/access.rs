@@ -138,7 +138,10 @@ pub(super) async fn cases(operation: &Operation, good: &Asked, cast: &Cast) -> V
         ));
     }
     let key = good.clone().with("idempotency-key", "k");
-    let keeps = operation.parameters("header").iter().any(|one| one["name"] == "Idempotency-Key");
+    let keeps = operation
+        .parameters("header")
+        .iter()
+        .any(|one| one["name"] == "Idempotency-Key");
     let wanted = if keeps { Wanted::Described } else { Wanted::Refused(400) };
     cases.push(key.case("a key", wanted));
     for parameter in operation.parameters("header") {
