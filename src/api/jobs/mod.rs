@@ -107,7 +107,9 @@ pub(super) async fn list_jobs(
     }))
 }
 
-/// Shows a job with its attempts; where `Prefer: wait=N` asks for it, once it has ended or so many seconds have passed.
+/// Shows a job with its attempts.
+///
+/// Where `Prefer: wait=N` asks for it, once it has ended or so many seconds have passed.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}", tag = "jobs", security(("member" = [])),
     params(

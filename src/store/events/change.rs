@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for Parts {
             fence: next(&mut parts)?,
             cause: next(&mut parts)?,
             at: Timestamp::from_micros(next(&mut parts)?),
-            progress: parts.next_element()?,
+            progress: parts.next_element::<Option<Progress>>()?.flatten(),
         };
         // What a later version may say besides.
         while parts.next_element::<IgnoredAny>()?.is_some() {}

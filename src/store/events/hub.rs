@@ -130,15 +130,11 @@ impl Hub {
         }
         tail.woken = woken;
         tail.looked_at = Some(Instant::now());
-        let mut at = match tail.at {
-            Some(at) => at,
-            None => {
-                let at = store.read(end).await?;
-                tail.at = Some(at);
-                // Whoever subscribed before this look may have missed what came before it: all look once.
-                self.listeners().tell_everybody();
-                return Ok(());
-            }
+        let Some(mut at) = tail.at else {
+            tail.at = Some(store.read(end).await?);
+            // Whoever subscribed before this look may have missed what came before it: all look once.
+            self.listeners().tell_everybody();
+            return Ok(());
         };
         loop {
             let page = store
