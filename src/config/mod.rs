@@ -7,6 +7,7 @@
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
 mod environment;
+mod kept;
 mod listing;
 mod mail;
 mod percent;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use kept::{Events, Idempotency};
 pub use listing::{Listing, SettingRow};
 pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
@@ -41,7 +43,6 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 pub const FILE_NAME: &str = "legwork.toml";
 
 /// One hour.
-const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The part of the command line that is about the settings.
@@ -186,20 +187,6 @@ pub struct Retention {
     pub discarded: Duration,
 }
 
-/// What happened to jobs, for those who follow them.
-#[derive(Clone, Copy, Debug)]
-pub struct Events {
-    /// How long a client may be away and still go on where it was; 1 minute to 30 days.
-    pub kept: Duration,
-}
-
-/// Requests that are repeated with their `Idempotency-Key`.
-#[derive(Clone, Copy, Debug)]
-pub struct Idempotency {
-    /// How long a key stands for its request; 1 hour to 30 days.
-    pub window: Duration,
-}
-
 /// How much may be asked for, where the asker is no operator; 0 is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -308,12 +295,8 @@ impl Config {
                 completed: 24 * HOUR * settings.ranged("retention.completed_days", 1, 36_500)?,
                 discarded: 24 * HOUR * settings.ranged("retention.discarded_days", 1, 36_500)?,
             },
-            events: Events {
-                kept: MINUTE * settings.ranged("events.kept_minutes", 1, 60 * 24 * 30)?,
-            },
-            idempotency: Idempotency {
-                window: HOUR * settings.ranged("idempotency.window_hours", 1, 24 * 30)?,
-            },
+            events: Events::read(settings)?,
+            idempotency: Idempotency::read(settings)?,
             shutdown: Shutdown {
                 http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,
                 grace: settings.millis("shutdown.grace_ms", 0, 3_600_000)?,
