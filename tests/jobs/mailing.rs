@@ -66,11 +66,12 @@ impl Mailer {
             when_uncertain,
         };
         let job = ClaimedJob {
+            deadline: None,
             id: JobId::generate(),
             workspace: WorkspaceId::SERVICE,
             kind: "email.send".to_owned(),
             queue: Queue::Mail,
-            args: serde_json::to_string(&args).unwrap(),
+            args: serde_json::to_string(&args).unwrap().into(),
             args_version: 1,
             attempt: 1,
             max_attempts: 20,
