@@ -26,7 +26,7 @@ const PING_MAX: Duration = Duration::from_secs(2);
 /// How long what was found is told again: shorter than any prober's interval.
 const FOUND_FOR: Duration = Duration::from_secs(1);
 /// The actors that every queue needs beside its worker.
-const SHARED: [&str; 2] = ["dispatcher", "keeper"];
+const SHARED: [&str; 3] = ["dispatcher", "keeper", "guard"];
 /// The thread that writes the database.
 const WRITER: &str = "writer";
 /// When to ask again after a 503.

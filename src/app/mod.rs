@@ -37,7 +37,7 @@ use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
-use crate::workers::{Lease, Wakes};
+use crate::workers::Wakes;
 
 use service_manager::Progress;
 
@@ -179,7 +179,7 @@ struct Running {
 
 async fn start(config: Config, options: RunOptions) -> Result<Running, AppError> {
     let config = Arc::new(config);
-    let clock = Clock::System;
+    let clock = Clock::corrected();
     let data_dir = config.data_dir.clone();
     private::make_folder(&data_dir).map_err(|source| AppError::DataDir {
         path: data_dir.clone(),
@@ -193,9 +193,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let planted = tree::plant(&clock, options.fault_injection);
     let store = open_store(&config, &wakes, &planted.tree)?;
     let node = NodeId::generate();
-    // From before it is entered, so that it never lasts longer here than in the database.
-    let lease = Lease::renewed_at(clock.now());
-    recovery::enter_and_rescue(&store, node, &clock).await?;
+    let lease = recovery::enter_and_rescue(&store, node, config.roles, &clock).await?;
 
     let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! root              supervisor, arbiter "supervision"
 //! ├── writer        thread: writes the database; escalates
+//! ├── guard         ends all work when the lease cannot be renewed; an arbiter of its own
 //! ├── jobs          supervisor
 //! │   ├── keeper      lease, clearing away      an arbiter of its own
 //! │   ├── workers   supervisor
@@ -47,7 +48,8 @@ use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
-    Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Worker,
+    Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes,
+    Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -55,6 +57,9 @@ pub(super) const JOBS: &str = "jobs";
 
 /// The control socket's actor.
 pub(super) const CONTROL: &str = "control";
+
+/// What ends all work when the lease cannot be renewed.
+pub(super) const GUARD: &str = "guard";
 
 /// Neighbours that are stopped together.
 const TOGETHER: &str = "actors";
@@ -116,10 +121,24 @@ pub(super) fn grow(
     let stop = config.shutdown.actors;
     let jobs = tree.supervisor(SupervisorSpec::new(JOBS));
 
+    let posts = if config.roles.has_work() {
+        posts(config)
+    } else {
+        Vec::new()
+    };
+    let guard = GuardParts {
+        node,
+        lease: shared.lease.clone(),
+        attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
+    };
+    tree.start(actor(GUARD, stop), move || Guard::new(guard.clone()));
+
     let throttle = Arc::clone(&shared.throttle);
     let keeper = KeeperParts {
         lease: shared.lease.clone(),
         retention: config.retention,
+        roles: config.roles,
+        attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),
@@ -128,16 +147,24 @@ pub(super) fn grow(
     };
     jobs.start(actor("keeper", stop), move || Keeper::new(keeper.clone()));
 
-    let supervisor = jobs.supervisor(SupervisorSpec::new("workers").phase(TOGETHER));
     let mut lanes = Vec::new();
     let mut workers = Vec::new();
-    let posts = [
-        ("mailer", Queue::Mail, config.mail.concurrency),
-        ("prober", Queue::Probes, config.probes.concurrency),
-        ("reporter", Queue::Reports, config.reports.concurrency),
-    ];
-    for (name, queue, slots) in posts {
-        let attempts = Attempts::new();
+    if posts.is_empty() {
+        // Nothing is performed here, so there is nobody to perform it and nobody to claim.
+        return Grown {
+            lanes,
+            workers,
+            registry: registry.clone(),
+        };
+    }
+    let supervisor = jobs.supervisor(SupervisorSpec::new("workers").phase(TOGETHER));
+    for Post {
+        name,
+        queue,
+        slots,
+        attempts,
+    } in posts
+    {
         let spec = actor(name, stop).mailbox(WORKER_MAILBOX);
         let worker = start_worker(&supervisor, spec, &attempts, (queue, wakes));
         workers.push(QueueWorker {
@@ -166,7 +193,6 @@ pub(super) fn grow(
         node,
         clock: clock.clone(),
         wakes: wakes.clone(),
-        lease: shared.lease.clone(),
     });
     let dispatcher = jobs.start(actor("dispatcher", stop).mailbox(64), move || {
         Dispatcher::new(Arc::clone(&parts))
@@ -177,6 +203,29 @@ pub(super) fn grow(
         workers,
         registry: registry.clone(),
     }
+}
+
+/// A worker that is to be.
+struct Post {
+    name: &'static str,
+    queue: Queue,
+    slots: usize,
+    attempts: Attempts,
+}
+
+fn posts(config: &Config) -> Vec<Post> {
+    let all = [
+        ("mailer", Queue::Mail, config.mail.concurrency),
+        ("prober", Queue::Probes, config.probes.concurrency),
+        ("reporter", Queue::Reports, config.reports.concurrency),
+    ];
+    let post = |(name, queue, slots)| Post {
+        name,
+        queue,
+        slots,
+        attempts: Attempts::new(),
+    };
+    all.into_iter().map(post).collect()
 }
 
 /// What all actors of this service have in common.

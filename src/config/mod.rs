@@ -27,6 +27,7 @@ pub use source::ConfigError;
 pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
 use crate::domain::password::PasswordCost;
+use crate::domain::roles::{NoRoles, Roles};
 use crate::telemetry::LogFormat;
 use environment::Variable;
 use source::Settings;
@@ -53,6 +54,8 @@ pub struct ConfigArgs {
 pub struct Config {
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
+    /// What this node does; both on SQLite, which one process has to itself.
+    pub roles: Roles,
     /// Where people reach the service.
     pub public_url: PublicUrl,
     /// Keys given by the operator, as text for [`crate::keyring::KeyRing::open`]; none means the file in the data folder.
@@ -253,8 +256,17 @@ impl Config {
             "" => Err("must name a folder"),
             text => Ok(text.into()),
         })?;
+        // Every database that this version knows is SQLite's.
+        let is_alone = true;
+        let roles = settings.checked("roles", |names: Names| names.roles())?;
+        settings.require(
+            roles == Roles::Both || !is_alone,
+            "roles",
+            "must be both with SQLite, which one process has to itself: nobody else could do the other half",
+        )?;
         let http = Http::read(settings)?;
         Ok(Self {
+            roles,
             public_url: settings
                 .derived("public_url", |text| PublicUrl::parse(&text))?
                 .unwrap_or_else(|| PublicUrl::of_listener(http.bind)),
@@ -403,6 +415,23 @@ impl Passwords {
             cost,
             waiting: settings.ranged("passwords.waiting", 0, 10_000)?,
         })
+    }
+}
+
+/// Names as a file lists them, or as a variable has them, with commas between.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Names {
+    Listed(Vec<String>),
+    Joined(String),
+}
+
+impl Names {
+    fn roles(&self) -> Result<Roles, NoRoles> {
+        match self {
+            Self::Listed(names) => Roles::of(names.iter().map(String::as_str)),
+            Self::Joined(names) => names.parse(),
+        }
     }
 }
 

@@ -221,6 +221,12 @@ impl Store {
         backup::copy(path, target)
     }
 
+    /// Whether this process has the database to itself.
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        true
+    }
+
     /// The file of the database.
     #[must_use]
     pub fn path(&self) -> &Path {

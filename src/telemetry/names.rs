@@ -129,8 +129,14 @@ pub mod event {
     pub const LEASE_LAPSED: &str = "lease_lapsed";
     /// This node renewed its lease after that, and claims again.
     pub const LEASE_REGAINED: &str = "lease_regained";
-    /// This node's lease is gone from the database.
+    /// This node's lease was taken over; it enters anew once its work has ended.
     pub const NODE_LOST: &str = "node_lost";
+    /// The lease of another node has ended; its work is taken back.
+    pub const NODE_DEAD: &str = "node_dead";
+    /// It could not be looked for dead nodes; the next look tries again.
+    pub const RESCUE_FAILED: &str = "rescue_failed";
+    /// This machine's clock differs from the database's; it is corrected.
+    pub const CLOCK_SET: &str = "clock_set";
     /// Expired rows were cleared away.
     pub const CLEARED: &str = "cleared";
     /// Expired rows could not be cleared away; the next round tries again.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::job::JobState;
-use crate::store::{Abort, Connection, Store, StoreError, jobs, nodes, registrations, sessions};
+use crate::store::{Abort, Connection, Store, StoreError, jobs, registrations, sessions};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -19,8 +19,6 @@ use crate::telemetry::names::event;
 const BATCH_ROWS: usize = 500;
 /// The shortest rest between two transactions.
 const REST_MIN: Duration = Duration::from_millis(20);
-/// How long rows of nodes that are gone are kept, for people who ask what ran a job.
-const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Deletes up to so many rows of one sort that expired until then, and answers how many.
 type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>;
@@ -29,10 +27,9 @@ type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>
 pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
     let discarded = now.minus(kept.discarded);
-    let all: [(&'static str, Forget, Timestamp); 7] = [
+    let all: [(&'static str, Forget, Timestamp); 6] = [
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
-        ("nodes", nodes::forget, now.minus(NODES_KEPT)),
         (
             "jobs",
             |c, until, rows| jobs::forget_finished(c, JobState::Completed, until, rows),

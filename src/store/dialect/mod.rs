@@ -6,6 +6,7 @@
 mod condition;
 mod many;
 mod merged;
+mod present;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 pub(super) use condition::{AnyOf, Literally};
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::{BoxedSelect, Merged};
+pub(super) use present::Present;
 
 use super::StoreError;
 

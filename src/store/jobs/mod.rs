@@ -27,7 +27,7 @@ pub use read::{
     waiting_of,
 };
 pub use record::{AttemptRecord, JobRecord};
-pub use rescue::rescue;
+pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays};
 pub use retention::forget_finished;
 
 pub(super) use claim::claim;
