@@ -38,7 +38,7 @@ pub(super) async fn accept_mail<K: Kind>(
     member: &Member,
     state: &State,
 ) -> Result<HttpResponse, Problem> {
-    state.throttle.take_work(&member.account, mails, &state.store).await?;
+    state.throttle.take_work(&member.account, K::QUEUE, mails)?;
     let job = new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal)?;
     state.store.enqueue(vec![job.clone()]).await?;
     Ok(accepted(&job, state))

@@ -27,8 +27,8 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::Registry;
 use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
+use crate::jobs::{DepthLimits, Depths, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
@@ -37,7 +37,7 @@ use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
-use crate::workers::Wakes;
+use crate::workers::{Wakes, count_depths};
 
 use service_manager::Progress;
 
@@ -221,10 +221,18 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let throttle = Arc::new(Throttle::new(&config.limits, &clock));
+    let depths = Depths::new(&DepthLimits {
+        queues: config.queues.clone(),
+        workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
+        is_alone: store.is_alone(),
+    });
+    // Before anything is accepted, so that a restart does not open what is full.
+    count_depths(&store, &depths, &clock).await;
+    let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
         lease,
+        depths: depths.clone(),
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
     };
@@ -251,6 +259,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         controls,
         workers: grown.workers.clone(),
         throttle,
+        depths,
         paused: shared.paused.clone(),
         readiness: Readiness::default(),
         shutdown: shutdown.clone(),

@@ -43,7 +43,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempts, PausedQueues, Registry};
+use crate::jobs::{Attempts, Depths, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
@@ -87,6 +87,8 @@ pub(super) struct Shared {
     pub(super) throttle: Arc<Throttle>,
     /// This node's right to be alive.
     pub(super) lease: Lease,
+    /// How many jobs wait.
+    pub(super) depths: Depths,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
     /// Where reports are kept.
@@ -121,10 +123,10 @@ pub(super) fn grow(
     let stop = config.shutdown.actors;
     let jobs = tree.supervisor(SupervisorSpec::new(JOBS));
 
-    let posts = if config.roles.has_work() {
-        posts(config)
+    let (posts, idle) = if config.roles.has_work() {
+        (posts(config), Vec::new())
     } else {
-        Vec::new()
+        (Vec::new(), posts(config))
     };
     let guard = GuardParts {
         node,
@@ -139,6 +141,7 @@ pub(super) fn grow(
         retention: config.retention,
         roles: config.roles,
         attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
+        depths: shared.depths.clone(),
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),
@@ -148,7 +151,13 @@ pub(super) fn grow(
     jobs.start(actor("keeper", stop), move || Keeper::new(keeper.clone()));
 
     let mut lanes = Vec::new();
-    let mut workers = Vec::new();
+    // Where nothing is performed, its queues are shown without slots.
+    let idle = idle.into_iter().map(|post| QueueWorker {
+        queue: post.queue,
+        worker: post.name,
+        slots: 0,
+    });
+    let mut workers: Vec<QueueWorker> = idle.collect();
     if posts.is_empty() {
         // Nothing is performed here, so there is nobody to perform it and nobody to claim.
         return Grown {
@@ -183,6 +192,7 @@ pub(super) fn grow(
             clock: clock.clone(),
             wakes: wakes.clone(),
             lease: shared.lease.clone(),
+            depths: shared.depths.clone(),
             paused: shared.paused.clone(),
         })));
     }

@@ -26,6 +26,7 @@ pub use service_manager::notify_socket;
 pub use source::ConfigError;
 pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
+use crate::domain::job::Queue;
 use crate::domain::password::PasswordCost;
 use crate::domain::roles::{NoRoles, Roles};
 use crate::telemetry::LogFormat;
@@ -70,6 +71,8 @@ pub struct Config {
     pub probes: Probes,
     /// Reports.
     pub reports: Reports,
+    /// The most jobs that may wait in each queue; 0 to 1,000,000,000, and 0 is no limit.
+    pub queues: Vec<(Queue, u64)>,
     /// Hashing passwords.
     pub passwords: Passwords,
     /// Registrations that wait to be verified.
@@ -289,6 +292,20 @@ impl Config {
                 max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
                 max_kept: settings.ranged("reports.max_kept", 0, 1_000_000)?,
             },
+            queues: vec![
+                (
+                    Queue::Mail,
+                    settings.ranged("queues.mail.max_waiting", 0, 1_000_000_000)?,
+                ),
+                (
+                    Queue::Probes,
+                    settings.ranged("queues.probes.max_waiting", 0, 1_000_000_000)?,
+                ),
+                (
+                    Queue::Reports,
+                    settings.ranged("queues.reports.max_waiting", 0, 1_000_000_000)?,
+                ),
+            ],
             passwords: Passwords::read(settings)?,
             registration: Registration {
                 ttl: HOUR * settings.ranged("registration.ttl_hours", 1, 24 * 30)?,

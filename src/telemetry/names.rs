@@ -58,6 +58,8 @@ pub mod event {
 
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
+    /// Many jobs were accepted at once: their transactions are committed.
+    pub const JOBS_ENQUEUED: &str = "jobs_enqueued";
     /// An attempt of a job began.
     pub const JOB_CLAIMED: &str = "job_claimed";
     /// An attempt of a job ended; `outcome` says how and `state` where that leaves the job.
@@ -137,6 +139,8 @@ pub mod event {
     pub const RESCUE_FAILED: &str = "rescue_failed";
     /// This machine's clock differs from the database's; it is corrected.
     pub const CLOCK_SET: &str = "clock_set";
+    /// What waits could not be counted; limits rest on an older count.
+    pub const COUNT_FAILED: &str = "count_failed";
     /// Expired rows were cleared away.
     pub const CLEARED: &str = "cleared";
     /// Expired rows could not be cleared away; the next round tries again.

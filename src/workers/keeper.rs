@@ -1,6 +1,6 @@
-//! The keeper: renews this node's lease, takes back the work of dead nodes, and clears away what has expired.
+//! The keeper: renews this node's lease, takes back the work of dead nodes, counts what waits, and clears away what has expired.
 //!
-//! Guarantees: one beat, one rescue and one clearing at a time, so that a database that stands still is not buried under
+//! Guarantees: one beat, one rescue, one count and one clearing at a time, so that a database that stands still is not buried under
 //! them.
 
 use std::sync::Arc;
@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::beat::beat;
 use super::clearing::clear;
+use super::counting::count_depths;
 use super::lease::{LEASE_BEAT, Lease};
 use super::report_files;
 use super::rescue::rescue;
@@ -19,7 +21,7 @@ use crate::config::Retention;
 use crate::domain::id::NodeId;
 use crate::domain::roles::Roles;
 use crate::domain::token::random_bytes;
-use crate::jobs::Attempts;
+use crate::jobs::{Attempts, Depths};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision;
@@ -27,6 +29,8 @@ use crate::supervision;
 /// How often what has expired is cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether what waits is to be counted.
+const COUNT_TICK: Duration = Duration::from_millis(500);
 /// How often dead nodes are looked for, on average: what they left runs again within 20 s of their last sign of life, of which
 /// the lease takes 15.
 const RESCUE_EVERY: Duration = Duration::from_millis(2_500);
@@ -52,6 +56,8 @@ pub struct KeeperParts {
     pub lease: Lease,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// How much waits, which it counts.
+    pub depths: Depths,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }
@@ -61,6 +67,7 @@ pub struct Keeper {
     parts: KeeperParts,
     beating: Option<JoinHandle<()>>,
     rescuing: Option<JoinHandle<()>>,
+    counting: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
 }
 
@@ -72,6 +79,7 @@ impl Keeper {
             parts,
             beating: None,
             rescuing: None,
+            counting: None,
             clearing: None,
         }
     }
@@ -90,6 +98,16 @@ impl Keeper {
         }
         let parts = self.parts.clone();
         self.rescuing = Some(tokio::spawn(async move { rescue(&parts).await }));
+    }
+
+    fn count(&mut self) {
+        if is_under_way(self.counting.as_ref()) || !self.parts.depths.is_due(Instant::now()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.counting = Some(tokio::spawn(async move {
+            count_depths(&parts.store, &parts.depths, &parts.clock).await
+        }));
     }
 
     fn rescue_and_again(&mut self, ctx: &mut supervision::Context<Self>) {
@@ -130,6 +148,7 @@ impl Actor for Keeper {
         self.beat();
         self.rescue_and_again(ctx);
         self.clear();
+        ctx.run_interval(COUNT_TICK, |keeper, _| keeper.count());
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
     }

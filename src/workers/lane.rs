@@ -11,11 +11,12 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::ledger::LaneLedger;
 use super::{Lease, Perform, Term, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempt, AttemptParts, Attempts, PausedQueues, Registry, StopCause};
+use crate::jobs::{Attempt, AttemptParts, Attempts, Depths, PausedQueues, Registry, StopCause};
 use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
 use crate::telemetry;
@@ -46,6 +47,8 @@ pub struct LaneParts {
     pub wakes: Wakes,
     /// This node's lease, without which nothing is claimed.
     pub lease: Lease,
+    /// Told by each claim what waits no more.
+    pub depths: Depths,
     /// Told by each claim whether the queue is paused.
     pub paused: PausedQueues,
 }
@@ -170,6 +173,8 @@ impl Lane {
                 }
             };
             self.parts.paused.set(self.parts.queue, claimed.is_paused);
+            let workspaces = claimed.jobs.iter().map(|job| job.workspace);
+            self.parts.depths.left(self.parts.queue, workspaces);
             next_due = claimed.next_due;
             let has_more = claimed.jobs.len() >= limit;
             self.hungry.store(has_more, Ordering::SeqCst);
@@ -212,9 +217,14 @@ impl Lane {
             };
             attempts.push(Attempt::new(AttemptParts {
                 handle: self.parts.attempts.begin(job.id, job.fence),
-                job,
                 kind,
-                ledger: Arc::new(self.parts.store.clone()),
+                ledger: Arc::new(LaneLedger {
+                    store: self.parts.store.clone(),
+                    depths: self.parts.depths.clone(),
+                    queue: self.parts.queue,
+                    workspace: job.workspace,
+                }),
+                job,
                 clock: self.parts.clock.clone(),
                 keep: Box::new(slot),
             }));

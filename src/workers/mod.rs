@@ -8,17 +8,20 @@
 
 mod beat;
 mod clearing;
+mod counting;
 mod dispatcher;
 mod guard;
 mod keeper;
 mod lane;
 mod lease;
+mod ledger;
 mod report_files;
 mod rescue;
 mod wakes;
 mod worker;
 
 pub use beat::Sign;
+pub use counting::count_depths;
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
 pub use guard::{GUARD_EVERY, Guard, GuardParts};
 pub use keeper::{Keeper, KeeperParts};

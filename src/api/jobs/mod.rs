@@ -5,6 +5,7 @@
 
 pub(super) mod cursor;
 mod view;
+mod waiting;
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -17,15 +18,17 @@ use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
 use crate::domain::id::JobId;
-use crate::domain::job::{JobState, Queue, Refused};
-use crate::jobs::Kind as _;
+use crate::domain::job::{JobState, Queue, Refused, rank};
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
+use crate::jobs::{Kind as _, Registry};
 use crate::store::jobs::{self, OrderRefused};
-use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, JobScope, StoreError};
+use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
 pub(super) use view::JobView;
 
+/// Jobs before one that are counted: beyond it only the order of magnitude is of interest.
+const AHEAD_MAX: usize = 10_000;
 /// Jobs on a page unless told otherwise.
 const PAGE: i64 = 50;
 /// The most jobs on a page.
@@ -115,13 +118,16 @@ pub(super) async fn show_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = member.job_scope();
+    let (scope, registry) = (member.job_scope(), state.registry.clone());
     let read = state.store.read(move |connection| {
         let job = jobs::one(connection, id, scope)?;
-        job.map(|job| with_attempts(connection, job)).transpose()
+        let Some(job) = job else { return Ok(None) };
+        let ahead = ahead_of(connection, &job, &registry)?;
+        Ok(Some((with_attempts(connection, job)?, ahead)))
     });
-    let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(view(job, attempts, &member, &state)?))
+    let ((job, attempts), ahead) = read.await?.ok_or_else(Problem::not_found)?;
+    let turn = ahead.and_then(|ahead| waiting::waits_for_turn(view::standing_of(&job), ahead, &state));
+    Ok(HttpResponse::Ok().json(view(job, attempts, &member, &state)?.with_turn(turn)))
 }
 
 /// Cancels a job that waits or runs.
@@ -146,6 +152,11 @@ pub(super) async fn cancel_job(
     });
     let (job, attempts) = write.await.map_err(or_refused(refused))?;
     let is_running = job.state == JobState::Running;
+    if let Ok(queue) = job.queue.parse()
+        && !is_running
+    {
+        state.depths.left(queue, [job.workspace]);
+    }
     let is_here = is_running && (state.cancel_attempt)(id);
     tracing::info!(
         event = event::JOB_CANCEL_REQUESTED,
@@ -182,8 +193,10 @@ pub(super) async fn retry_job(
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
     // Run again, it does again whatever it did: it counts like a new one.
-    let mails = mails_of(id, scope, &state).await?;
-    state.throttle.take_work(&member.account, mails, &state.store).await?;
+    let (queue, mails) = cost_of(id, scope, &state).await?;
+    if let Some(queue) = queue {
+        state.throttle.take_work(&member.account, queue, mails)?;
+    }
     let write = state.store.write(move |tx| {
         let job = jobs::retry(tx, id, scope, now)?;
         Ok(with_attempts(tx.connection(), job)?)
@@ -202,19 +215,19 @@ pub(super) async fn retry_job(
     Ok(HttpResponse::Accepted().json(view(job, attempts, &member, &state)?))
 }
 
-/// How many mails a job sends that is to run again.
+/// In which queue a job waits and how many mails it sends, that is to run again; operators' own costs nothing.
 ///
 /// # Errors
 /// 409 where it cannot, so that asking in vain costs nothing of a limit.
-async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Problem> {
+async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Queue>, usize), Problem> {
     // Operators' work has no limit, and so needs no count.
     if scope == JobScope::All {
-        return Ok(0);
+        return Ok((None, 0));
     }
     let read = state
         .store
         .read(move |connection| jobs::arguments(connection, id, scope));
-    let (kind, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
+    let (kind, queue, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
     if !standing.can_run_again() {
         return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
     }
@@ -222,12 +235,25 @@ async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Pr
     let args = is_mail
         .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
         .flatten();
-    Ok(args.map_or(usize::from(is_mail), |args| args.to.len()))
+    let mails = args.map_or(usize::from(is_mail), |args| args.to.len());
+    Ok((queue.parse().ok(), mails))
 }
 
 fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
     Ok((job, attempts))
+}
+
+/// How many jobs are claimed before this one, if it could be claimed itself.
+fn ahead_of(connection: &mut Connection, job: &JobRecord, registry: &Registry) -> Result<Option<Count>, StoreError> {
+    let (Ok(queue), Ok(priority)) = (job.queue.parse(), i32::try_from(job.priority)) else {
+        return Ok(None);
+    };
+    if job.state != JobState::Available {
+        return Ok(None);
+    }
+    let place = (rank(job.run_at, priority), job.id);
+    jobs::ahead(connection, queue, &registry.of_queue(queue), place, AHEAD_MAX).map(Some)
 }
 
 /// The job as `member` may see it.

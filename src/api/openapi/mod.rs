@@ -24,7 +24,9 @@ pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
-use super::{accounts, api_keys, emails, health, jobs, probes, queues, reports, sessions, supervision, verification};
+use super::{
+    accounts, api_keys, emails, health, jobs, nodes, probes, queues, reports, sessions, supervision, verification,
+};
 
 /// The document.
 #[must_use]
@@ -57,6 +59,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::delete_api_key,
         emails::create_email,
         probes::create_probe,
+        probes::create_probes,
         reports::create_report,
         reports::list_reports,
         reports::show_report,
@@ -69,6 +72,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queues::list_queues,
         queues::pause_queue,
         queues::resume_queue,
+        nodes::list_nodes,
         supervision::show_tree,
         supervision::stream_events,
         supervision::show_node,

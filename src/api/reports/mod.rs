@@ -34,7 +34,7 @@ use crate::clock::Timestamp;
 use crate::domain::id::ReportId;
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
-use crate::jobs::{Order, new_job};
+use crate::jobs::{Kind as _, Order, new_job};
 use crate::reports::{FileName, Found};
 use crate::store::Abort;
 use crate::store::reports::{self, NewReport};
@@ -120,7 +120,7 @@ pub(super) async fn create_report(
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
-    state.throttle.take_work(&member.account, 0, &state.store).await?;
+    state.throttle.take_work(&member.account, ReportBuild::QUEUE, 0)?;
     let args = ReportBuildArgs {
         report: ReportId::generate(),
         table: body.table,

@@ -5,6 +5,7 @@
 
 mod aside;
 mod claim;
+mod depths;
 mod finish;
 mod insert;
 mod order;
@@ -17,14 +18,15 @@ mod retention;
 mod row;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
+pub use depths::{DepthCounts, ahead, depths, oldest, to_come};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{OrderRefused, cancel, retry};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, no_return};
 pub use read::{
-    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, unknown_kinds,
-    waiting_of,
+    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, running_by_node,
+    unknown_kinds,
 };
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays};

@@ -24,6 +24,7 @@ pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperP
             completed: 7 * DAY,
             discarded: 30 * DAY,
         },
+        depths: Depths::new(&DepthLimits::default()),
         sweep: Arc::new(|| {}),
     }
 }

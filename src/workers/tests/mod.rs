@@ -22,7 +22,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Backoff, JobState, Queue};
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbePanic};
-use crate::jobs::{Attempts, JobContext, Kind, Order, Outcome, PausedQueues, Registry, StopCause, new_job};
+use crate::jobs::{
+    Attempts, DepthLimits, Depths, JobContext, Kind, Order, Outcome, PausedQueues, Registry, StopCause, new_job,
+};
 use crate::store::testing::{NODE, TestStore};
 use crate::store::{JobRecord, JobScope, NewJob, jobs};
 use crate::supervision::{Address, ChildSpec, RestartPolicy, Tree};
@@ -165,6 +167,7 @@ impl Service {
             clock: clock.clone(),
             wakes: wakes.clone(),
             lease: lease.clone(),
+            depths: Depths::new(&DepthLimits::default()),
             paused: PausedQueues::of(&[]),
         }));
         Self {
