@@ -19,7 +19,7 @@ use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
-use legwork::store::Store;
+use legwork::store::{Database, Store};
 use legwork::telemetry;
 use legwork::telemetry::names::event;
 
@@ -143,7 +143,8 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
 }
 
 fn migrate(config: &Config) -> Outcome {
-    Store::migrate(config.database.url.path()).map_err(|error| telemetry::chain(&error))?;
+    Store::migrate(&Database::Sqlite(config.database.url.path().to_owned()))
+        .map_err(|error| telemetry::chain(&error))?;
     say(&format!("the schema of {} is up to date", config.database.url))
 }
 

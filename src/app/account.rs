@@ -11,7 +11,7 @@ use crate::domain::password::{Password, PasswordError, PasswordHashError, Passwo
 use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
 use crate::store::accounts::{self, NewAccount};
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::{Abort, Store, StoreError, StoreOptions};
+use crate::store::{Abort, Database, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 
 /// What is asked for on the command line.
@@ -101,7 +101,8 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     };
     let key_hash = key.as_ref().map(Token::hash);
     let options = StoreOptions {
-        path: config.database.url.path().to_owned(),
+        database: Database::Sqlite(config.database.url.path().to_owned()),
+        writers: 1,
         readers: 1,
         on_available: std::sync::Arc::new(|_| {}),
     };

@@ -33,7 +33,7 @@ use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
-use crate::store::{LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::store::{Database, LockError, ServeLock, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -326,7 +326,8 @@ fn report_limits(config: &Config) -> ReportLimits {
 fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, StoreError> {
     let wakes = wakes.clone();
     let options = StoreOptions {
-        path: config.database.url.path().to_owned(),
+        database: Database::Sqlite(config.database.url.path().to_owned()),
+        writers: 1,
         readers: config.database.readers,
         on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
     };

@@ -1,6 +1,6 @@
 //! Accounts and the workspaces that are made with them.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::error::is_unique_violation;
 use super::schema::{accounts, workspaces};
@@ -91,7 +91,7 @@ pub fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> 
             workspaces::created_at.eq(now.as_micros()),
         ))
         .execute(connection)?;
-    let inserted = diesel::insert_into(accounts::table)
+    let inserted: QueryResult<AccountRow> = diesel::insert_into(accounts::table)
         .values((
             accounts::id.eq(new.id.to_string()),
             accounts::workspace_id.eq(new.workspace.to_string()),
@@ -103,7 +103,7 @@ pub fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> 
             accounts::created_at.eq(now.as_micros()),
             accounts::updated_at.eq(now.as_micros()),
         ))
-        .returning(AccountRow::as_returning())
+        .returning(AccountRow::columns())
         .get_result(connection);
     match inserted {
         Ok(row) => Ok(Account::try_from(row)?),
@@ -122,7 +122,7 @@ pub fn with_password(
 ) -> Result<Option<(Account, PasswordHash)>, StoreError> {
     let found: Option<(AccountRow, String)> = accounts::table
         .filter(accounts::email_canonical.eq(email.canonical()))
-        .select((AccountRow::as_select(), accounts::password_hash))
+        .select((AccountRow::columns(), accounts::password_hash))
         .first(connection)
         .optional()?;
     let Some((row, hash)) = found else { return Ok(None) };
@@ -140,7 +140,7 @@ pub fn with_password(
 pub fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<Account>, StoreError> {
     let row: Option<AccountRow> = accounts::table
         .filter(accounts::id.eq(id.to_string()))
-        .select(AccountRow::as_select())
+        .select(AccountRow::columns())
         .first(connection)
         .optional()?;
     row.map(Account::try_from).transpose()
@@ -153,7 +153,7 @@ pub fn by_id(connection: &mut Connection, id: AccountId) -> Result<Option<Accoun
 pub fn by_email(connection: &mut Connection, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
     let row: Option<AccountRow> = accounts::table
         .filter(accounts::email_canonical.eq(email.canonical()))
-        .select(AccountRow::as_select())
+        .select(AccountRow::columns())
         .first(connection)
         .optional()?;
     row.map(Account::try_from).transpose()
@@ -184,7 +184,7 @@ pub fn rename(
 ) -> Result<Option<Account>, StoreError> {
     let row: Option<AccountRow> = diesel::update(accounts::table.filter(accounts::id.eq(id.to_string())))
         .set((accounts::name.eq(name), accounts::updated_at.eq(now.as_micros())))
-        .returning(AccountRow::as_returning())
+        .returning(AccountRow::columns())
         .get_result(connection)
         .optional()?;
     row.map(Account::try_from).transpose()

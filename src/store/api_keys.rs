@@ -1,6 +1,6 @@
 //! API keys: what programs log in with, found by the hash of the key.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::accounts::{Account, AccountRow};
 use super::schema::{accounts, api_keys};
@@ -88,7 +88,7 @@ pub fn by_hash(connection: &mut Connection, key: &TokenHash) -> Result<Option<(A
         .inner_join(accounts::table)
         .filter(api_keys::key_hash.eq(key.to_string()))
         .filter(api_keys::revoked_at.is_null())
-        .select((ApiKeyRow::as_select(), AccountRow::as_select()))
+        .select((ApiKeyRow::columns(), AccountRow::columns()))
         .first(connection)
         .optional()?;
     found
@@ -106,7 +106,7 @@ pub fn of_account(connection: &mut Connection, account: AccountId, limit: i64) -
         .filter(api_keys::revoked_at.is_null())
         .order(api_keys::id.desc())
         .limit(limit)
-        .select(ApiKeyRow::as_select())
+        .select(ApiKeyRow::columns())
         .load(connection)?;
     rows.into_iter().map(ApiKey::try_from).collect()
 }

@@ -6,10 +6,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 use diesel::sql_types::Text;
 
-use super::{StoreError, dialect};
+use super::StoreError;
+use super::dialect::sqlite;
 use crate::private;
 
 /// Copies the database at `path` to `target` and answers the copy's size in bytes.
@@ -43,9 +44,9 @@ pub(super) fn copy(path: &Path, target: &Path) -> Result<u64, StoreError> {
     }
     // Made empty first, which SQLite takes, so that nobody else can read it while it grows.
     private::make_file(partial).map_err(io("making the copy's file"))?;
-    let mut connection = dialect::connect(path)?;
+    let mut connection = sqlite::connect(path, false)?;
     diesel::sql_query("VACUUM INTO ?")
-        .bind::<Text, _>(dialect::url(partial))
+        .bind::<Text, _>(sqlite::url(partial))
         .execute(&mut connection)?;
     File::open(partial)
         .and_then(|file| file.sync_all())

@@ -1,7 +1,7 @@
 //! Counting up to a bound: what a count costs must not grow with what is counted.
 
+use crate::store::dialect::prelude::*;
 use diesel::backend::Backend;
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::BigInt;
 
@@ -53,4 +53,4 @@ impl<Q> QueryId for Counted<Q> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Q, Conn> RunQueryDsl<Conn> for Counted<Q> {}
+impl<Q, Conn> diesel::RunQueryDsl<Conn> for Counted<Q> {}

@@ -3,15 +3,19 @@
 //! Guarantees: only one process migrates at a time; a schema that a newer version made is refused before anything is
 //! written to it; one that an older version made, and may be serving with, is brought up to date only by who may do that.
 
-use std::path::Path;
-
 use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::pg::Pg;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{StoreError, dialect, lock};
+use super::StoreError;
+use super::dialect::{Connection, on_either};
+use super::source::{Access, Source};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is done with a schema that an older version made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +27,15 @@ pub(super) enum OlderSchema {
 }
 
 /// Runs the migrations that the database has not had yet, if `older` allows it.
-pub(super) fn bring_up_to_date(path: &Path, older: OlderSchema) -> Result<(), StoreError> {
-    let _turn = lock::wait_for(path).map_err(|source| StoreError::Io {
-        what: "waiting to migrate",
-        source,
-    })?;
-    let mut connection = dialect::connect(path)?;
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Migration {
+pub(super) fn bring_up_to_date(source: &Source, older: OlderSchema) -> Result<(), StoreError> {
+    source.prepare()?;
+    let mut connection = source.connect(Access::Write)?;
+    let _turn = source.turn_to_migrate(&mut connection)?;
+    let failed = |error: Failure| StoreError::Migration {
         text: error.to_string(),
     };
-    let applied = connection.applied_migrations().map_err(failed)?;
-    let known = known_versions().map_err(failed)?;
+    let applied = on_either!(&mut connection, inner => inner.applied_migrations()).map_err(failed)?;
+    let known = known_versions(&connection).map_err(failed)?;
     let newer: Vec<String> = applied
         .iter()
         .filter(|version| !known.contains(version))
@@ -47,8 +49,14 @@ pub(super) fn bring_up_to_date(path: &Path, older: OlderSchema) -> Result<(), St
     if older == OlderSchema::Refuse && is_older(applied.len(), known.len()) {
         return Err(StoreError::SchemaOlder);
     }
-    connection.run_pending_migrations(MIGRATIONS).map_err(failed)?;
-    Ok(())
+    run_pending(&mut connection).map_err(failed)
+}
+
+fn run_pending(connection: &mut Connection) -> Result<(), Failure> {
+    match connection {
+        Connection::Sqlite(connection) => connection.run_pending_migrations(SQLITE).map(drop),
+        Connection::Postgres(session) => session.connection().run_pending_migrations(POSTGRES).map(drop),
+    }
 }
 
 /// Whether a database that had so many of the known migrations is an older version's: it lacks some, and is not new.
@@ -56,25 +64,48 @@ const fn is_older(applied: usize, known: usize) -> bool {
     applied > 0 && applied < known
 }
 
-fn known_versions() -> diesel::migration::Result<Vec<MigrationVersion<'static>>> {
-    let migrations = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)?;
-    Ok(migrations
-        .iter()
-        .map(|migration| migration.name().version().as_owned())
-        .collect())
+fn known_versions(connection: &Connection) -> diesel::migration::Result<Vec<MigrationVersion<'static>>> {
+    let names: Vec<_> = match connection {
+        Connection::Sqlite(_) => {
+            let migrations = MigrationSource::<Sqlite>::migrations(&SQLITE)?;
+            migrations.iter().map(|one| one.name().version().as_owned()).collect()
+        }
+        Connection::Postgres(_) => {
+            let migrations = MigrationSource::<Pg>::migrations(&POSTGRES)?;
+            migrations.iter().map(|one| one.name().version().as_owned()).collect()
+        }
+    };
+    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::clock::Timestamp;
     use crate::domain::id::{JobId, NodeId};
     use crate::domain::job::{JobState, Queue};
+    use crate::store::Database;
+    use crate::store::dialect::prelude::*;
+    use crate::store::dialect::sqlite;
     use crate::store::testing::TestTree;
     use crate::store::{Abort, ClaimRequest, Finished, KnownKind, Store, StoreOptions, jobs};
+    use diesel::QueryableByName;
+    use diesel::SqliteConnection;
     use diesel::connection::SimpleConnection;
-    use diesel::prelude::*;
     use diesel::sql_types::Text;
+
+    fn source(path: &Path) -> Source {
+        Source::of(&Database::Sqlite(path.to_owned())).unwrap()
+    }
+
+    fn inner(connection: &mut Connection) -> &mut SqliteConnection {
+        match connection {
+            Connection::Sqlite(connection) => connection,
+            Connection::Postgres(_) => panic!("not asked for"),
+        }
+    }
 
     #[derive(QueryableByName)]
     struct Name {
@@ -86,10 +117,10 @@ mod tests {
     fn migrations_run_up_and_down_and_up_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        bring_up_to_date(&path, OlderSchema::Migrate).unwrap();
-        bring_up_to_date(&path, OlderSchema::Migrate).unwrap();
-        let mut connection = dialect::connect(&path).unwrap();
-        connection.revert_all_migrations(MIGRATIONS).unwrap();
+        bring_up_to_date(&source(&path), OlderSchema::Migrate).unwrap();
+        bring_up_to_date(&source(&path), OlderSchema::Migrate).unwrap();
+        let mut connection = sqlite::connect(&path, false).unwrap();
+        inner(&mut connection).revert_all_migrations(SQLITE).unwrap();
         let left: Vec<Name> = diesel::sql_query(
             "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
         )
@@ -100,15 +131,15 @@ mod tests {
             "left over: {:?}",
             left.iter().map(|row| &row.name).collect::<Vec<_>>()
         );
-        bring_up_to_date(&path, OlderSchema::Migrate).unwrap();
+        bring_up_to_date(&source(&path), OlderSchema::Migrate).unwrap();
     }
 
     #[tokio::test]
     async fn a_database_of_the_first_version_goes_on_with_the_jobs_that_it_had() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let mut connection = dialect::connect(&path).unwrap();
-        connection.run_next_migration(MIGRATIONS).unwrap();
+        let mut connection = sqlite::connect(&path, false).unwrap();
+        inner(&mut connection).run_next_migration(SQLITE).unwrap();
         let ids: Vec<JobId> = (1..=6).map(JobId::from_bits).collect();
         let standing = [
             ("available", "NULL", "NULL", "NULL", 0),
@@ -124,7 +155,7 @@ mod tests {
             } else {
                 "email.send"
             };
-            connection
+            inner(&mut connection)
                 .batch_execute(&format!(
                     "INSERT INTO jobs (id, workspace_id, kind, queue, state, priority, rank, args, args_version, attempt, \
                      max_attempts, timeout_ms, run_at, created_at, started_at, finished_at, fence, node, worker_panics, deaths) \
@@ -135,7 +166,8 @@ mod tests {
         }
         drop(connection);
         let options = StoreOptions {
-            path,
+            database: Database::Sqlite(path),
+            writers: 1,
             readers: 1,
             on_available: std::sync::Arc::new(|_: &[Queue]| {}),
         };
@@ -169,16 +201,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         for _ in 0..2 {
-            bring_up_to_date(&path, OlderSchema::Refuse).unwrap();
+            bring_up_to_date(&source(&path), OlderSchema::Refuse).unwrap();
         }
-        let versions = known_versions().unwrap();
+        let versions = known_versions(&sqlite::connect(&path, false).unwrap()).unwrap();
         if let [_, .., last] = versions.as_slice() {
             // As soon as there are two, a database that lacks the last one stands for an older version's.
-            let mut connection = dialect::connect(&path).unwrap();
-            connection.revert_last_migration(MIGRATIONS).unwrap();
-            let refused = bring_up_to_date(&path, OlderSchema::Refuse).unwrap_err();
+            let mut connection = sqlite::connect(&path, false).unwrap();
+            inner(&mut connection).revert_last_migration(SQLITE).unwrap();
+            let refused = bring_up_to_date(&source(&path), OlderSchema::Refuse).unwrap_err();
             assert!(matches!(refused, StoreError::SchemaOlder), "{refused}: {last}");
-            bring_up_to_date(&path, OlderSchema::Migrate).unwrap();
+            bring_up_to_date(&source(&path), OlderSchema::Migrate).unwrap();
         }
     }
 
@@ -186,12 +218,12 @@ mod tests {
     fn a_schema_of_a_newer_version_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        bring_up_to_date(&path, OlderSchema::Migrate).unwrap();
-        let mut connection = dialect::connect(&path).unwrap();
-        connection
+        bring_up_to_date(&source(&path), OlderSchema::Migrate).unwrap();
+        let mut connection = sqlite::connect(&path, false).unwrap();
+        inner(&mut connection)
             .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')")
             .unwrap();
-        let error = bring_up_to_date(&path, OlderSchema::Migrate).unwrap_err();
+        let error = bring_up_to_date(&source(&path), OlderSchema::Migrate).unwrap_err();
         assert!(
             matches!(&error, StoreError::SchemaNewer { versions } if versions == "29990101000000"),
             "{error}"

@@ -2,8 +2,8 @@
 //!
 //! Guarantees:
 //! - **Answered means committed.** A write is answered only after its transaction is on disk (`synchronous=FULL`).
-//! - **Writers share commits.** One thread writes, a child of the supervision tree. Whatever waits when it is free goes into
-//!   one transaction: frequent writes (enqueue, claim, finish, progress) as data that is fused into multi-row statements, rare
+//! - **Writers share commits.** One thread writes to a file, several to a server, children of the supervision tree. Whatever
+//!   waits when one is free goes into one transaction: frequent writes (enqueue, claim, finish, progress) as data that is fused into multi-row statements, rare
 //!   ones as closures, each in a savepoint of its own. If the shared transaction is lost as a whole, each member is run again
 //!   alone.
 //! - **A job and its cause commit together.** A job is inserted by [`Tx::enqueue`] inside its caller's transaction, or as
@@ -31,12 +31,13 @@ pub mod registrations;
 pub mod reports;
 mod schema;
 pub mod sessions;
+mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +49,13 @@ pub use jobs::{
     JobRecord, JobScope, KnownKind, NewJob,
 };
 pub use lock::{LockError, ServeLock};
+pub use source::Database;
 pub use writer::Tx;
 
 use crate::domain::job::Queue;
-use crate::private;
 use crate::supervision::Supervisor;
 use migrate::OlderSchema;
+use source::Source;
 
 /// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
 pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;
@@ -61,10 +63,12 @@ pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;
 /// How a store is opened.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// The SQLite file. Its folder is made if it is missing.
-    pub path: PathBuf,
+    /// Where the database is.
+    pub database: Database,
     /// Reader connections, and so the reads that run at once.
     pub readers: u32,
+    /// Threads that write to a server; a file has one.
+    pub writers: u32,
     /// Told of queues in which jobs became available.
     pub on_available: OnAvailable,
 }
@@ -74,7 +78,7 @@ pub struct StoreOptions {
 pub struct Store {
     readers: readers::Readers,
     writer: writer::Writer,
-    path: Arc<Path>,
+    source: Source,
 }
 
 impl Store {
@@ -102,33 +106,24 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn migrate(path: &Path) -> Result<(), StoreError> {
-        Self::make_ready(path, OlderSchema::Migrate)
+    pub fn migrate(database: &Database) -> Result<(), StoreError> {
+        let source = Source::of(database)?;
+        source.off_reactor(|| migrate::bring_up_to_date(&source, OlderSchema::Migrate))
     }
 
     fn open_with(options: &StoreOptions, older: OlderSchema, supervisor: &Supervisor) -> Result<Self, StoreError> {
-        Self::make_ready(&options.path, older)?;
-        let readers = readers::Readers::open(&options.path, options.readers)?;
-        let writer = writer::Writer::start(&options.path, Arc::clone(&options.on_available), supervisor)?;
+        let source = Source::of(&options.database)?;
+        source.off_reactor(|| migrate::bring_up_to_date(&source, older))?;
+        let readers = source.off_reactor(|| readers::Readers::open(&source, options.readers))?;
+        let writer = source.off_reactor(|| {
+            let told = Arc::clone(&options.on_available);
+            writer::Writer::start(&source, options.writers, told, supervisor)
+        })?;
         Ok(Self {
             readers,
             writer,
-            path: Arc::from(options.path.as_path()),
-        })
-    }
-
-    fn make_ready(path: &Path, older: OlderSchema) -> Result<(), StoreError> {
-        if let Some(folder) = path.parent() {
-            private::make_folder(folder).map_err(|source| StoreError::Io {
-                what: "making the folder",
-                source,
-            })?;
-        }
-        private::make_file(path).map_err(|source| StoreError::Io {
-            what: "making the database's file",
             source,
-        })?;
-        migrate::bring_up_to_date(path, older)
+        })
     }
 
     /// Runs `read` on a reader connection, on a blocking thread. It cannot write.
@@ -223,14 +218,14 @@ impl Store {
 
     /// Whether this process has the database to itself.
     #[must_use]
-    pub const fn is_alone(&self) -> bool {
-        true
+    pub fn is_alone(&self) -> bool {
+        self.source.file().is_some()
     }
 
-    /// The file of the database.
+    /// The file of the database, if it is one.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn file(&self) -> Option<&Path> {
+        self.source.file().map(|path| &**path)
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::dialect::Present;
 use super::schema::nodes;

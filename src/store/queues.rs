@@ -3,7 +3,7 @@
 //! Guarantees: a pause is a row, read in the transaction of each claim: it holds for what already waits, and through
 //! restarts, until somebody resumes the queue. Attempts under way are not touched. A queue without a row runs.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::schema::queues;
 use super::text::{parsed, time};

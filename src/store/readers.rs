@@ -3,15 +3,15 @@
 //! Guarantees: at most as many reads run at once as there are connections; the rest wait in order, without a thread each,
 //! and give up after five seconds.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as PoolError, Pool};
+use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
 
 use super::StoreError;
-use super::dialect::{self, Connection};
+use super::dialect::Connection;
+use super::source::{ReadOnly, Source};
 use crate::telemetry::names::event;
 
 /// How long a read waits for its turn. Well below a client's patience, well above the longest page of a list.
@@ -20,28 +20,18 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A bounded pool of connections that only read.
 #[derive(Clone)]
 pub(super) struct Readers {
-    pool: Pool<ConnectionManager<Connection>>,
+    pool: Pool<ReadOnly>,
     turns: Arc<Semaphore>,
 }
 
-#[derive(Debug)]
-struct ReadOnly;
-
-impl CustomizeConnection<Connection, PoolError> for ReadOnly {
-    fn on_acquire(&self, connection: &mut Connection) -> Result<(), PoolError> {
-        dialect::prepare(connection, true).map_err(PoolError::QueryError)
-    }
-}
-
 impl Readers {
-    pub(super) fn open(path: &Path, size: u32) -> Result<Self, StoreError> {
+    pub(super) fn open(source: &Source, size: u32) -> Result<Self, StoreError> {
         let size = size.max(1);
         let pool = Pool::builder()
             .max_size(size)
             .connection_timeout(TURN_TIMEOUT)
             .test_on_check_out(false)
-            .connection_customizer(Box::new(ReadOnly))
-            .build(ConnectionManager::new(dialect::url(path)))
+            .build(ReadOnly(source.clone()))
             .map_err(|error| StoreError::Open {
                 text: error.to_string(),
             })?;

@@ -3,7 +3,7 @@
 //! Guarantees: an address has at most [`WAITING_MAX`] at a time; verifying one removes all others of its address; none is
 //! an account before.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::schema::registrations;
 use super::text::{number, parsed, time};
@@ -113,7 +113,7 @@ pub fn waiting(
     let row: Option<RegistrationRow> = registrations::table
         .filter(registrations::id.eq(id.to_string()))
         .filter(registrations::expires_at.gt(now.as_micros()))
-        .select(RegistrationRow::as_select())
+        .select(RegistrationRow::columns())
         .first(connection)
         .optional()?;
     row.map(Registration::try_from).transpose()
@@ -131,7 +131,7 @@ pub fn take(
     let row: Option<RegistrationRow> = registrations::table
         .filter(registrations::token_hash.eq(token.to_string()))
         .filter(registrations::expires_at.gt(now.as_micros()))
-        .select(RegistrationRow::as_select())
+        .select(RegistrationRow::columns())
         .first(connection)
         .optional()?;
     let Some(registration) = row.map(Registration::try_from).transpose()? else {

@@ -1,6 +1,6 @@
 //! Sessions: logins, found by the hash of their token.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::accounts::{Account, AccountRow};
 use super::schema::{accounts, sessions};
@@ -89,7 +89,7 @@ pub fn by_token(
         .inner_join(accounts::table)
         .filter(sessions::token_hash.eq(token.to_string()))
         .filter(sessions::expires_at.gt(now.as_micros()))
-        .select((SessionRow::as_select(), AccountRow::as_select()))
+        .select((SessionRow::columns(), AccountRow::columns()))
         .first(connection)
         .optional()?;
     found
@@ -107,7 +107,7 @@ pub fn of_account(connection: &mut Connection, account: AccountId, now: Timestam
         .filter(sessions::expires_at.gt(now.as_micros()))
         .order(sessions::id.desc())
         .limit(KEPT_MAX)
-        .select(SessionRow::as_select())
+        .select(SessionRow::columns())
         .load(connection)?;
     rows.into_iter().map(Session::try_from).collect()
 }

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use diesel::QueryableByName;
 use diesel::connection::{Connection as _, InstrumentationEvent};
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::{Abort, AttemptFinish, ClaimRequest, Connection, KnownKind, NewJob, Store, StoreOptions, dialect};
+use super::dialect::prelude::*;
+use super::schema::workspaces;
+use super::source::Access;
+use super::{Abort, AttemptFinish, ClaimRequest, Connection, Database, KnownKind, NewJob, Store, StoreOptions};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
@@ -99,6 +102,12 @@ impl TestStore {
     /// The same, whose commits also tell `also` of the queues in which jobs became available.
     pub(crate) fn telling(also: impl Fn(&[Queue]) + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let database = Database::Sqlite(folder.path().join("test.db"));
+        Self::of(&database, folder, also)
+    }
+
+    /// A store of this database, whose folder goes with it.
+    fn of(database: &Database, folder: TempDir, also: impl Fn(&[Queue]) + Send + Sync + 'static) -> Self {
         let told = Arc::new(Mutex::new(Vec::new()));
         let on_available = {
             let told = Arc::clone(&told);
@@ -108,8 +117,9 @@ impl TestStore {
             }
         };
         let options = StoreOptions {
-            path: folder.path().join("test.db"),
+            database: database.clone(),
             readers: 2,
+            writers: 2,
             on_available: Arc::new(on_available),
         };
         let tree = TestTree::new();
@@ -140,7 +150,7 @@ impl TestStore {
 
     /// A second connection, as another process would have it.
     pub(crate) fn other(&self) -> Connection {
-        dialect::connect(self.store.path()).unwrap()
+        self.store.source.connect(Access::Write).unwrap()
     }
 
     /// The first column, called `value`, of the only row that a query answers; seen by a second connection.
@@ -173,7 +183,7 @@ impl TestStore {
     /// Transactions in the write-ahead log that changed something, counted in the file itself: each ends with a frame that
     /// names the size of the database after it. It counts until the first checkpoint, at 1,000 pages.
     pub(crate) fn commits(&self) -> usize {
-        let mut name = self.store.path().as_os_str().to_owned();
+        let mut name = self.store.file().unwrap().as_os_str().to_owned();
         name.push("-wal");
         let log = std::fs::read(name).unwrap_or_default();
         let Some(head) = log.get(..32) else { return 0 };
@@ -229,8 +239,12 @@ impl HeldWriter {
 
 /// Enters a workspace by a given connection.
 pub(crate) fn enter_workspace(connection: &mut Connection, id: WorkspaceId) -> Result<(), Abort<()>> {
-    diesel::sql_query("INSERT INTO workspaces (id, name, created_at) VALUES (?, 'test', 0)")
-        .bind::<Text, _>(id.to_string())
+    diesel::insert_into(workspaces::table)
+        .values((
+            workspaces::id.eq(id.to_string()),
+            workspaces::name.eq("test"),
+            workspaces::created_at.eq(0),
+        ))
         .execute(connection)?;
     Ok(())
 }
@@ -278,8 +292,8 @@ pub(crate) fn end(job: JobId, fence: i64, end: AttemptEnd, at: Timestamp) -> Att
 }
 
 /// Makes all operators ordinary accounts, as another process might; answers how many there were.
-pub(crate) fn demote(path: &std::path::Path) -> usize {
-    let mut other = dialect::connect(path).unwrap();
+pub(crate) fn demote(store: &Store) -> usize {
+    let mut other = store.source.connect(Access::Write).unwrap();
     diesel::sql_query("UPDATE accounts SET is_operator = 0 WHERE is_operator = 1")
         .execute(&mut other)
         .unwrap()
@@ -295,7 +309,10 @@ struct Step {
 pub(crate) fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let mut connection = store.other();
-    connection.set_instrumentation({
+    let Connection::Sqlite(inner) = &mut connection else {
+        panic!("plans are those of SQLite");
+    };
+    inner.set_instrumentation({
         let sent = Arc::clone(&sent);
         move |event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {

@@ -115,6 +115,8 @@ pub mod event {
 
     /// Another process holds the database; the writes that waited are refused.
     pub const DATABASE_LOCKED: &str = "database_locked";
+    /// The connection to the database was lost; the writes that waited are refused.
+    pub const DATABASE_LOST: &str = "database_lost";
     /// A shared transaction was lost; its members are run again one by one.
     pub const TRANSACTION_LOST: &str = "transaction_lost";
     /// The database could not be opened again after a fault; the next write tries again.

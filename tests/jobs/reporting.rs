@@ -17,7 +17,7 @@ use legwork::jobs::{Attempt, AttemptParts, Attempts, Kind, Order, Registry, Repo
 use legwork::reports::ReportFolder;
 use legwork::store::reports::{self, NewReport};
 use legwork::store::{
-    Abort, AttemptFinish, ClaimRequest, ClaimedJob, JobScope, KnownKind, NewJob, Store, StoreOptions, jobs,
+    Abort, AttemptFinish, ClaimRequest, ClaimedJob, Database, JobScope, KnownKind, NewJob, Store, StoreOptions, jobs,
 };
 use legwork::supervision::{Address, ChildSpec, Tree};
 use legwork::workers::{Perform, Worker};
@@ -45,7 +45,8 @@ impl Reporter {
     fn start(limits: ReportLimits) -> Self {
         let home = tempfile::tempdir().unwrap();
         let options = StoreOptions {
-            path: home.path().join("legwork.db"),
+            database: Database::Sqlite(home.path().join("legwork.db")),
+            writers: 1,
             readers: 2,
             on_available: Arc::new(|_| {}),
         };

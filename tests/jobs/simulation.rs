@@ -10,7 +10,9 @@ use legwork::domain::job::{Queue, WhenUncertain};
 use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
 use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, new_job};
 use legwork::mail::{Sender, SmtpConfig, SmtpTransport};
-use legwork::store::{AttemptRecord, ClaimRequest, ClaimedJob, JobRecord, JobScope, Store, StoreOptions, jobs};
+use legwork::store::{
+    AttemptRecord, ClaimRequest, ClaimedJob, Database, JobRecord, JobScope, Store, StoreOptions, jobs,
+};
 use legwork::supervision::Tree;
 
 use crate::mail::let_pass;
@@ -36,7 +38,8 @@ impl Simulation {
         let relay = Relay::start();
         let folder = tempfile::tempdir().unwrap();
         let options = StoreOptions {
-            path: folder.path().join("legwork.db"),
+            database: Database::Sqlite(folder.path().join("legwork.db")),
+            writers: 1,
             readers: 1,
             on_available: Arc::new(|_| {}),
         };

@@ -46,7 +46,7 @@ use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
-use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Store, StoreOptions};
+use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, Store, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry::checked_log::CheckedLog;
 
@@ -110,7 +110,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_micros(1_700_000_000_000_000));
         let options = StoreOptions {
-            path: folder.path().join("legwork.db"),
+            database: Database::Sqlite(folder.path().join("legwork.db")),
+            writers: 1,
             readers: 2,
             on_available: Arc::new(|_: &[Queue]| {}),
         };
@@ -326,7 +327,8 @@ impl World {
     /// The same database, opened as a command line beside the service opens it.
     fn other_process(&self) -> Store {
         let options = StoreOptions {
-            path: self.state.store.path().to_owned(),
+            database: Database::Sqlite(self.state.store.file().unwrap().to_owned()),
+            writers: 1,
             readers: 1,
             on_available: Arc::new(|_: &[Queue]| {}),
         };

@@ -276,7 +276,7 @@ async fn a_stream_does_not_outlive_the_key_the_login_or_the_office_by_which_it_i
     }
     let pieces = read_for(&mut by_office, Duration::from_secs(70)).await;
     assert!(pieces.iter().all(|piece| piece == ": ping\n\n"), "{pieces:?}");
-    let demote = crate::store::testing::demote(world.state.store.path());
+    let demote = crate::store::testing::demote(&world.state.store);
     assert_eq!(demote, 1);
     world.advance(Duration::from_secs(2));
     let pieces = read_for(&mut by_office, Duration::from_secs(60)).await;

@@ -1,9 +1,9 @@
 //! Conditions whose text stays the same, so that a connection finds their statements prepared: diesel takes neither its own
 //! literals nor its lists for that.
 
+use super::prelude::*;
 use diesel::backend::Backend;
 use diesel::expression::{ValidGrouping, is_aggregate};
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{Bool, HasSqlType, Text};

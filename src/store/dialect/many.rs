@@ -3,13 +3,13 @@
 //! Guarantees: rows go in and are changed in the order given; a statement's text depends on its table, its columns and one
 //! of few row counts alone, so that the connection finds it prepared: preparing it anew costs as much as running it.
 
+use super::prelude::*;
 use diesel::backend::Backend;
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
-use super::Connection;
+use super::connection::Connection;
 
 /// Rows in the longest of the statements; shorter ones have a power of two of them, so that a connection keeps seven texts
 /// for each sort of write. Beyond this, a longer statement saves nothing that can be measured.
@@ -187,8 +187,8 @@ impl QueryId for UpdateStatement<'_> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Conn> RunQueryDsl<Conn> for InsertStatement<'_> {}
-impl<Conn> RunQueryDsl<Conn> for UpdateStatement<'_> {}
+impl<Conn> diesel::RunQueryDsl<Conn> for InsertStatement<'_> {}
+impl<Conn> diesel::RunQueryDsl<Conn> for UpdateStatement<'_> {}
 
 #[cfg(test)]
 mod tests {

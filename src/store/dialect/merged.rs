@@ -1,20 +1,15 @@
 //! Several ranges of an index, merged into one order.
 
-use diesel::backend::Backend;
-use diesel::dsl::{AsSelect, SqlTypeOf};
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType};
 
-use super::Backing;
+use super::differs::Differs;
+use super::prelude::*;
 
-/// A query of any shape that answers `Row`s of jobs.
-pub(in crate::store) type BoxedSelect<'a, Row> =
-    super::super::schema::jobs::BoxedQuery<'a, Backing, SqlTypeOf<AsSelect<Row, Backing>>>;
-
-/// The rows of several ranges, merged in one order: each range is to come in that order by an index, so that no more is read
-/// than is answered and one row a range. diesel's own unions are of a number that is fixed in the code.
+/// The rows of several ranges, merged in one order, and held against others until the transaction ends: rows that another
+/// transaction holds are left out. Each range is to come in that order by an index, so that no more is read than is answered
+/// and one row a range. diesel's own unions are of a number that is fixed in the code.
 pub(in crate::store) struct Merged<Q> {
     /// The ranges, at least one, with the same columns.
     pub(in crate::store) ranges: Vec<Q>,
@@ -26,7 +21,7 @@ pub(in crate::store) struct Merged<Q> {
 
 impl<Q, DB> QueryFragment<DB> for Merged<Q>
 where
-    DB: Backend + HasSqlType<BigInt>,
+    DB: Differs + HasSqlType<BigInt>,
     Q: QueryFragment<DB>,
     i64: ToSql<BigInt, DB>,
 {
@@ -35,7 +30,20 @@ where
             if index > 0 {
                 out.push_sql(" UNION ALL ");
             }
+            if DB::LOCK_FREE.is_empty() {
+                range.walk_ast(out.reborrow())?;
+                continue;
+            }
+            // Rows are locked range by range, since a union cannot be; so each has the order and the limit for itself.
+            out.push_sql("SELECT * FROM (");
             range.walk_ast(out.reborrow())?;
+            out.push_sql(" ORDER BY ");
+            out.push_sql(self.order);
+            out.push_sql(" LIMIT ");
+            out.push_bind_param::<BigInt, _>(&self.limit)?;
+            out.push_sql(DB::LOCK_FREE);
+            out.push_sql(") AS part");
+            out.push_sql(&index.to_string());
         }
         out.push_sql(" ORDER BY ");
         out.push_sql(self.order);
@@ -53,4 +61,4 @@ impl<Q> QueryId for Merged<Q> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<Q, Conn> RunQueryDsl<Conn> for Merged<Q> {}
+impl<Q, Conn> diesel::RunQueryDsl<Conn> for Merged<Q> {}

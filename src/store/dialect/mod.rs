@@ -4,105 +4,77 @@
 //! Everything else in `store` is written once, for every database.
 
 mod condition;
+mod connection;
+mod differs;
 mod many;
 mod merged;
+mod optional;
+pub(super) mod postgres;
+pub(super) mod prelude;
 mod present;
+pub(super) mod sqlite;
 
-use std::path::Path;
-use std::time::Duration;
-
-use diesel::connection::{Connection as _, SimpleConnection};
-use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 pub(super) use condition::{AnyOf, Literally};
+pub use connection::Connection;
+pub(super) use connection::on_either;
+pub(super) use differs::{JsonText, Locked, LockedFree};
 pub(super) use many::{InsertMany, UpdateMany, Value};
-pub(super) use merged::{BoxedSelect, Merged};
+pub(super) use merged::Merged;
+pub(super) use optional::Optional;
 pub(super) use present::Present;
-
-use super::StoreError;
-
-/// A connection to the database.
-pub type Connection = SqliteConnection;
-
-/// The database's own kind of SQL.
-pub(super) type Backing = diesel::sqlite::Sqlite;
-
-/// How long a statement waits for another process that writes (a command line beside the service), before it is `Busy`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What every connection is told first. One statement each: SQLite reports only the first failure of a batch.
-/// `busy_timeout` comes first, since switching to WAL may itself have to wait.
-fn pragmas(read_only: bool) -> Vec<String> {
-    let mut all = vec![
-        format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()),
-        "PRAGMA journal_mode = WAL".to_owned(),
-        // FULL: the log is on disk before a commit is answered. NORMAL would lose answered writes in a power cut.
-        "PRAGMA synchronous = FULL".to_owned(),
-        "PRAGMA foreign_keys = ON".to_owned(),
-        // 16 MiB of page cache a connection (negative: in KiB); the default of 2 MiB makes the claim index spill.
-        "PRAGMA cache_size = -16384".to_owned(),
-        "PRAGMA temp_store = MEMORY".to_owned(),
-    ];
-    if read_only {
-        all.push("PRAGMA query_only = ON".to_owned());
-    }
-    all
-}
-
-/// Prepares a fresh connection.
-pub(super) fn prepare(connection: &mut Connection, read_only: bool) -> QueryResult<()> {
-    for pragma in pragmas(read_only) {
-        connection.batch_execute(&pragma)?;
-    }
-    Ok(())
-}
-
-/// A connection that may write.
-pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::establish(&url(path)).map_err(|error| StoreError::Open {
-        text: error.to_string(),
-    })?;
-    prepare(&mut connection, false)?;
-    Ok(connection)
-}
-
-/// The name by which diesel opens the file.
-pub(super) fn url(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-/// Runs `work` in a transaction that holds the right to write from its start, so that it never fails half-way with
-/// "locked" after having read.
-pub(super) fn transaction<T, E, F>(connection: &mut Connection, work: F) -> Result<T, E>
-where
-    F: FnOnce(&mut Connection) -> Result<T, E>,
-    E: From<DieselError>,
-{
-    connection.immediate_transaction(work)
-}
 
 /// SQLite's words for a lock that somebody else holds.
 const LOCKED: &str = "database is locked";
 
-/// Whether the database may take the same statement a little later. On a full disk or one that cannot be read SQLite ends the
-/// transaction by itself, and the rollback that finds none is all that is heard of it. diesel passes on SQLite's words but not its codes, so
-/// the words are compared: they are constants of SQLite's source (`sqlite3ErrStr`).
+/// What SQLite says of what may pass. diesel passes on SQLite's words but not its codes; they are constants of SQLite's source
+/// (`sqlite3ErrStr`). On a full disk or one that cannot be read SQLite ends the transaction by itself, and the rollback that
+/// finds none is all that is heard of it.
+const SQLITE_PASSING: &[&str] = &[
+    LOCKED,
+    "database table is locked",
+    "database or disk is full",
+    "disk I/O error",
+    "cannot rollback - no transaction is active",
+];
+
+/// How what PostgreSQL says of what may pass begins. diesel-async has kinds for the codes of what a statement does wrong, but
+/// none for these. A server that speaks another language than English has them taken for faults of the statement, which are
+/// tried again all the same where something would be lost otherwise.
+const POSTGRES_PASSING: &[&str] = &[
+    "canceling statement due to",
+    "could not extend file",
+    "could not write",
+    "deadlock detected",
+    "remaining connection slots",
+    "sorry, too many clients",
+    "terminating connection",
+    "the database system is",
+];
+
+/// Whether the database may take the same statement a little later.
 pub(super) fn is_transient(error: &DieselError) -> bool {
     match error {
-        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => true,
-        DieselError::DatabaseError(_, details) => matches!(
-            details.message(),
-            LOCKED
-                | "database table is locked"
-                | "database or disk is full"
-                | "disk I/O error"
-                | "cannot rollback - no transaction is active"
-        ),
-        // Seen by what rolls back a transaction that SQLite has ended by itself; the second below says the same.
+        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        error if is_cut_off(error) => true,
+        DieselError::DatabaseError(_, details) => {
+            let words = details.message();
+            SQLITE_PASSING.contains(&words) || POSTGRES_PASSING.iter().any(|begin| words.starts_with(begin))
+        }
+        // Seen by what rolls back a transaction that the database has ended by itself; the second says the same.
         DieselError::BrokenTransactionManager | DieselError::NotInTransaction => true,
         _ => false,
     }
+}
+
+/// Whether the connection was lost, so that nobody knows whether what was being committed is committed.
+pub(super) fn is_cut_off(error: &DieselError) -> bool {
+    use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+    matches!(
+        error,
+        DieselError::DatabaseError(ClosedConnection | UnableToSendCommand, _)
+    )
 }
 
 /// Whether the same statement would fail again for as long as its values and the file are what they are.
@@ -126,13 +98,4 @@ pub(super) fn is_permanent(error: &DieselError) -> bool {
 /// Whether somebody else held the database for longer than a statement waits.
 pub(super) fn is_locked(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, details) if details.message() == LOCKED)
-}
-
-/// The text at `path` in a column of JSON; null where there is none, or the column holds something else.
-pub(super) fn json_text(column: &str, path: &[&str]) -> String {
-    // SQLite parses a text once for both.
-    format!(
-        "CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{}') END",
-        path.join(".")
-    )
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use diesel::expression::{ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
-use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::BigInt;
 use diesel::sqlite::Sqlite;
 
+use super::prelude::*;
 use crate::clock::Timestamp;
 use crate::store::text::number;
 

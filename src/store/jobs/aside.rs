@@ -3,7 +3,7 @@
 //! Guarantees: such a row does not hold up those behind it: whoever comes across it gives it up, with a cause of its own and
 //! a line in the log, in the same transaction.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::row::StandingRow;
 use crate::clock::Timestamp;

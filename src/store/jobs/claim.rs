@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::aside::set_aside;
@@ -15,7 +15,7 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{Event, JobState, Next, Queue, transition};
-use crate::store::dialect::{BoxedSelect, Literally, Merged, UpdateMany, Value};
+use crate::store::dialect::{Literally, LockedFree, Merged, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed, unsigned};
 use crate::store::{Connection, StoreError, queues};
@@ -121,7 +121,7 @@ pub(in crate::store) fn claim(
     let is_paused = queues::is_paused(connection, request.queue)?;
     let mut taken = Vec::new();
     if request.limit > 0 && !is_paused && !request.kinds.is_empty() {
-        let rows = waiting(request).load(connection)?;
+        let rows = waiting(connection, request)?;
         taken = take(connection, rows, request)?;
     }
     let next_due: Option<i64> = jobs::table
@@ -140,7 +140,7 @@ pub(in crate::store) fn claim(
 
 /// What waits of the kinds that are known, the first in rank first. Each kind and version is a range of the index in that
 /// order, and the ranges are merged.
-fn waiting(request: &ClaimRequest) -> Merged<BoxedSelect<'_, ClaimRow>> {
+fn waiting(connection: &mut Connection, request: &ClaimRequest) -> QueryResult<Vec<ClaimRow>> {
     let versions = request
         .kinds
         .iter()
@@ -152,25 +152,26 @@ fn waiting(request: &ClaimRequest) -> Merged<BoxedSelect<'_, ClaimRow>> {
             .filter(Literally("jobs.state = 'available'"))
             .filter(jobs::kind.eq(name))
             .filter(jobs::args_version.eq(i64::from(version)))
-            .select(ClaimRow::as_select())
-            .into_boxed()
+            .select(ClaimRow::columns())
     });
-    Merged {
+    let merged = Merged {
         ranges: ranges.collect(),
         order: "rank, id",
         limit: number(request.limit.min(STATEMENT_ROWS_MAX)),
-    }
+    };
+    merged.load(connection)
 }
 
 /// Makes available what was to wait until now.
 fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec<Queue>, StoreError> {
-    let due: Vec<StandingRow> = jobs::table
+    let due = jobs::table
         .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .filter(jobs::run_at.le(now.as_micros()))
         .order(jobs::run_at.asc())
         .limit(DUE_MAX)
-        .select(StandingRow::as_select())
-        .load(connection)?;
+        .select(StandingRow::columns());
+    // What others hold they make available themselves, or what they do with it is seen the next time.
+    let due: Vec<StandingRow> = LockedFree(due).load(connection)?;
     if due.is_empty() {
         return Ok(Vec::new());
     }

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::store::dialect::prelude::*;
 use diesel::dsl::count_star;
-use diesel::prelude::*;
 
 use super::KnownKind;
 use crate::clock::Timestamp;

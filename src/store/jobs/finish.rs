@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptEnd, Event, JobState, Progress, Queue, rank, transition};
-use crate::store::dialect::{AnyOf, InsertMany, UpdateMany, Value};
+use crate::store::dialect::{AnyOf, InsertMany, Locked, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
@@ -92,13 +92,15 @@ fn finish_chunk(
     queues: &mut Vec<Queue>,
 ) -> Result<(), StoreError> {
     let ids: Vec<String> = ends.iter().map(|end| end.job.to_string()).collect();
-    let rows: Vec<StandingRow> = jobs::table
+    let rows = jobs::table
         .filter(AnyOf {
             column: "jobs.id",
             texts: &ids,
         })
-        .select(StandingRow::as_select())
-        .load(connection)?;
+        // All who lock several rows lock them in this order, so that no two wait for each other.
+        .order(jobs::id.asc())
+        .select(StandingRow::columns());
+    let rows: Vec<StandingRow> = Locked(rows).load(connection)?;
     let mut standing: HashMap<String, StandingRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut changes = Vec::with_capacity(ends.len());
     let mut records = Vec::with_capacity(ends.len());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};

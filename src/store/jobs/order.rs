@@ -1,6 +1,6 @@
 //! What people order: to cancel a job, and to run a finished one again.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::read::{JobScope, one};
 use super::record::JobRecord;
@@ -8,6 +8,7 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition};
+use crate::store::dialect::Locked;
 use crate::store::schema::jobs;
 use crate::store::{Abort, Connection, StoreError, Tx};
 
@@ -90,15 +91,12 @@ fn ordered(
     event: Event,
     now: Timestamp,
 ) -> Result<(StandingRow, Next), Abort<OrderRefused>> {
-    let mut query = jobs::table
+    let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
-        .select(StandingRow::as_select())
-        .into_boxed();
-    if let JobScope::Workspace(workspace) = scope {
-        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
-    }
-    let row: StandingRow = query
-        .first(connection)
+        .filter(scope.of_jobs())
+        .select(StandingRow::columns());
+    let row: StandingRow = Locked(query)
+        .get_result(connection)
         .optional()?
         .ok_or(Abort::Refused(OrderRefused::NoSuchJob))?;
     let standing = row.standing()?;

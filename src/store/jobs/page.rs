@@ -4,13 +4,13 @@
 //! at so many ends there, perhaps short or empty, and says where the next one goes on. So a list needs no index for each
 //! thing that one may look for, which every job would pay for.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::read::JobScope;
 use super::record::{JobRecord, RecordRow};
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue};
-use crate::store::dialect::Backing;
+use crate::store::dialect::Optional;
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -66,28 +66,29 @@ pub(super) fn list_scanning(
     scanned_max: usize,
 ) -> Result<JobPage, StoreError> {
     let last_scanned = if filter.is_narrowed() {
-        let nth = in_scope(filter).order(jobs::id.desc()).select(jobs::id);
+        let nth = jobs::table
+            .filter(filter.scope.of_jobs())
+            .filter(Optional::new("jobs.id <", filter.before))
+            .order(jobs::id.desc())
+            .select(jobs::id);
         let nth = nth.offset(number(scanned_max.saturating_sub(1))).limit(1);
-        nth.first::<String>(connection).optional()?
+        nth.get_result::<String>(connection).optional()?
     } else {
         None
     };
-    let mut query = in_scope(filter).select(RecordRow::as_select());
-    if let Some(last) = &last_scanned {
-        query = query.filter(jobs::id.ge(last));
-    }
-    if let Some(state) = filter.state {
-        query = query.filter(jobs::state.eq(state.as_str()));
-    }
-    if let Some(kind) = &filter.kind {
-        query = query.filter(jobs::kind.eq(kind));
-    }
-    if let Some(queue) = filter.queue {
-        query = query.filter(jobs::queue.eq(queue.as_str()));
-    }
     // One more than is shown tells whether there are more.
     let limit = number(filter.limit).saturating_add(1);
-    let rows: Vec<RecordRow> = query.order(jobs::id.desc()).limit(limit).load(connection)?;
+    let rows: Vec<RecordRow> = jobs::table
+        .filter(filter.scope.of_jobs())
+        .filter(Optional::new("jobs.id <", filter.before))
+        .filter(Optional::new("jobs.id >=", last_scanned.as_ref()))
+        .filter(Optional::new("jobs.state =", filter.state))
+        .filter(Optional::new("jobs.kind =", filter.kind.as_ref()))
+        .filter(Optional::new("jobs.queue =", filter.queue))
+        .order(jobs::id.desc())
+        .limit(limit)
+        .select(RecordRow::columns())
+        .load(connection)?;
     let mut found = rows
         .into_iter()
         .map(JobRecord::try_from)
@@ -99,16 +100,4 @@ pub(super) fn list_scanning(
         last_scanned.map(|id| parsed(&id, "jobs", "id")).transpose()?
     };
     Ok(JobPage { jobs: found, next })
-}
-
-/// The jobs of the scope, behind the place where the page begins.
-fn in_scope(filter: &JobFilter) -> jobs::BoxedQuery<'_, Backing> {
-    let mut query = jobs::table.into_boxed();
-    if let JobScope::Workspace(workspace) = filter.scope {
-        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
-    }
-    if let Some(before) = filter.before {
-        query = query.filter(jobs::id.lt(before.to_string()));
-    }
-    query
 }

@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::Progress;
-use crate::store::dialect::{AnyOf, Literally, UpdateMany, Value};
+use crate::store::dialect::{AnyOf, Literally, Locked, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
@@ -94,14 +94,15 @@ pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Times
 
 /// The fence and the cancel of those that are running.
 fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, (i64, Option<i64>)>> {
-    let rows: Vec<(String, i64, Option<i64>)> = jobs::table
+    let rows = jobs::table
         .filter(AnyOf {
             column: "jobs.id",
             texts: ids,
         })
         .filter(Literally("jobs.state = 'running'"))
-        .select((jobs::id, jobs::fence, jobs::cancel_requested_at))
-        .load(connection)?;
+        .order(jobs::id.asc())
+        .select((jobs::id, jobs::fence, jobs::cancel_requested_at));
+    let rows: Vec<(String, i64, Option<i64>)> = Locked(rows).load(connection)?;
     Ok(rows
         .into_iter()
         .map(|(id, fence, cancel)| (id, (fence, cancel)))

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
+use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
-use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 use super::record::{AttemptRecord, AttemptRow, JobRecord, RecordRow};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{JobState, Queue};
 use crate::store::bounded::{Count, Counted};
-use crate::store::dialect::Literally;
+use crate::store::dialect::{Literally, Optional};
 use crate::store::schema::{attempts, jobs};
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -28,19 +28,33 @@ pub enum JobScope {
     All,
 }
 
+impl JobScope {
+    /// That a job is in it.
+    pub(in crate::store) fn of_jobs(self) -> Optional {
+        self.of("jobs.workspace_id =")
+    }
+
+    /// That a row is in it, by its column of the workspace.
+    pub(in crate::store) fn of(self, column: &'static str) -> Optional {
+        let workspace = match self {
+            Self::Workspace(workspace) => Some(workspace),
+            Self::All => None,
+        };
+        Optional::new(column, workspace)
+    }
+}
+
 /// One job.
 ///
 /// # Errors
 /// When the statement fails.
 pub fn one(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Option<JobRecord>, StoreError> {
-    let mut query = jobs::table
+    let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
-        .select(RecordRow::as_select())
-        .into_boxed();
-    if let JobScope::Workspace(workspace) = scope {
-        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
-    }
-    query.first(connection).optional()?.map(JobRecord::try_from).transpose()
+        .filter(scope.of_jobs())
+        .select(RecordRow::columns());
+    let row: Option<RecordRow> = query.first(connection).optional()?;
+    row.map(JobRecord::try_from).transpose()
 }
 
 /// The newest attempts of a job, oldest first, the running one last: at most [`ATTEMPTS_SHOWN_MAX`] and that one. Their numbers
@@ -53,7 +67,7 @@ pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<A
         .filter(attempts::job_id.eq(job.id.to_string()))
         .order(attempts::number.desc())
         .limit(number(ATTEMPTS_SHOWN_MAX))
-        .select(AttemptRow::as_select())
+        .select(AttemptRow::columns())
         .load(connection)?;
     let mut all = rows
         .into_iter()
@@ -110,13 +124,10 @@ pub fn arguments(
     id: JobId,
     scope: JobScope,
 ) -> Result<Option<(String, String, String, JobState)>, StoreError> {
-    let mut query = jobs::table
+    let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
-        .select((jobs::kind, jobs::queue, jobs::args, jobs::state))
-        .into_boxed();
-    if let JobScope::Workspace(workspace) = scope {
-        query = query.filter(jobs::workspace_id.eq(workspace.to_string()));
-    }
+        .filter(scope.of_jobs())
+        .select((jobs::kind, jobs::queue, jobs::args, jobs::state));
     let found: Option<(String, String, String, String)> = query.first(connection).optional()?;
     found
         .map(|(kind, queue, args, state)| Ok((kind, queue, args, parsed(&state, "jobs", "state")?)))

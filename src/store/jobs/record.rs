@@ -1,6 +1,6 @@
 //! A job and its attempts as they are shown.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};

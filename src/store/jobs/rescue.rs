@@ -1,6 +1,6 @@
 //! Taking back what dead nodes left running.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::aside::set_aside;
@@ -114,7 +114,7 @@ fn one_by_one(
             }
             Err(error @ StoreError::Corrupt { .. }) => {
                 let row = jobs::table.filter(jobs::id.eq(end.job.to_string()));
-                let row: StandingRow = row.select(StandingRow::as_select()).first(connection)?;
+                let row: StandingRow = row.select(StandingRow::columns()).first(connection)?;
                 set_aside(connection, &row, &error, now)?;
                 all.push(Finished::Written(JobState::Discarded));
             }

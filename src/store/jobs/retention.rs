@@ -3,7 +3,7 @@
 //! Guarantees: only finished jobs are deleted, with their attempts, and at most as many at once as the caller says; one that
 //! a person ran again meanwhile has not finished any more and stays.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::job::JobState;

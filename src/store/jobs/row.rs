@@ -1,6 +1,6 @@
 //! A job's row as the table has it, and what the transition function needs of it.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use crate::domain::job::Standing;
 use crate::store::StoreError;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::store::dialect::prelude::*;
 use diesel::dsl::{exists, not};
-use diesel::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::ReportId;

@@ -12,8 +12,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
-use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
 pub use expiry::{Expired, Owned, expire, forget, owned};
@@ -21,6 +21,7 @@ pub use pages::{JobLine, MailLine, RowPage, Span, job_page, mail_page};
 pub use record::{ReportFile, ReportRecord};
 
 use super::bounded::{Count, Counted};
+use super::dialect::Optional;
 use super::schema::{jobs, reports};
 use super::text::number;
 use super::{Abort, Connection, JobScope, StoreError, Tx};
@@ -136,14 +137,11 @@ pub fn kept_of(connection: &mut Connection, workspace: WorkspaceId, max: usize) 
 /// # Errors
 /// When the statement fails.
 pub fn one(connection: &mut Connection, id: ReportId, scope: JobScope) -> Result<Option<ReportRecord>, StoreError> {
-    let mut query = reports::table
+    let query = reports::table
         .left_join(jobs::table.on(jobs::id.eq(reports::job_id)))
         .filter(reports::id.eq(id.to_string()))
-        .select((ReportRow::as_select(), jobs::state.nullable()))
-        .into_boxed();
-    if let JobScope::Workspace(workspace) = scope {
-        query = query.filter(reports::workspace_id.eq(workspace.to_string()));
-    }
+        .filter(scope.of("reports.workspace_id ="))
+        .select((ReportRow::columns(), jobs::state.nullable()));
     let row: Option<(ReportRow, Option<String>)> = query.first(connection).optional()?;
     row.map(ReportRecord::try_from).transpose()
 }
@@ -158,16 +156,11 @@ pub fn list(
     before: Option<ReportId>,
     limit: usize,
 ) -> Result<Vec<ReportRecord>, StoreError> {
-    let mut query = reports::table
+    let query = reports::table
         .left_join(jobs::table.on(jobs::id.eq(reports::job_id)))
-        .select((ReportRow::as_select(), jobs::state.nullable()))
-        .into_boxed();
-    if let JobScope::Workspace(workspace) = scope {
-        query = query.filter(reports::workspace_id.eq(workspace.to_string()));
-    }
-    if let Some(before) = before {
-        query = query.filter(reports::id.lt(before.to_string()));
-    }
+        .filter(scope.of("reports.workspace_id ="))
+        .filter(Optional::new("reports.id <", before))
+        .select((ReportRow::columns(), jobs::state.nullable()));
     let rows: Vec<(ReportRow, Option<String>)> =
         query.order(reports::id.desc()).limit(number(limit)).load(connection)?;
     rows.into_iter().map(ReportRecord::try_from).collect()

@@ -9,14 +9,11 @@
 
 use std::time::Duration;
 
-use diesel::connection::Connection as _;
-use diesel::dsl::sql;
-use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Text};
+use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::store::dialect::json_text;
+use crate::store::dialect::JsonText;
 use crate::store::schema::jobs;
 use crate::store::text::{number, time};
 use crate::store::{Connection, StoreError};
@@ -217,7 +214,6 @@ impl From<MailRow> for MailLine {
 /// # Errors
 /// When a statement fails.
 pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Result<RowPage<MailLine>, StoreError> {
-    let part = |column, path| sql::<Nullable<Text>>(&json_text(column, path));
     let found = page(connection, span, limit, |connection, last| {
         jobs::table
             .filter(jobs::workspace_id.eq(span.workspace.to_string()))
@@ -237,11 +233,26 @@ pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Resu
                 jobs::started_at,
                 jobs::finished_at,
                 jobs::cause,
-                part("jobs.args", &["to"]),
-                part("jobs.args", &["body", "written", "subject"]),
-                part("jobs.args", &["body", "template", "name"]),
-                part("jobs.result", &["message_id"]),
-                part("jobs.result", &["reply"]),
+                JsonText {
+                    column: "jobs.args",
+                    path: &["to"],
+                },
+                JsonText {
+                    column: "jobs.args",
+                    path: &["body", "written", "subject"],
+                },
+                JsonText {
+                    column: "jobs.args",
+                    path: &["body", "template", "name"],
+                },
+                JsonText {
+                    column: "jobs.result",
+                    path: &["message_id"],
+                },
+                JsonText {
+                    column: "jobs.result",
+                    path: &["reply"],
+                },
             ))
             .load::<MailRow>(connection)
     })?;

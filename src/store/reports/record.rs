@@ -1,6 +1,6 @@
 //! A report as its row says.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ReportId, WorkspaceId};

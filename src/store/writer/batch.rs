@@ -3,19 +3,19 @@
 //! Members do not depend on each other (each caller waits for its answer before it sends what follows from it), so they may
 //! run in another order than they came. Enqueues, finishes and closures run before claims, so that a claim sees them.
 
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 use diesel::result::Error as DieselError;
 
 use super::member::Member;
 use crate::domain::job::Queue;
+use crate::store::Connection;
 use crate::store::jobs::{self, AttemptFinish, AttemptProgress, NewJob};
-use crate::store::{Connection, dialect};
 
 /// Runs all members in one transaction and commits it. Answers the queues in which jobs became available.
 ///
 /// An error means that nothing of it happened.
 pub(super) fn run(connection: &mut Connection, members: &mut [Member]) -> QueryResult<Vec<Queue>> {
-    dialect::transaction(connection, |connection| {
+    connection.write_transaction(|connection| {
         let mut available = Vec::new();
         run_closures(connection, members, &mut available)?;
         run_enqueues(connection, members, &mut available)?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::store::dialect::prelude::*;
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
 
 use super::tests::{SOON, enqueue, is_there, tell_connection};
 use crate::store::testing::{NOW, TestStore, job, request};
@@ -115,7 +115,8 @@ async fn a_writer_that_is_told_to_start_anew_under_load_does_and_loses_nothing()
 async fn a_writer_that_fails_with_writes_in_its_hands_answers_each_of_them_and_claims_nothing_that_is_not_so() {
     let (universe, folder) = (Universe::new(), tempfile::tempdir().unwrap());
     let options = StoreOptions {
-        path: folder.path().join("legwork.db"),
+        database: crate::store::Database::Sqlite(folder.path().join("legwork.db")),
+        writers: 1,
         readers: 1,
         on_available: Arc::new(|_| {}),
     };

@@ -2,8 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use diesel::connection::Connection as _;
-use diesel::prelude::*;
+use crate::store::dialect::prelude::*;
 use diesel::result::Error as DieselError;
 use tokio::sync::oneshot;
 

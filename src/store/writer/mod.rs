@@ -1,4 +1,4 @@
-//! The one writer: a supervised thread that turns what waits into shared transactions.
+//! The writers: supervised threads that turn what waits into shared transactions. A file has one, a server several.
 //!
 //! Guarantees: an answer is given only after the commit; members answer for themselves alone (a refused or panicking
 //! closure rolls back its own savepoint, a statement that fails loses the shared transaction and every member is then run
@@ -10,8 +10,7 @@ mod batch;
 mod member;
 mod thread;
 
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +20,8 @@ pub use member::Tx;
 use member::{Closure, Member, Pending};
 
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
-use super::{Abort, OnAvailable, StoreError, dialect};
+use super::source::{Access, Source};
+use super::{Abort, OnAvailable, StoreError};
 use crate::supervision::{Beyond, ChildSpec, RestartPolicy, Sender, Shutdown, Supervisor};
 
 /// The writer's name in the supervision tree.
@@ -39,9 +39,17 @@ pub(super) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     crate::supervision::panic_text(payload)
 }
 
-/// How the writer is supervised.
-fn spec() -> ChildSpec {
-    ChildSpec::new(NAME)
+/// The name of the writer with this number, from 0.
+fn name(number: u32) -> String {
+    match number {
+        0 => NAME.to_owned(),
+        number => format!("{NAME}-{}", number + 1),
+    }
+}
+
+/// How a writer is supervised.
+fn spec(number: u32) -> ChildSpec {
+    ChildSpec::new(name(number))
         .mailbox(WAITING_MAX)
         // Whoever waits for the end of the tree has a limit of its own; what was accepted is not given up before.
         .ending(Shutdown::Unbounded)
@@ -53,26 +61,44 @@ fn spec() -> ChildSpec {
         })
 }
 
-/// A handle on the writer's thread; clones share it.
+/// A handle on the threads that write; clones share them.
 #[derive(Clone)]
 pub(super) struct Writer {
-    sender: Sender<Member>,
+    senders: Arc<[Sender<Member>]>,
+    /// Whose turn is the next write that any of them may take.
+    turn: Arc<AtomicUsize>,
     closures: Arc<AtomicU64>,
 }
 
 impl Writer {
-    pub(super) fn start(path: &Path, on_available: OnAvailable, supervisor: &Supervisor) -> Result<Self, StoreError> {
-        // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
-        let first = Mutex::new(Some(dialect::connect(path)?));
-        let path = path.to_owned();
+    pub(super) fn start(
+        source: &Source,
+        count: u32,
+        on_available: OnAvailable,
+        supervisor: &Supervisor,
+    ) -> Result<Self, StoreError> {
+        let count = match source {
+            Source::Sqlite(_) => 1,
+            Source::Postgres(..) => count.max(1),
+        };
         let closures = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&closures);
-        let sender = supervisor.start_thread(spec(), move |context| {
-            let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-            thread::Thread::new(&path, connection, &on_available, &counted).run(context);
-            Ok(())
-        });
-        Ok(Self { sender, closures })
+        let mut senders = Vec::new();
+        for number in 0..count {
+            // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
+            let first = Mutex::new(Some(source.connect(Access::Write)?));
+            let (source, told) = (source.clone(), Arc::clone(&on_available));
+            let counted = Arc::clone(&closures);
+            senders.push(supervisor.start_thread(spec(number), move |context| {
+                let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+                thread::Thread::new(&source, connection, &told, &counted).run(context);
+                Ok(())
+            }));
+        }
+        Ok(Self {
+            senders: senders.into(),
+            turn: Arc::default(),
+            closures,
+        })
     }
 
     pub(super) async fn closure<T, E, F>(&self, write: F) -> Result<T, Abort<E>>
@@ -117,13 +143,26 @@ impl Writer {
     }
 
     async fn hand_over(&self, member: Member) -> Result<(), StoreError> {
+        let sender = self.taker_of(&member).ok_or(StoreError::Closed)?;
         // A full mailbox has callers wait, so that only a closed one refuses.
-        self.sender.tell(member).await.map_err(|_refused| StoreError::Closed)
+        sender.tell(member).await.map_err(|_refused| StoreError::Closed)
+    }
+
+    /// Who writes it. What is about attempts of this node goes to the first, so that no two transactions of a node wait for the
+    /// same rows, and a claim shares its commit with the finishes that made room for it; the rest take turns.
+    fn taker_of(&self, member: &Member) -> Option<&Sender<Member>> {
+        let index = match member {
+            Member::Claim(_) | Member::Finish(_) | Member::Progress(_) => 0,
+            Member::Enqueue(_) | Member::Closure(_) => {
+                self.turn.fetch_add(1, Ordering::Relaxed) % self.senders.len().max(1)
+            }
+        };
+        self.senders.get(index)
     }
 
     /// Why a member went without an answer: it was not reached before the end, or the thread failed while it had it.
     fn unanswered(&self) -> StoreError {
-        if self.sender.is_closed() {
+        if self.senders.iter().any(Sender::is_closed) {
             return StoreError::Closed;
         }
         StoreError::Unavailable {

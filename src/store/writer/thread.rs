@@ -4,7 +4,6 @@
 //! by member; a connection that is no longer sound is replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::result::Error as DieselError;
@@ -12,6 +11,7 @@ use diesel::result::Error as DieselError;
 use super::member::Member;
 use super::{WAITING_MAX, batch, panic_text};
 use crate::domain::job::Queue;
+use crate::store::source::{Access, Source};
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
 use crate::supervision::ThreadContext;
 use crate::telemetry;
@@ -24,9 +24,12 @@ const BATCH_ROWS_MAX: usize = 512;
 /// Why a write is refused while another process holds the database for longer than a statement waits.
 const LOCKED: &str = "another process holds it";
 
+/// Why a write is refused whose connection was lost. What it was to write may be there all the same.
+const CUT_OFF: &str = "the connection to it was lost";
+
 /// What the thread works with.
 pub(super) struct Thread<'a> {
-    path: &'a Path,
+    source: &'a Source,
     /// None after it was given up, and in a life that follows a failure; the next transaction opens another.
     connection: Option<Connection>,
     on_available: &'a OnAvailable,
@@ -36,13 +39,13 @@ pub(super) struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     pub(super) fn new(
-        path: &'a Path,
+        source: &'a Source,
         connection: Option<Connection>,
         on_available: &'a OnAvailable,
         closures: &'a AtomicU64,
     ) -> Self {
         Self {
-            path,
+            source,
             connection,
             on_available,
             closures,
@@ -86,10 +89,19 @@ impl<'a> Thread<'a> {
                     members = members.len(),
                     "another process holds the database; the writes that waited are refused"
                 );
-                for member in members {
-                    answer(member, Err(StoreError::Unavailable { what: LOCKED }));
-                }
+                refuse(members, LOCKED);
             }
+            Err(StoreError::Busy(error)) if dialect::is_cut_off(&error) => {
+                // Whether it was committed nobody knows, so that none of them is run again; each alone would fail as well.
+                tracing::warn!(
+                    event = event::DATABASE_LOST,
+                    members = members.len(),
+                    error = telemetry::chain(&error),
+                    "the connection to the database was lost; the writes that waited are refused"
+                );
+                refuse(members, CUT_OFF);
+            }
+            Err(StoreError::Unavailable { what }) => refuse(members, what),
             Err(error) => {
                 if members.len() == 1 {
                     // There is one, and so nobody else to run again.
@@ -127,7 +139,7 @@ impl<'a> Thread<'a> {
     fn transact(&mut self, members: &mut [Member]) -> Result<Vec<Queue>, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => reconnect(self.path)?,
+            None => reconnect(self.source)?,
         };
         // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
         match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
@@ -136,7 +148,7 @@ impl<'a> Thread<'a> {
                 Ok(queues)
             }
             Ok(Err(error)) => {
-                if is_sound_after(&error) {
+                if is_sound_after(&error) && connection.is_sound() {
                     self.connection = Some(connection);
                 }
                 Err(error.into())
@@ -156,6 +168,13 @@ fn answer(member: Member, committed: Result<(), StoreError>) {
     }
 }
 
+/// Tells all callers that the database cannot serve them now.
+fn refuse(members: Vec<Member>, what: &'static str) {
+    for member in members {
+        answer(member, Err(StoreError::Unavailable { what }));
+    }
+}
+
 /// `first` and whatever else waits, up to the limit.
 fn take_waiting(first: Member, context: &mut ThreadContext<Member>) -> Vec<Member> {
     let mut rows = first.weight();
@@ -170,8 +189,8 @@ fn take_waiting(first: Member, context: &mut ThreadContext<Member>) -> Vec<Membe
 }
 
 /// A new connection in place of one that was given up, which a full disk or too many open files may prevent for a while.
-fn reconnect(path: &Path) -> Result<Connection, StoreError> {
-    match dialect::connect(path) {
+fn reconnect(source: &Source) -> Result<Connection, StoreError> {
+    match source.connect(Access::Write) {
         Err(StoreError::Open { text }) => {
             tracing::warn!(
                 event = event::REOPEN_FAILED,

@@ -118,7 +118,6 @@ fn eternal() -> Lease {
 
 /// A store, a worker with a mailbox of four, its lane, and a dispatcher once it is started.
 struct Service {
-    lease: Lease,
     clock: Clock,
     store: TestStore,
     tree: Tree,
@@ -166,12 +165,11 @@ impl Service {
             node: NODE,
             clock: clock.clone(),
             wakes: wakes.clone(),
-            lease: lease.clone(),
+            lease,
             depths: Depths::new(&DepthLimits::default()),
             paused: PausedQueues::of(&[]),
         }));
         Self {
-            lease,
             clock,
             store,
             tree,

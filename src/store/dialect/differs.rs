@@ -1,0 +1,112 @@
+//! What the two databases say differently, side by side.
+
+use diesel::backend::Backend;
+use diesel::expression::{ValidGrouping, is_aggregate};
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+use super::prelude::*;
+
+/// A database's own words.
+pub(in crate::store) trait Differs: Backend {
+    /// Ends a query whose rows are to be changed: others wait for them. SQLite has one writer, who holds all.
+    const LOCK: &'static str;
+    /// The same, leaving out what others hold.
+    const LOCK_FREE: &'static str;
+    /// The text at a path in a column of JSON; null where there is none.
+    fn json_text(column: &str, path: &[&str]) -> String;
+}
+
+impl Differs for Sqlite {
+    const LOCK: &'static str = "";
+    const LOCK_FREE: &'static str = "";
+
+    fn json_text(column: &str, path: &[&str]) -> String {
+        // Null, too, where the column holds something else. SQLite parses a text once for both.
+        format!(
+            "CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{}') END",
+            path.join(".")
+        )
+    }
+}
+
+impl Differs for Pg {
+    const LOCK: &'static str = " FOR UPDATE";
+    const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
+
+    fn json_text(column: &str, path: &[&str]) -> String {
+        format!("({column}::json #>> '{{{}}}')", path.join(","))
+    }
+}
+
+/// A query whose rows are locked until the transaction ends.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Locked<Q>(pub(in crate::store) Q);
+
+/// The same without the rows that other transactions have locked.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct LockedFree<Q>(pub(in crate::store) Q);
+
+macro_rules! locked {
+    ($name:ident, $words:ident) => {
+        impl<Q, DB> QueryFragment<DB> for $name<Q>
+        where
+            DB: Differs,
+            Q: QueryFragment<DB>,
+        {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+                self.0.walk_ast(out.reborrow())?;
+                out.push_sql(DB::$words);
+                Ok(())
+            }
+        }
+
+        impl<Q: Query> Query for $name<Q> {
+            type SqlType = Q::SqlType;
+        }
+
+        impl<Q> QueryId for $name<Q> {
+            type QueryId = ();
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+
+        impl<Q, Conn> diesel::RunQueryDsl<Conn> for $name<Q> {}
+    };
+}
+
+locked!(Locked, LOCK);
+locked!(LockedFree, LOCK_FREE);
+
+/// The text at a path in a column of JSON.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct JsonText {
+    /// The column, with its table.
+    pub(in crate::store) column: &'static str,
+    /// The names on the way.
+    pub(in crate::store) path: &'static [&'static str],
+}
+
+impl<DB: Differs> QueryFragment<DB> for JsonText {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(&DB::json_text(self.column, self.path));
+        Ok(())
+    }
+}
+
+impl Expression for JsonText {
+    type SqlType = Nullable<Text>;
+}
+
+impl<Source> SelectableExpression<Source> for JsonText {}
+impl<Source> AppearsOnTable<Source> for JsonText {}
+
+impl ValidGrouping<()> for JsonText {
+    type IsAggregate = is_aggregate::Never;
+}
+
+impl QueryId for JsonText {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
