@@ -28,8 +28,8 @@ pub(super) async fn app_of(
     let app = App::new()
         .app_data(state)
         .app_data(web::Data::new(Limits::default()))
-        .configure(routes_of(roles))
         .default_service(web::to(security::not_found))
+        .configure(routes_of(roles))
         .wrap(from_fn(security::limit_time))
         .wrap(from_fn(request_id::track));
     init_service(app).await

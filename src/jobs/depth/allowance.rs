@@ -1,8 +1,8 @@
 //! How many jobs this process may still accept, before what waits is counted again.
 //!
 //! Guarantees: to take costs two atomics, and waits for nobody. What one process may accept until the next count is its
-//! share of what was left at its last one. Where it is alone, the share is all of it, and what it claims itself is given
-//! back at once. Where there are others, all shares that are not used up yet amount to no more than a quarter of the limit
+//! share of what was left at its last one. Where it is alone, the share is all of it, and what it claims itself may be taken
+//! again at once. Where there are others, all shares that are not used up yet amount to no more than a quarter of the limit
 //! and one job for each node, so that the limit is passed by no more than that, whoever counts when.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -48,7 +48,13 @@ impl Allowance {
         self.used.fetch_add(signed(jobs), Ordering::SeqCst);
     }
 
-    /// Notes that so many wait no more.
+    /// Notes that others need know of so many no more: they wait no longer, but nothing may be taken for them before the
+    /// next count, since the others count that room as well.
+    pub(super) fn forget(&self, jobs: u64) {
+        self.base.fetch_sub(signed(jobs), Ordering::SeqCst);
+    }
+
+    /// Notes that so many wait no more, and may be taken again.
     pub(super) fn give_back(&self, jobs: u64) {
         self.used.fetch_sub(signed(jobs), Ordering::SeqCst);
     }
@@ -151,7 +157,7 @@ mod tests {
                     Step::Claim(node, jobs) => {
                         let jobs = jobs.min(waiting);
                         waiting -= jobs;
-                        all[node].give_back(jobs);
+                        all[node].forget(jobs);
                     }
                 }
                 prop_assert!(waiting <= max + max.div_ceil(HELD_PART) + count, "{waiting} of {max}");

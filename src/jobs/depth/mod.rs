@@ -185,11 +185,19 @@ impl Depths {
         for workspace in workspaces {
             jobs += 1;
             if let Some(own) = known.as_ref().and_then(|known| known.get(&workspace)) {
-                own.give_back(1);
+                self.leave(own, 1);
             }
         }
         if let Some(depth) = self.of(queue) {
-            depth.allowance.give_back(jobs);
+            self.leave(&depth.allowance, jobs);
+        }
+    }
+
+    fn leave(&self, allowance: &Allowance, jobs: u64) {
+        if self.inner.is_alone {
+            allowance.give_back(jobs);
+        } else {
+            allowance.forget(jobs);
         }
     }
 
@@ -248,11 +256,8 @@ impl Depths {
         let mut counts = lock(&self.inner.counts);
         counts.tried = Some(now);
         for (depth, (counted, _)) in self.inner.queues.iter().zip(&mut counts.queues) {
-            // Kept for the rate: what this process did since the last mark.
-            let expected = i64::try_from(*counted)
-                .unwrap_or(i64::MAX)
-                .saturating_add(depth.allowance.moved());
-            *counted = u64::try_from(expected).unwrap_or(0);
+            // What is fewer than this was taken by others, which is their rate.
+            *counted = depth.allowance.waiting();
             depth.allowance.mark();
         }
         for own in read(&self.inner.workspaces).values() {
