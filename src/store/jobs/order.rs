@@ -2,6 +2,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::finish::write_down_last_attempt;
 use super::read::{JobScope, one};
 use super::record::JobRecord;
 use super::row::StandingRow;
@@ -60,6 +61,7 @@ pub fn cancel(
 pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Result<JobRecord, Abort<OrderRefused>> {
     let connection = tx.connection();
     let (row, next) = ordered(connection, id, scope, Event::RetryRequested, now)?;
+    write_down_last_attempt(connection, &row)?;
     let changed = jobs::table
         .filter(jobs::id.eq(id.to_string()))
         .filter(jobs::state.eq(&row.state));
