@@ -77,7 +77,7 @@ async fn what_a_killed_node_was_at_runs_again_elsewhere_within_twenty_seconds_an
     let Some(server) = postgres_server::shared() else {
         return;
     };
-    let url = server.url(&server.create_database());
+    let url = server.create_database();
     let (first_home, second_home) = (home(&url), home(&url));
     let key = first_home.operator();
     let first = first_home.serve();
@@ -113,7 +113,7 @@ async fn a_node_that_was_stopped_for_long_has_its_late_ends_refused_and_then_wor
     let Some(server) = postgres_server::shared() else {
         return;
     };
-    let url = server.url(&server.create_database());
+    let url = server.create_database();
     let (first_home, second_home) = (home(&url), home(&url));
     let key = first_home.operator();
     let first = first_home.serve();
@@ -158,7 +158,7 @@ async fn one_node_answers_and_another_performs() {
     let Some(server) = postgres_server::shared() else {
         return;
     };
-    let url = server.url(&server.create_database());
+    let url = server.create_database();
     let api_home = home(&url).with("LEGWORK_ROLES", "api");
     let work_home = home(&url).with("LEGWORK_ROLES", "work");
     let key = api_home.operator();
