@@ -14,9 +14,10 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::Member;
 use super::http::{Fields, Problem, RequestId, StrictJson};
-use super::openapi::{Accepted, Recipients, TemplateName};
+use super::openapi::{Accepted, Existing, Recipients, TemplateName};
 use super::order::Wishes;
 use super::then::Then;
+use super::unique::UniqueBody;
 use super::work::accept_mail;
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, Subject};
@@ -54,6 +55,10 @@ pub(super) struct NewEmailBody {
     when_uncertain: Option<WhenUncertain>,
     /// From when it may go out; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// When it is given up if it has not ended: it is cancelled then. It must be after `run_at` and after now.
+    deadline_at: Option<Timestamp>,
+    /// Has it be the only one of the workspace with this key; where another has it, that one is answered.
+    unique: Option<UniqueBody>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -76,34 +81,52 @@ pub(super) struct NewEmailBody {
         ("template" = (summary = "By a template", value = json!({
             "to": ["bob@example.com"], "template": "welcome",
             "data": { "name": "Bob", "link": "https://example.com/x" },
-            "run_at": "2030-01-31T08:30:00Z", "priority": 5, "when_uncertain": "hold"
+            "run_at": "2030-01-01T08:30:00Z", "deadline_at": "2030-02-01T08:30:00Z", "priority": 5,
+            "when_uncertain": "hold"
+        }))),
+        ("unique" = (summary = "Once a minute at most", value = json!({
+            "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",
+            "unique": { "key": "alarm", "for_s": 60 }
         }))),
     )),
-    responses(Accepted),
+    responses(Accepted, Existing),
 )]
 pub(super) async fn create_email(
-    Then(member, StrictJson(body)): Then<Member, StrictJson<NewEmailBody>>,
+    Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewEmailBody>>,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let wishes = Wishes {
-        run_at: body.run_at,
-        priority: body.priority,
-        max_attempts: body.max_attempts,
-        timeout_ms: None,
-    };
-    let order = wishes.checked(&mut fields, &request);
-    let to = recipients(&body.to, &mut fields);
-    let when_uncertain = body.when_uncertain.unwrap_or(WhenUncertain::Repeat);
-    let words = words(body, state.postbox.templates(), &mut fields);
-    let args = words.map(|body| EmailSendArgs {
-        to,
-        body,
-        when_uncertain,
-    });
+    let order = body.wishes().checked(&mut fields, &request, state.clock.now());
+    let args = body.args(state.postbox.templates(), &mut fields);
     let args = fields.finish_with(args)?;
     accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state).await
+}
+
+impl NewEmailBody {
+    /// Takes out how the job is to be run.
+    pub(super) fn wishes(&mut self) -> Wishes {
+        Wishes {
+            run_at: self.run_at.take(),
+            priority: self.priority.take(),
+            max_attempts: self.max_attempts.take(),
+            timeout_ms: None,
+            deadline_at: self.deadline_at.take(),
+            unique: self.unique.take(),
+        }
+    }
+
+    /// Which mail, with what is wrong noted in `fields`.
+    pub(super) fn args(self, templates: &Templates, fields: &mut Fields) -> Option<EmailSendArgs> {
+        let to = recipients(&self.to, fields);
+        let when_uncertain = self.when_uncertain.unwrap_or(WhenUncertain::Repeat);
+        let body = words(self, templates, fields)?;
+        Some(EmailSendArgs {
+            to,
+            body,
+            when_uncertain,
+        })
+    }
 }
 
 /// The addresses in `given`, each once.

@@ -33,6 +33,7 @@ mod supervision;
 mod tests;
 mod then;
 mod throttle;
+mod unique;
 mod verification;
 mod work;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::http::{Fields, RequestId};
+use super::unique::UniqueBody;
 use crate::clock::Timestamp;
 use crate::domain::job::{PRIORITY_MAX, PRIORITY_MIN};
 use crate::jobs::Order;
@@ -22,21 +23,54 @@ pub(super) struct Wishes {
     pub(super) max_attempts: Option<i64>,
     /// From 1 ms to a day.
     pub(super) timeout_ms: Option<i64>,
+    /// After the present and after `run_at`.
+    pub(super) deadline_at: Option<Timestamp>,
+    /// The key by which it is the only one.
+    pub(super) unique: Option<UniqueBody>,
 }
 
 impl Wishes {
     /// The order, with what is wrong noted in `fields`.
-    pub(super) fn checked(self, fields: &mut Fields, request: &RequestId) -> Order {
+    pub(super) fn checked(self, fields: &mut Fields, request: &RequestId, now: Timestamp) -> Order {
         let (lowest, highest) = (i64::from(PRIORITY_MIN), i64::from(PRIORITY_MAX));
         let priority = ranged(fields, "/priority", self.priority, lowest, highest);
         let max_attempts = ranged(fields, "/max_attempts", self.max_attempts, 1, ATTEMPTS_MAX);
         let timeout_ms: Option<u64> = ranged(fields, "/timeout_ms", self.timeout_ms, 1, TIMEOUT_MS_MAX);
+        let may_run_at = self.run_at.map_or(now, |at| at.max(now));
+        if self.deadline_at.is_some_and(|deadline| deadline <= may_run_at) {
+            fields.refuse(
+                "/deadline_at",
+                format!("must be after the job may run, which may be at {may_run_at}"),
+            );
+        }
         Order {
             run_at: self.run_at,
+            deadline: self.deadline_at,
+            unique: self.unique.and_then(|unique| unique.checked(fields)),
             priority,
             max_attempts,
             timeout: timeout_ms.map(Duration::from_millis),
             request_id: Some(request.as_str().to_owned()),
+        }
+    }
+}
+
+impl Wishes {
+    /// Notes each wish that is given as one that cannot be: for work that was ordered before.
+    pub(super) fn refuse(&self, fields: &mut Fields) {
+        let given = [
+            ("/run_at", self.run_at.is_some()),
+            ("/priority", self.priority.is_some()),
+            ("/max_attempts", self.max_attempts.is_some()),
+            ("/timeout_ms", self.timeout_ms.is_some()),
+            ("/deadline_at", self.deadline_at.is_some()),
+            ("/unique", self.unique.is_some()),
+        ];
+        for (pointer, _) in given.iter().filter(|(_, is_given)| *is_given) {
+            fields.refuse(
+                pointer,
+                "belongs to the job, and not to its arguments: it stays as it is",
+            );
         }
     }
 }

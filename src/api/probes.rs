@@ -14,9 +14,10 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::{Member, Operator};
 use super::http::{Fields, Problem, RequestId, StrictJson};
-use super::openapi::Accepted;
+use super::openapi::{Accepted, Existing};
 use super::order::{Wishes, ranged};
 use super::then::Then;
+use super::unique::UniqueBody;
 use super::work::accept;
 use crate::clock::Timestamp;
 use crate::domain::id::WorkspaceId;
@@ -53,6 +54,10 @@ pub(super) struct NewProbeBody {
     timeout_ms: Option<i64>,
     /// From when it may run; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// When it is given up if it has not ended: it is cancelled then. It must be after `run_at` and after now.
+    deadline_at: Option<Timestamp>,
+    /// Has it be the only one of the workspace with this key; where another has it, that one is answered.
+    unique: Option<UniqueBody>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -86,6 +91,8 @@ pub(super) struct NewProbesBody {
     timeout_ms: Option<i64>,
     /// From when they may run; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// When they are given up if they have not ended: they are cancelled then. It must be after `run_at` and after now.
+    deadline_at: Option<Timestamp>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -115,7 +122,8 @@ struct ProbesAccepted {
     request_body(content = NewProbesBody, examples(
         ("backlog" = (summary = "Ten that do nothing", value = json!({ "count": 10, "steps": 0 }))),
         ("limited" = (summary = "With every wish", value = json!({
-            "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z", "priority": -1,
+            "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z",
+            "deadline_at": "2030-01-31T09:30:00Z", "priority": -1,
             "max_attempts": 2, "fail": false, "panic": false
         }))),
     )),
@@ -128,17 +136,21 @@ pub(super) async fn create_probes(
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let count: Option<usize> = ranged(&mut fields, "/count", Some(body.count), 1, BATCH_MAX);
-    let one = NewProbeBody {
+    let mut one = NewProbeBody {
         steps: body.steps,
         step_ms: body.step_ms,
         timeout_ms: body.timeout_ms,
         run_at: body.run_at,
+        deadline_at: body.deadline_at,
+        unique: None,
         priority: body.priority,
         max_attempts: body.max_attempts,
         fail: body.fail,
         panic: body.panic,
     };
-    let (args, order) = checked(one, fields, &member, &request)?;
+    let order = one.wishes().checked(&mut fields, &request, state.clock.now());
+    let args = one.args(&mut fields);
+    let args = fields.finish_with(args)?;
     let (count, workspace) = (count.unwrap_or(0), member.account.workspace);
     let (accepted, failed) = insert(count, &args, workspace, &order, &state).await?;
     tracing::info!(
@@ -199,51 +211,67 @@ async fn insert(
     post, path = "/v1/probes", tag = "work", security(("member" = [])),
     request_body(content = NewProbeBody, examples(
         ("minute" = (summary = "A minute long", value = json!({ "steps": 60, "step_ms": 1000 }))),
-        ("limited" = (summary = "With every wish", value = json!({
-            "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z", "priority": -1,
-            "max_attempts": 2, "fail": false, "panic": false
+        ("limited" = (summary = "Within limits", value = json!({
+            "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-01T08:30:00Z",
+            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1, "max_attempts": 2, "fail": false, "panic": false
+        }))),
+        ("unique" = (summary = "One at a time", value = json!({
+            "steps": 3, "unique": { "key": "example", "while": "unfinished" }
         }))),
     )),
-    responses(Accepted),
+    responses(Accepted, Existing),
 )]
 pub(super) async fn create_probe(
-    Then(member, StrictJson(body)): Then<Member, StrictJson<NewProbeBody>>,
+    Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewProbeBody>>,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let (args, order) = checked(body, Fields::new(), &member, &request)?;
+    body.permitted(&member)?;
+    let mut fields = Fields::new();
+    let order = body.wishes().checked(&mut fields, &request, state.clock.now());
+    let args = body.args(&mut fields);
+    let args = fields.finish_with(args)?;
     accept::<Probe>(&args, order, &member, &state).await
 }
 
-/// The arguments and the order that a body asks for.
-fn checked(
-    body: NewProbeBody,
-    mut fields: Fields,
-    member: &Member,
-    request: &RequestId,
-) -> Result<(ProbeArgs, Order), Problem> {
-    let is_harmless = body.fail.is_none() && body.panic.is_none();
-    if !is_harmless && !member.account.is_operator {
-        return Err(Problem::forbidden(
+impl NewProbeBody {
+    /// Whether `member` may make such a probe.
+    ///
+    /// # Errors
+    /// 403 for one that fails or panics, unless it is an operator's.
+    pub(super) fn permitted(&self, member: &Member) -> Result<(), Problem> {
+        let is_harmless = self.fail.is_none() && self.panic.is_none();
+        if is_harmless || member.account.is_operator {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
             "only operators may make a probe that fails or panics",
-        ));
+        ))
     }
-    let wishes = Wishes {
-        run_at: body.run_at,
-        priority: body.priority,
-        max_attempts: body.max_attempts,
-        timeout_ms: body.timeout_ms,
-    };
-    let order = wishes.checked(&mut fields, &request);
-    let steps = ranged(&mut fields, "/steps", Some(body.steps), 0, STEPS_MAX);
-    let step_ms = ranged(&mut fields, "/step_ms", Some(body.step_ms.unwrap_or(0)), 0, STEP_MS_MAX);
-    let args = steps.zip(step_ms).map(|(steps, step_ms)| ProbeArgs {
-        steps,
-        step_ms,
-        fail: body.fail,
-        panic: body.panic,
-    });
-    Ok((fields.finish_with(args)?, order))
+
+    /// Takes out how the job is to be run.
+    pub(super) fn wishes(&mut self) -> Wishes {
+        Wishes {
+            run_at: self.run_at.take(),
+            priority: self.priority.take(),
+            max_attempts: self.max_attempts.take(),
+            timeout_ms: self.timeout_ms.take(),
+            deadline_at: self.deadline_at.take(),
+            unique: self.unique.take(),
+        }
+    }
+
+    /// How to walk and how to end, with what is wrong noted in `fields`.
+    pub(super) fn args(&self, fields: &mut Fields) -> Option<ProbeArgs> {
+        let steps = ranged(fields, "/steps", Some(self.steps), 0, STEPS_MAX);
+        let step_ms = ranged(fields, "/step_ms", Some(self.step_ms.unwrap_or(0)), 0, STEP_MS_MAX);
+        steps.zip(step_ms).map(|(steps, step_ms)| ProbeArgs {
+            steps,
+            step_ms,
+            fail: self.fail,
+            panic: self.panic,
+        })
+    }
 }
 
 fn failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProbeFailure>, D::Error> {

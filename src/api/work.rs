@@ -8,10 +8,14 @@ use actix_web::http::header;
 
 use super::State;
 use super::auth::Member;
+use super::failure::or_refused;
 use super::http::Problem;
 use super::jobs::JobView;
+use super::unique;
+use crate::domain::id::JobId;
 use crate::jobs::{Kind, Order, new_job};
-use crate::store::NewJob;
+use crate::store::jobs::Enqueued;
+use crate::store::{Abort, NewJob};
 use crate::telemetry::names::event;
 
 /// Enqueues a job for the member's workspace and answers with it.
@@ -38,10 +42,35 @@ pub(super) async fn accept_mail<K: Kind>(
     member: &Member,
     state: &State,
 ) -> Result<HttpResponse, Problem> {
+    if let Some(answer) = unique::holder(order.unique.as_ref(), member, state).await? {
+        return Ok(answer);
+    }
     state.throttle.take_work(&member.account, K::QUEUE, mails)?;
     let job = new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal)?;
-    state.store.enqueue(vec![job.clone()]).await?;
+    if let Some(holder) = enqueue(&job, state).await? {
+        // Nothing came of the place that it took.
+        state.depths.left(K::QUEUE, [job.workspace]);
+        return unique::existing(holder, member, state).await;
+    }
     Ok(accepted(&job, state))
+}
+
+/// Inserts the job; answers which job has its unique key, if another has it. Jobs without one are inserted as data, many of
+/// them in one statement.
+async fn enqueue(job: &NewJob, state: &State) -> Result<Option<JobId>, Problem> {
+    if job.unique.is_none() {
+        state.store.enqueue(vec![job.clone()]).await?;
+        return Ok(None);
+    }
+    let entered = job.clone();
+    let write = state
+        .store
+        .write(move |tx| Ok::<_, Abort<()>>(tx.enqueue_unique(&entered)?));
+    // The closure refuses nothing.
+    match write.await.map_err(or_refused(|()| Problem::not_found()))? {
+        Enqueued::New => Ok(None),
+        Enqueued::Existing(holder) => Ok(Some(holder)),
+    }
 }
 
 /// The answer to a job that was accepted, which the log is told of too; to be called after the commit.

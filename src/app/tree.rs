@@ -49,7 +49,7 @@ use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
     Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes,
-    Worker,
+    Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -142,6 +142,7 @@ pub(super) fn grow(
         roles: config.roles,
         attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
         depths: shared.depths.clone(),
+        walk: Walk::default(),
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),

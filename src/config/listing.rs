@@ -4,6 +4,7 @@
 //! password and no key is in it, also not within an address; it can be made when a setting is wrong, and then says which.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -60,7 +61,10 @@ impl Listing {
                 None if derived.is_some() => "derived".into(),
                 None => "not set".into(),
             };
-            let shown = given.or_else(|| derived.map(|value| format!("{value:?}")));
+            let shown = given.or_else(|| {
+                let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit());
+                derived.map(|value| if is_number(&value) { value } else { format!("{value:?}") })
+            });
             SettingRow {
                 variable: environment::variable(&setting),
                 value: shown.map(|value| if is_secret(&setting) { hide(&value) } else { value }),
@@ -99,9 +103,15 @@ fn derived_value(config: &Config, setting: &str) -> Option<String> {
         "public_url" => Some(config.public_url.to_string()),
         "database.url" => Some(config.database.url.to_string()),
         "mail.url" => Some(config.mail.url.to_string()),
+        "retention.cancelled_days" => Some(days(config.retention.cancelled)),
+        "retention.uncertain_days" => Some(days(config.retention.uncertain)),
         "log.format" => Some(config.log.format.to_string()),
         _ => None,
     }
+}
+
+fn days(kept: Duration) -> String {
+    (kept.as_secs() / (24 * 3600)).to_string()
 }
 
 /// The names of all settings in the order of `defaults.toml`, those that it only describes included.

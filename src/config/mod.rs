@@ -183,8 +183,12 @@ pub struct Session {
 pub struct Retention {
     /// Those that completed; 1 day to 100 years.
     pub completed: Duration,
-    /// Those that were discarded or cancelled, or whose effect is uncertain; 1 day to 100 years.
+    /// Those that were discarded; 1 day to 100 years.
     pub discarded: Duration,
+    /// Those that were cancelled; 1 day to 100 years, as long as discarded ones unless set.
+    pub cancelled: Duration,
+    /// Those whose effect is uncertain; 1 day to 100 years, as long as discarded ones unless set.
+    pub uncertain: Duration,
 }
 
 /// How much may be asked for, where the asker is no operator; 0 is no limit.
@@ -313,10 +317,7 @@ impl Config {
                 ttl: HOUR * settings.ranged("session.ttl_hours", 1, 24 * 366)?,
             },
             limits: Limits::read(settings)?,
-            retention: Retention {
-                completed: 24 * HOUR * settings.ranged("retention.completed_days", 1, 36_500)?,
-                discarded: 24 * HOUR * settings.ranged("retention.discarded_days", 1, 36_500)?,
-            },
+            retention: Retention::read(settings)?,
             shutdown: Shutdown {
                 http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,
                 grace: settings.millis("shutdown.grace_ms", 0, 3_600_000)?,
@@ -382,6 +383,26 @@ impl Http {
     pub fn connections_per_worker(&self) -> usize {
         let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
         (self.max_connections / workers).max(1)
+    }
+}
+
+impl Retention {
+    fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let days = |setting| Ok::<_, ConfigError>(24 * HOUR * settings.ranged::<u32>(setting, 1, 36_500)?);
+        let discarded = days("retention.discarded_days")?;
+        let like_discarded = |setting| {
+            if settings.value(setting).is_some() {
+                days(setting)
+            } else {
+                Ok(discarded)
+            }
+        };
+        Ok(Self {
+            completed: days("retention.completed_days")?,
+            discarded,
+            cancelled: like_discarded("retention.cancelled_days")?,
+            uncertain: like_discarded("retention.uncertain_days")?,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::attempt::{AttemptParts, End, Report};
 use super::ledger::Ledger;
 use super::progress::ProgressCell;
+use super::stop::StopCause;
 use crate::clock::Timestamp;
 use crate::domain::job::{AttemptEnd, JobState, Retry};
 use crate::store::{AttemptFinish, ClaimedJob, Finished, StoreError};
@@ -26,7 +27,11 @@ const ERROR_CHARS_MAX: usize = 2_000;
 
 /// Writes the end, logs it, and lets go of what was kept.
 pub(super) async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Report {
-    let at = parts.clock.now();
+    let mut at = parts.clock.now();
+    if let (Some(StopCause::DeadlinePassed), Some(deadline)) = (parts.handle.stop().cause(), parts.job.deadline) {
+        // A timer and the clock by which the deadline is judged may differ by a little.
+        at = at.max(deadline);
+    }
     let finish = AttemptFinish {
         job: parts.job.id,
         fence: parts.job.fence,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sha2::{Digest, Sha256};
+
 use super::ledger::Ledger;
 use super::progress::ProgressCell;
 use super::stop::{StopCause, StopSignal};
@@ -28,6 +30,7 @@ struct Inner {
     workspace: WorkspaceId,
     attempt: u32,
     fence: i64,
+    args: Arc<str>,
     accepted_at: Timestamp,
     earlier_result: Option<String>,
     stop: StopSignal,
@@ -54,6 +57,7 @@ impl JobContext {
                 workspace: job.workspace,
                 attempt: job.attempt,
                 fence: job.fence,
+                args: Arc::clone(&job.args),
                 accepted_at: job.created_at,
                 earlier_result: job.result.clone(),
                 stop,
@@ -85,10 +89,21 @@ impl JobContext {
     }
 
     /// The attempt's own number, which only ever grows within a job: for the work's own writes, so that a late one of an
-    /// older attempt can be told apart.
+    /// older attempt can be told apart. [`crate::store::Tx::hold`] has a transaction commit only while this attempt holds the
+    /// job.
     #[must_use]
     pub fn fence(&self) -> i64 {
         self.inner.fence
+    }
+
+    /// What an outgoing call is to carry as its `Idempotency-Key`, so that the other side does once what several attempts ask
+    /// for: at most 48 characters of letters, digits, `_` and `-`, the same over all attempts of the job. A person's retry with
+    /// other arguments asks for another effect, and so has another key. A job with several effects adds a name to each.
+    #[must_use]
+    pub fn effect_key(&self) -> String {
+        let digest = Sha256::digest(self.inner.args.as_bytes());
+        let marks: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{marks}", self.inner.job)
     }
 
     /// When the job was accepted: the same over all attempts.

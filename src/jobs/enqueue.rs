@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Kind;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
+use crate::domain::job::UniqueKey;
 use crate::store::NewJob;
 
 /// What a client may say about how its job is run; what it leaves out, the kind decides.
@@ -18,12 +19,16 @@ pub struct Order {
     pub max_attempts: Option<u32>,
     /// How long one attempt may run.
     pub timeout: Option<Duration>,
+    /// When all of its attempts must have ended; never by default.
+    pub deadline: Option<Timestamp>,
+    /// The key by which it is to be the only one of its workspace; none by default.
+    pub unique: Option<UniqueKey>,
     /// The request that causes it.
     pub request_id: Option<String>,
 }
 
 /// Makes a job, to be inserted in the transaction of whatever causes it: by [`crate::store::Tx::enqueue`], or alone by
-/// [`crate::store::Store::enqueue`].
+/// [`crate::store::Store::enqueue`]; one with a unique key by [`crate::store::Tx::enqueue_unique`].
 ///
 /// # Errors
 /// When the arguments cannot be written as JSON.
@@ -45,6 +50,8 @@ pub fn new_job<K: Kind>(
         timeout: order.timeout.unwrap_or(K::TIMEOUT),
         run_at: order.run_at.map_or(now, |at| at.max(now)),
         created_at: now,
+        deadline: order.deadline,
+        unique: order.unique,
         request_id: order.request_id,
     })
 }

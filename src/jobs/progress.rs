@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::ledger::Ledger;
+use super::attempt::AttemptParts;
 use super::stop::{StopCause, StopSignal};
-use crate::domain::id::JobId;
 use crate::domain::job::Progress;
 use crate::store::{AttemptProgress, Held};
 
@@ -44,7 +43,7 @@ impl ProgressCell {
     }
 
     /// Stores progress as it comes, until dropped; gives the stop signal when the ledger says that the attempt should end.
-    pub(super) async fn store_to(&self, ledger: &dyn Ledger, job: JobId, fence: i64, stop: &StopSignal) {
+    pub(super) async fn store_to(&self, parts: &AttemptParts, stop: &StopSignal) {
         loop {
             self.changed.notified().await;
             if let Some(progress) = self.take() {
@@ -52,7 +51,13 @@ impl ProgressCell {
                     cell: self,
                     progress: Some(progress.clone()),
                 };
-                let written = ledger.progress(AttemptProgress { job, fence, progress }).await;
+                let write = AttemptProgress {
+                    job: parts.job.id,
+                    fence: parts.job.fence,
+                    progress,
+                    at: parts.clock.now(),
+                };
+                let written = parts.ledger.progress(write).await;
                 match written {
                     Ok(Held::Yes { cancel_requested }) => {
                         unstored.stored();

@@ -50,16 +50,17 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
         Arc::clone(&parts.ledger),
         parts.clock.clone(),
     );
+    let (limit, at_limit) = time_limit(parts);
     let mut work: BoxFuture<'static, Answer> = AssertUnwindSafe(prepared.perform(ctx)).catch_unwind().boxed();
     let answer = tokio::select! {
         biased;
         answer = &mut work => Some(answer),
         () = stop.given() => None,
-        () = tokio::time::sleep(parts.job.timeout) => {
-            stop.give(StopCause::TimedOut);
+        () = tokio::time::sleep(limit) => {
+            stop.give(at_limit);
             None
         }
-        () = progress.store_to(&*parts.ledger, parts.job.id, parts.job.fence, &stop) => None,
+        () = progress.store_to(parts, &stop) => None,
     };
     let answer = match answer {
         Some(answer) => Some(answer),
@@ -78,6 +79,15 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
         rule,
     };
     ended.end(answer)
+}
+
+/// How long the work may run, and why it is told to stop then: its own time, or what is left until the job's deadline.
+fn time_limit(parts: &AttemptParts) -> (Duration, StopCause) {
+    let left = parts.job.deadline.map(|deadline| deadline.since(parts.clock.now()));
+    match left {
+        Some(left) if left < parts.job.timeout => (left, StopCause::DeadlinePassed),
+        _ => (parts.job.timeout, StopCause::TimedOut),
+    }
 }
 
 /// The end of an attempt that was told to stop before it began.
@@ -144,6 +154,9 @@ impl Ended<'_> {
     fn stopped(&self, how: &str) -> End {
         match self.cause {
             Some(StopCause::CancelRequested) | None => End::of(AttemptEnd::Cancelled, how),
+            Some(StopCause::DeadlinePassed) => {
+                End::of(AttemptEnd::Cancelled, format!("the job's deadline passed; {how}"))
+            }
             Some(StopCause::TimedOut) => {
                 let limit = self.parts.job.timeout.as_millis();
                 End::of(

@@ -11,6 +11,8 @@ pub enum StopCause {
     CancelRequested,
     /// It ran longer than its time.
     TimedOut,
+    /// The job's deadline came.
+    DeadlinePassed,
     /// The node is shutting down.
     Draining,
     /// The attempt is no longer ours.

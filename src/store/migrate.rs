@@ -190,8 +190,15 @@ mod tests {
         });
         let claimed: Vec<JobId> = claimed.await.unwrap().jobs.iter().map(|job| job.id).collect();
         assert_eq!(claimed, [ids[0], ids[1], ids[2], ids[4]]);
-        let forget = store
-            .write(move |tx| Ok::<_, Abort<()>>(jobs::forget_finished(tx.connection(), JobState::Completed, now, 10)?));
+        let until = jobs::FinishedUntil {
+            completed: now,
+            discarded: now,
+            cancelled: now,
+            uncertain: now,
+        };
+        let old = store.read(move |connection| jobs::old_jobs(connection, None, &until, 10));
+        let old = old.await.unwrap().ids;
+        let forget = store.write(move |tx| Ok::<_, Abort<()>>(jobs::forget(tx.connection(), &old, &until, now)?));
         assert_eq!(forget.await.unwrap(), 1);
     }
 

@@ -21,6 +21,7 @@ mod backup;
 mod bounded;
 mod dialect;
 mod error;
+pub mod expired_answers;
 pub mod jobs;
 mod lock;
 mod migrate;

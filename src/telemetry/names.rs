@@ -68,6 +68,10 @@ pub mod event {
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
     /// Jobs that a dead process left running were made available again.
     pub const JOB_RESCUED: &str = "job_rescued";
+    /// Jobs that waited were cancelled, because their deadline passed.
+    pub const JOBS_OVERDUE: &str = "jobs_overdue";
+    /// It could not be looked up which deadlines passed; the next look tries again.
+    pub const DEADLINES_UNSEEN: &str = "deadlines_unseen";
     /// A job whose row cannot be read was given up.
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.

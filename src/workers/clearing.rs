@@ -1,72 +1,90 @@
 //! Clearing away what has expired: a little at a time, so that nobody who writes waits for it.
 //!
-//! Guarantees: a transaction deletes at most [`BATCH_ROWS`] rows, and the writer is left alone for at least as long as each
-//! of them took; what fails is tried again the next time.
+//! Guarantees: a transaction deletes at most [`BATCH_ROWS`] rows, and for each job its attempts; the writer is left alone for
+//! at least as long as each of them took; what fails is tried again the next time.
+//!
+//! Jobs are walked by readers, a page at a time, since no index tells when they finished: the walk goes on where the round
+//! before left off, so that what is kept for long does not make rounds long.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::KeeperParts;
 use crate::clock::Timestamp;
-use crate::domain::job::JobState;
-use crate::store::{Abort, Connection, Store, StoreError, jobs, registrations, sessions};
+use crate::domain::id::JobId;
+use crate::store::jobs::FinishedUntil;
+use crate::store::{Abort, Connection, Store, StoreError, expired_answers, jobs, registrations, sessions};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
 /// Rows in one transaction. 500 jobs with their attempts take about as long to delete as a full batch of the writer takes
 /// to commit.
-const BATCH_ROWS: usize = 500;
+const BATCH_ROWS: usize = jobs::PAGE_MAX;
 /// The shortest rest between two transactions.
 const REST_MIN: Duration = Duration::from_millis(20);
+/// The shortest rest between two pages that are read and leave nothing to delete.
+const LOOK_REST_MIN: Duration = Duration::from_millis(2);
+/// Jobs that a round looks at and keeps before it leaves the rest to the next: some seconds of a reader's time in a minute.
+const KEPT_MAX: usize = 200_000;
 
 /// Deletes up to so many rows of one sort that expired until then, and answers how many.
 type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>;
 
+/// Behind which job the next round goes on; none for the first. Clones share it, and so do the lives of a keeper.
+#[derive(Clone, Debug, Default)]
+pub struct Walk(Arc<Mutex<Option<JobId>>>);
+
+impl Walk {
+    fn place(&self) -> Option<JobId> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn go_on_behind(&self, place: Option<JobId>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+}
+
 /// Clears everything away that has expired.
 pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
-    let discarded = now.minus(kept.discarded);
-    let all: [(&'static str, Forget, Timestamp); 6] = [
+    let all: [(&'static str, Forget, Timestamp); 3] = [
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
-        (
-            "jobs",
-            |c, until, rows| jobs::forget_finished(c, JobState::Completed, until, rows),
-            now.minus(kept.completed),
-        ),
-        (
-            "jobs",
-            |c, until, rows| jobs::forget_finished(c, JobState::Discarded, until, rows),
-            discarded,
-        ),
-        (
-            "jobs",
-            |c, until, rows| jobs::forget_finished(c, JobState::Cancelled, until, rows),
-            discarded,
-        ),
-        (
-            "jobs",
-            |c, until, rows| jobs::forget_finished(c, JobState::Uncertain, until, rows),
-            discarded,
-        ),
+        ("idempotency keys", expired_answers::forget, now),
     ];
     for (what, forget, until) in all {
-        match clear_one(store, forget, until).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(event = event::CLEARED, what, rows, "expired rows were cleared away"),
-            Err(StoreError::Closed) => return,
-            Err(error) => {
-                let error = telemetry::chain(&error);
-                tracing::warn!(
-                    event = event::CLEAR_FAILED,
-                    what,
-                    error,
-                    "expired rows could not be cleared away; the next minute tries again"
-                );
-            }
+        if !tell(what, clear_one(store, forget, until).await) {
+            return;
         }
     }
+    let until = FinishedUntil {
+        completed: now.minus(kept.completed),
+        discarded: now.minus(kept.discarded),
+        cancelled: now.minus(kept.cancelled),
+        uncertain: now.minus(kept.uncertain),
+    };
+    tell("jobs", clear_jobs(store, &parts.walk, until, now).await);
+}
+
+/// Says what became of the rows of one sort; answers whether to go on.
+fn tell(what: &'static str, cleared: Result<usize, StoreError>) -> bool {
+    match cleared {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(event = event::CLEARED, what, rows, "expired rows were cleared away"),
+        Err(StoreError::Closed) => return false,
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(
+                event = event::CLEAR_FAILED,
+                what,
+                error,
+                "expired rows could not be cleared away; the next minute tries again"
+            );
+        }
+    }
+    true
 }
 
 /// Clears rows of one sort away, a batch at a time.
@@ -74,17 +92,48 @@ async fn clear_one(store: &Store, forget: Forget, until: Timestamp) -> Result<us
     let mut all = 0;
     loop {
         let began = Instant::now();
-        let batch = store.write(move |tx| Ok::<_, Abort<()>>(forget(tx.connection(), until, BATCH_ROWS)?));
-        let rows = match batch.await {
-            Ok(rows) => rows,
-            Err(Abort::Store(error)) => return Err(error),
-            // The closure refuses nothing.
-            Err(Abort::Refused(())) => 0,
-        };
+        let rows = write(store, move |connection| forget(connection, until, BATCH_ROWS)).await?;
         all += rows;
         if rows < BATCH_ROWS {
             return Ok(all);
         }
         tokio::time::sleep(began.elapsed().max(REST_MIN)).await;
+    }
+}
+
+/// Walks on through the jobs, and clears away those that are old enough.
+async fn clear_jobs(store: &Store, walk: &Walk, until: FinishedUntil, now: Timestamp) -> Result<usize, StoreError> {
+    let (mut all, mut kept) = (0, 0);
+    loop {
+        let (began, place) = (Instant::now(), walk.place());
+        let page = store
+            .read(move |connection| jobs::old_jobs(connection, place, &until, BATCH_ROWS))
+            .await?;
+        let (ids, mut rest) = (page.ids, LOOK_REST_MIN);
+        kept += page.looked_at - ids.len();
+        if !ids.is_empty() {
+            all += write(store, move |connection| jobs::forget(connection, &ids, &until, now)).await?;
+            rest = REST_MIN;
+        }
+        walk.go_on_behind(page.next);
+        if page.next.is_none() || kept >= KEPT_MAX {
+            return Ok(all);
+        }
+        tokio::time::sleep(began.elapsed().max(rest)).await;
+    }
+}
+
+async fn write(
+    store: &Store,
+    delete: impl Fn(&mut Connection) -> Result<usize, StoreError> + Send + 'static,
+) -> Result<usize, StoreError> {
+    match store
+        .write(move |tx| Ok::<_, Abort<()>>(delete(tx.connection())?))
+        .await
+    {
+        Ok(rows) => Ok(rows),
+        Err(Abort::Store(error)) => Err(error),
+        // The closure refuses nothing.
+        Err(Abort::Refused(())) => Ok(0),
     }
 }

@@ -1,7 +1,8 @@
 //! The dispatcher: claims waiting jobs and sends them to their workers.
 //!
 //! It is woken by commits that made jobs available, by slots that become free, by the time of the next job that is due, and
-//! by a poll. It also finds cancels that were asked for and whose message was lost: the row comes first, the message second.
+//! by a poll. It also finds cancels that were asked for and whose
+//! message was lost (the row comes first, the message second), and running jobs whose deadline came unnoticed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::{Lane, Wake, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
+use crate::jobs::StopCause;
 use crate::store::{Store, jobs};
 use crate::supervision;
 use crate::telemetry;
@@ -77,21 +79,23 @@ impl Dispatcher {
         }
     }
 
-    fn find_lost_cancels(&self) {
+    fn find_what_is_to_stop(&self) {
         let parts = Arc::clone(&self.parts);
         if parts.lanes.iter().all(|lane| lane.attempts().in_flight() == 0) {
             return;
         }
         tokio::spawn(async move {
-            let node = parts.node;
-            match parts
-                .store
-                .read(move |connection| jobs::cancel_requested(connection, node))
-                .await
-            {
-                Ok(asked) => {
-                    for job in asked {
-                        parts.lanes.iter().any(|lane| lane.cancel(job));
+            let (node, now) = (parts.node, parts.clock.now());
+            let read = parts.store.read(move |connection| {
+                let asked = jobs::cancel_requested(connection, node)?;
+                Ok((asked, jobs::running_overdue(connection, node, now)?))
+            });
+            match read.await {
+                Ok((asked, overdue)) => {
+                    let asked = asked.into_iter().map(|job| (job, StopCause::CancelRequested));
+                    let overdue = overdue.into_iter().map(|job| (job, StopCause::DeadlinePassed));
+                    for (job, cause) in asked.chain(overdue) {
+                        parts.lanes.iter().any(|lane| lane.attempts().stop(job, cause));
                     }
                 }
                 Err(error) => {
@@ -117,7 +121,7 @@ impl Actor for Dispatcher {
         self.serve_all(ctx);
         ctx.run_interval(POLL_EVERY, |dispatcher, ctx| {
             dispatcher.serve_all(ctx);
-            dispatcher.find_lost_cancels();
+            dispatcher.find_what_is_to_stop();
         });
     }
 }

@@ -1,4 +1,5 @@
-//! The keeper: renews this node's lease, takes back the work of dead nodes, counts what waits, and clears away what has expired.
+//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, counts what
+//! waits, and clears away what has expired.
 //!
 //! Guarantees: one beat, one rescue, one count and one clearing at a time, so that a database that stands still is not buried under
 //! them.
@@ -11,8 +12,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::beat::beat;
-use super::clearing::clear;
+use super::clearing::{Walk, clear};
 use super::counting::count_depths;
+use super::deadlines::{LOOK_EVERY, end_overdue};
 use super::lease::{LEASE_BEAT, Lease};
 use super::report_files;
 use super::rescue::rescue;
@@ -58,6 +60,8 @@ pub struct KeeperParts {
     pub retention: Retention,
     /// How much waits, which it counts.
     pub depths: Depths,
+    /// How far the walk through finished jobs has come.
+    pub walk: Walk,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }
@@ -69,6 +73,7 @@ pub struct Keeper {
     rescuing: Option<JoinHandle<()>>,
     counting: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
+    ending_overdue: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -81,6 +86,7 @@ impl Keeper {
             rescuing: None,
             counting: None,
             clearing: None,
+            ending_overdue: None,
         }
     }
 
@@ -113,6 +119,14 @@ impl Keeper {
     fn rescue_and_again(&mut self, ctx: &mut supervision::Context<Self>) {
         self.rescue();
         ctx.run_later(jittered(), Self::rescue_and_again);
+    }
+
+    fn end_overdue(&mut self) {
+        if is_under_way(self.ending_overdue.as_ref()) {
+            return;
+        }
+        let (store, clock) = (self.parts.store.clone(), self.parts.clock.clone());
+        self.ending_overdue = Some(tokio::spawn(async move { end_overdue(&store, &clock).await }));
     }
 
     fn clear(&mut self) {
@@ -150,6 +164,7 @@ impl Actor for Keeper {
         self.clear();
         ctx.run_interval(COUNT_TICK, |keeper, _| keeper.count());
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
+        ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
     }
 }

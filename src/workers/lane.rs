@@ -194,7 +194,8 @@ impl Lane {
             let workspaces = claimed.jobs.iter().map(|job| job.workspace);
             self.parts.depths.left(self.parts.queue, workspaces);
             next_due = claimed.next_due;
-            let has_more = claimed.jobs.len() >= limit;
+            // Those that were too late for their deadline took places of the claim that others may have now.
+            let has_more = claimed.jobs.len().saturating_add(claimed.overdue) >= limit;
             self.hungry.store(has_more, Ordering::SeqCst);
             self.send(claimed.jobs, slots, term).await;
             if !has_more {

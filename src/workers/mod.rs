@@ -9,6 +9,7 @@
 mod beat;
 mod clearing;
 mod counting;
+mod deadlines;
 mod dispatcher;
 mod guard;
 mod keeper;
@@ -21,6 +22,7 @@ mod wakes;
 mod worker;
 
 pub use beat::Sign;
+pub use clearing::Walk;
 pub use counting::count_depths;
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
 pub use guard::{GUARD_EVERY, Guard, GuardParts};

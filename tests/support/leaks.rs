@@ -84,7 +84,10 @@ fn addresses(text: &str) -> impl Iterator<Item = String> {
 /// Whether what stands before an `@` ends with a job's id, as in the ids of our mails and the names of their files.
 fn is_message_id(local: &str) -> bool {
     let id = local.rsplit_once("job_").map(|(_, id)| id);
-    id.is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // A mail's id has the marks of its arguments behind that of its job.
+    let parts = id.map(|id| id.split_once('-').unwrap_or((id, "00000000")));
+    parts.is_some_and(|(id, marks)| id.len() == 32 && marks.len() == 8 && is_hex(id) && is_hex(marks))
 }
 
 /// Passwords that base64 hides.

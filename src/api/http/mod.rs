@@ -35,7 +35,7 @@ pub mod validate;
 pub use endpoint::{Endpoint, Endpoints};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
-pub use json::StrictJson;
+pub use json::{OptionalJson, StrictJson, Unread};
 pub use limits::Limits;
 pub use path::PathParam;
 pub use problem::{FieldError, Problem, ProblemBody, Slug};

@@ -9,6 +9,8 @@ use super::{FieldError, Problem};
 #[must_use = "errors are only told by `finish` or `finish_with`"]
 pub struct Fields {
     errors: Vec<FieldError>,
+    /// Where in the body the fields are.
+    within: &'static str,
 }
 
 impl Fields {
@@ -18,6 +20,14 @@ impl Fields {
     /// No errors yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No errors yet; every pointer is meant within the value at `pointer`.
+    pub fn within(pointer: &'static str) -> Self {
+        Self {
+            errors: Vec::new(),
+            within: pointer,
+        }
     }
 
     /// The value of the field at `pointer` (RFC 6901, such as `/to/0`), or `None` after noting what is wrong with it. The
@@ -36,7 +46,7 @@ impl Fields {
     pub fn refuse(&mut self, pointer: &str, detail: impl Into<String>) {
         if self.errors.len() < Self::ERRORS_MAX {
             self.errors.push(FieldError {
-                pointer: pointer.into(),
+                pointer: format!("{}{pointer}", self.within),
                 detail: detail.into(),
             });
         }

@@ -3,6 +3,7 @@
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
+mod changed;
 pub(super) mod cursor;
 mod view;
 mod waiting;
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use super::State;
 use super::auth::Member;
 use super::failure::or_refused;
-use super::http::{Fields, PathParam, Problem, RequestId, StrictQuery};
+use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
 use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
@@ -25,6 +26,7 @@ use crate::store::jobs::{self, OrderRefused};
 use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
+use changed::{Changed, RetryBody};
 pub(super) use view::JobView;
 
 /// Jobs before one that are counted: beyond it only the order of magnitude is of interest.
@@ -175,30 +177,51 @@ pub(super) async fn cancel_job(
     Ok(answer.json(view(job, attempts, &member, &state)?))
 }
 
-/// Runs a finished job once more, its history kept.
+/// Runs a finished job once more, its history kept; with other arguments, if they are given.
+///
+/// With its own arguments it goes on with what it has done, and what it does outside is known to be the same; with others it
+/// begins anew.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", tag = "jobs", security(("member" = [])),
     params(("id" = JobId, Path, description = "Which job.")),
+    request_body(content = RetryBody, examples(
+        ("as it is" = (summary = "With its own arguments", value = json!({}))),
+        ("changed" = (summary = "A probe, with others", value = json!({ "args": { "steps": 3, "step_ms": 10 } }))),
+    )),
     responses(
         (status = 202, description = "The job waits again.", body = JobView),
-        (status = 409, description = "The job has not ended."),
-        (status = 422, description = "It is a mail to more addresses than the workspace may send to at once."),
+        (status = 409, description = "The job has not ended, or another has its unique key."),
+        (status = 422, description = "The arguments are not what they must be, or it is a mail to more addresses than the workspace may send to at once."),
         (status = 429, description = "It would be more than the workspace may have."),
     ),
 )]
 pub(super) async fn retry_job(
-    Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
+    Then(member, Then(PathParam(id), OptionalJson(body))): Then<
+        Member,
+        Then<PathParam<JobId>, OptionalJson<RetryBody>>,
+    >,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
+    let changed = match body.and_then(|body| body.args) {
+        Some(args) => {
+            let (kind, ..) = runs_again(id, scope, &state).await?;
+            Some(Changed::checked(&kind, args, &member, &state)?)
+        }
+        None => None,
+    };
     // Run again, it does again whatever it did: it counts like a new one.
-    let (queue, mails) = cost_of(id, scope, &state).await?;
+    let (queue, mails) = match &changed {
+        Some(changed) => (Some(changed.queue), changed.mails),
+        None => cost_of(id, scope, &state).await?,
+    };
     if let Some(queue) = queue {
         state.throttle.take_work(&member.account, queue, mails)?;
     }
+    let changed = changed.map(|changed| changed.args);
     let write = state.store.write(move |tx| {
-        let job = jobs::retry(tx, id, scope, now)?;
+        let job = jobs::retry_with(tx, id, scope, now, changed.as_ref())?;
         Ok(with_attempts(tx.connection(), job)?)
     });
     let (job, attempts) = write.await.map_err(or_refused(refused))?;
@@ -224,13 +247,7 @@ async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Qu
     if scope == JobScope::All {
         return Ok((None, 0));
     }
-    let read = state
-        .store
-        .read(move |connection| jobs::arguments(connection, id, scope));
-    let (kind, queue, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
-    if !standing.can_run_again() {
-        return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
-    }
+    let (kind, queue, args) = runs_again(id, scope, state).await?;
     let is_mail = kind == EmailSend::NAME;
     let args = is_mail
         .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
@@ -239,7 +256,29 @@ async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Qu
     Ok((queue.parse().ok(), mails))
 }
 
-fn with_attempts(connection: &mut Connection, job: JobRecord) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
+/// The kind, the queue and the arguments of a job that can run again.
+///
+/// # Errors
+/// 404 where there is none in the scope; 409 where it cannot.
+async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String, String, String), Problem> {
+    let read = state
+        .store
+        .read(move |connection| jobs::arguments(connection, id, scope));
+    let (kind, queue, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
+    if !standing.can_run_again() {
+        return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
+    }
+    Ok((kind, queue, args))
+}
+
+/// The job and its attempts.
+///
+/// # Errors
+/// When a statement fails.
+pub(super) fn with_attempts(
+    connection: &mut Connection,
+    job: JobRecord,
+) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
     Ok((job, attempts))
 }
@@ -267,5 +306,6 @@ fn refused(refusal: OrderRefused) -> Problem {
     match refusal {
         OrderRefused::NoSuchJob => Problem::not_found(),
         OrderRefused::State(refused) => Problem::conflict(refused.to_string()),
+        OrderRefused::KeyTaken(_) => Problem::conflict(refusal.to_string()),
     }
 }

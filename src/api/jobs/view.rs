@@ -10,7 +10,7 @@ use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::JobId;
-use crate::domain::job::{AttemptOutcome, JobState, Progress};
+use crate::domain::job::{AttemptOutcome, JobState, Pace};
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
 
 /// A job.
@@ -34,10 +34,12 @@ pub(in crate::api) struct JobView {
     started_at: Option<Timestamp>,
     /// Set exactly where the state is a final one.
     finished_at: Option<Timestamp>,
+    /// When it is given up if it has not ended.
+    deadline_at: Option<Timestamp>,
     cancel_requested_at: Option<Timestamp>,
     /// Why it ended or waits, where its state alone does not say it.
     cause: Option<String>,
-    progress: Option<Progress>,
+    progress: Option<ProgressView>,
     /// What the work answered, or has done so far; its form is the kind's own.
     #[schema(value_type = Option<JobResult>)]
     result: Option<Value>,
@@ -50,6 +52,22 @@ pub(in crate::api) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     attempts_omitted: Option<i64>,
+}
+
+/// How far the work has come, in its own units.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Progress)]
+struct ProgressView {
+    /// Units done.
+    done: u64,
+    /// Units in all, if they are known.
+    total: Option<u64>,
+    /// What is being done, for people.
+    note: Option<String>,
+    /// Units a second, over the latest attempt.
+    rate_per_s: Option<f64>,
+    /// How long the rest takes at that rate, in seconds, counted from the latest report; while the job runs.
+    remaining_s: Option<u64>,
 }
 
 /// One attempt.
@@ -79,6 +97,7 @@ impl JobView {
             table: "jobs",
             what: "result",
         };
+        let progress = progress(&job);
         let standing = standing_of(&job);
         Ok(Self {
             waiting_for: waits_for(standing, state).or_else(|| waits_for_whom(standing, state)),
@@ -93,9 +112,10 @@ impl JobView {
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,
+            deadline_at: job.deadline_at,
             cancel_requested_at: job.cancel_requested_at,
             cause: job.cause,
-            progress: job.progress,
+            progress,
             result: result.or(Err(corrupt))?,
             attempts_omitted: attempts
                 .first()
@@ -119,6 +139,7 @@ impl JobView {
             created_at: job.created_at,
             started_at: None,
             finished_at: None,
+            deadline_at: job.deadline,
             cancel_requested_at: None,
             cause: None,
             progress: None,
@@ -164,6 +185,21 @@ pub(super) fn standing_of(job: &JobRecord) -> Standing<'_> {
         version: job.args_version,
         run_at: job.run_at,
     }
+}
+
+fn progress(job: &JobRecord) -> Option<ProgressView> {
+    let progress = job.progress.clone()?;
+    let pace = match (job.started_at, job.progress_at) {
+        (Some(started), Some(at)) => progress.pace(started, at),
+        _ => Pace::default(),
+    };
+    Some(ProgressView {
+        done: progress.done,
+        total: progress.total,
+        note: progress.note,
+        rate_per_s: pace.rate_per_s,
+        remaining_s: pace.remaining_s.filter(|_| job.state == JobState::Running),
+    })
 }
 
 /// Masks the addresses in the result of a mail.

@@ -10,7 +10,7 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
-use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, PartialSchema as _, ToSchema as _};
 
 use super::roles::Role;
@@ -27,6 +27,12 @@ impl Modify for Answers {
                 let status = slug.status().as_str().to_owned();
                 let shared = || RefOr::Ref(Ref::from_response_name(component(slug)));
                 operation.responses.responses.entry(status).or_insert_with(shared);
+            }
+            if let (Some("retry_job"), Some(RefOr::T(body))) =
+                (operation.operation_id.as_deref(), &mut operation.request_body)
+            {
+                // The only body that may be left out; the macros cannot say so of one that has a schema of its own.
+                body.required = Some(Required::False);
             }
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
@@ -65,6 +71,26 @@ impl IntoResponses for Accepted {
             .header("Location", location.build())
             .content("application/json", job.build());
         BTreeMap::from([("202".to_owned(), response.build().into())])
+    }
+}
+
+/// What every work route answers where another job has the unique key.
+pub(in crate::api) enum Existing {}
+
+impl IntoResponses for Existing {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let Some(RefOr::T(mut response)) = Accepted::responses().remove("202") else {
+            return BTreeMap::new();
+        };
+        response.description = "The job that has the unique key already; no other was made.".to_owned();
+        let told = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["true"]));
+        let told = HeaderBuilder::from(Header::new(told)).description(Some("That the job was there before."));
+        response
+            .headers
+            .insert("Legwork-Existing-Job".to_owned(), told.build().into());
+        BTreeMap::from([("200".to_owned(), response.into())])
     }
 }
 

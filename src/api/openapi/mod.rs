@@ -19,7 +19,7 @@ use answers::Answers;
 use presence::Presence;
 use roles::Roles;
 
-pub(super) use answers::Accepted;
+pub(super) use answers::{Accepted, Existing};
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -15,7 +15,7 @@ use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
 use crate::domain::id::{AccountId, ApiKeyId, JobId, ReportId, SessionId, WorkspaceId};
-use crate::domain::job::{AttemptOutcome, JobState, Progress, Queue, WhenUncertain};
+use crate::domain::job::{AttemptOutcome, JobState, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
@@ -32,17 +32,6 @@ pub(in crate::api) enum Scope {}
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
-}
-
-fn count(what: &str) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(0))
-        .description(Some(what))
-}
-
-fn nullable(schema: ObjectBuilder, kind: Type) -> ObjectBuilder {
-    schema.schema_type(SchemaType::from_iter([kind, Type::Null]))
 }
 
 macro_rules! schemas {
@@ -129,18 +118,6 @@ schemas! {
                 .min_items(Some(1))
                 .max_items(Some(RECIPIENTS_MAX)),
         );
-    Progress => ObjectBuilder::new()
-        .description(Some("How far an attempt has come, in the work's own units."))
-        .property("done", count("Units done."))
-        .property("total", nullable(count("Units in all, if they are known."), Type::Integer))
-        .property(
-            "note",
-            nullable(text().description(Some("What is being done, for people.")), Type::String)
-                .max_length(Some(Progress::NOTE_MAX)),
-        )
-        .required("done")
-        .required("total")
-        .required("note");
     Timestamp => text()
         .description(Some("A moment (RFC 3339); shown in UTC with six digits of a second."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))

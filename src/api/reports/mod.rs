@@ -25,10 +25,11 @@ use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
 use super::jobs::cursor;
-use super::openapi::Accepted;
+use super::openapi::{Accepted, Existing};
 use super::order::{Wishes, ranged};
 use super::page::Page;
 use super::then::Then;
+use super::unique::{self, UniqueBody};
 use super::work::accepted;
 use crate::clock::Timestamp;
 use crate::domain::id::ReportId;
@@ -37,6 +38,7 @@ use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
 use crate::jobs::{Kind as _, Order, new_job};
 use crate::reports::{FileName, Found};
 use crate::store::Abort;
+use crate::store::jobs::Enqueued;
 use crate::store::reports::{self, NewReport};
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -66,6 +68,10 @@ pub(super) struct NewReportBody {
     timeout_ms: Option<i64>,
     /// From when it may run; a time that has passed means at once.
     run_at: Option<Timestamp>,
+    /// When it is given up if it has not ended: it is cancelled then. It must be after `run_at` and after now.
+    deadline_at: Option<Timestamp>,
+    /// Has it be the only one of the workspace with this key; where another has it, that one is answered.
+    unique: Option<UniqueBody>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -95,17 +101,19 @@ pub(super) struct ListQuery {
         ("jobs" = (summary = "All jobs", value = json!({ "table": "jobs", "format": "csv" }))),
         ("mail" = (summary = "A month's mails, with every wish", value = json!({
             "table": "mail", "format": "jsonl", "from": "2023-10-01T00:00:00Z", "to": "2023-11-01T00:00:00Z",
-            "csv_formula_guard": false, "timeout_ms": 60000, "run_at": "2030-01-31T08:30:00Z", "priority": -1,
+            "csv_formula_guard": false, "timeout_ms": 60000, "run_at": "2030-01-01T08:30:00Z",
+            "deadline_at": "2030-02-01T08:30:00Z", "unique": { "key": "example", "for_s": 60 }, "priority": -1,
             "max_attempts": 2
         }))),
     )),
     responses(
         Accepted,
+        Existing,
         (status = 409, description = "The workspace has as many reports as it may; it can delete some."),
     ),
 )]
 pub(super) async fn create_report(
-    Then(member, StrictJson(body)): Then<Member, StrictJson<NewReportBody>>,
+    Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewReportBody>>,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
@@ -115,11 +123,16 @@ pub(super) async fn create_report(
         priority: body.priority,
         max_attempts: body.max_attempts,
         timeout_ms: body.timeout_ms,
+        deadline_at: body.deadline_at,
+        unique: body.unique.take(),
     };
-    let order = wishes.checked(&mut fields, &request);
+    let order = wishes.checked(&mut fields, &request, state.clock.now());
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
+    if let Some(answer) = unique::holder(order.unique.as_ref(), &member, &state).await? {
+        return Ok(answer);
+    }
     state.throttle.take_work(&member.account, ReportBuild::QUEUE, 0)?;
     let args = ReportBuildArgs {
         report: ReportId::generate(),
@@ -145,6 +158,10 @@ pub(super) async fn create_report(
     let kept_max = state.config.reports.max_kept;
     let others_max = kept_max.checked_sub(1).filter(|_| !member.account.is_operator);
     let write = state.store.write(move |tx| {
+        let placed = tx.enqueue_unique(&entered)?;
+        if placed != Enqueued::New {
+            return Ok(placed);
+        }
         // Counted where it is entered, so that orders that come together do not pass the bound together.
         if let Some(max) = others_max
             && reports::kept_of(tx.connection(), workspace, max)?.is_capped
@@ -152,10 +169,12 @@ pub(super) async fn create_report(
             return Err(Abort::Refused(()));
         }
         reports::insert(tx.connection(), &report)?;
-        Ok(tx.enqueue(&entered)?)
+        Ok(placed)
     });
-    write.await.map_err(or_refused(|()| too_many_kept(kept_max)))?;
-    Ok(accepted(&job, &state))
+    match write.await.map_err(or_refused(|()| too_many_kept(kept_max)))? {
+        Enqueued::New => Ok(accepted(&job, &state)),
+        Enqueued::Existing(holder) => unique::existing(holder, &member, &state).await,
+    }
 }
 
 fn too_many_kept(max: usize) -> Problem {

@@ -31,7 +31,7 @@ async fn a_job_is_shown_with_its_attempts_and_its_result() {
             "id": id.to_string(), "kind": "probe.run", "queue": "probes", "state": "completed", "priority": 0,
             "attempt": 1, "max_attempts": 3, "run_at": "2023-11-14T22:13:20.000000Z",
             "created_at": "2023-11-14T22:13:20.000000Z", "started_at": "2023-11-14T22:13:20.000000Z",
-            "finished_at": "2023-11-14T22:13:20.000000Z", "cancel_requested_at": null, "cause": null,
+            "finished_at": "2023-11-14T22:13:20.000000Z", "deadline_at": null, "cancel_requested_at": null, "cause": null,
             "progress": null, "result": { "steps": 1 },
             "attempts": [{
                 "number": claimed.fence, "started_at": "2023-11-14T22:13:20.000000Z",

@@ -8,6 +8,7 @@ mod emails;
 mod hostile;
 mod jobs;
 mod limits;
+mod lives;
 mod log;
 mod nodes;
 mod openapi;

@@ -3,18 +3,22 @@
 //! Guarantees: no state of a job is ever written that [`transition`] did not decide; the SQL CHECKs of the migrations hold
 //! the same rules once more. Left out: when things happen and who writes them (`store`), and what the work is (`jobs`).
 
+#[cfg(test)]
+mod model;
 mod progress;
 mod retry;
 mod state;
 mod transition;
+mod unique;
 
-pub use progress::Progress;
+pub use progress::{Pace, Progress};
 pub use retry::Backoff;
 pub use state::{AttemptOutcome, Cause, JobState, Queue, UnknownName};
 pub use transition::{
     AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,
     transition,
 };
+pub use unique::{UniqueHold, UniqueKey, UniqueScope};
 
 /// The lowest priority a job can have. Ten steps below the usual one.
 pub const PRIORITY_MIN: i32 = -10;

@@ -19,7 +19,7 @@ named! {
         Completed = "completed",
         /// Given up: no attempts left, a permanent error, or quarantined.
         Discarded = "discarded",
-        /// Stopped on request.
+        /// Stopped: somebody asked for it, or its deadline passed.
         Cancelled = "cancelled",
         /// The effect may have happened, and the rule of its kind says not to repeat it.
         Uncertain = "uncertain",
@@ -92,6 +92,8 @@ named! {
         Permanent = "permanent",
         /// Somebody asked for the cancel.
         Requested = "requested",
+        /// Its deadline passed before it completed.
+        Deadline = "deadline",
         /// It killed its worker or its process too often.
         Quarantined = "quarantined",
         /// Its row holds what cannot be read.

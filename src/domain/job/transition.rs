@@ -1,8 +1,8 @@
 //! The one function that decides what becomes of a job.
 //!
 //! Guarantees: it is total (every state meets every event with an answer or a refusal), a finished job leaves its state only
-//! by a person's retry, a cancel that was asked for wins over every further attempt, and an attempt that was ended from
-//! outside past its point of no return is never simply run again.
+//! by a person's retry, a cancel that was asked for and a deadline that has passed win over every further attempt, and an
+//! attempt that was ended from outside past its point of no return is never simply run again.
 
 use super::state::{AttemptOutcome, Cause, JobState};
 use crate::clock::Timestamp;
@@ -13,7 +13,7 @@ pub const WORKER_PANICS_MAX: u32 = 3;
 pub const DEATHS_MAX: u32 = 20;
 
 /// What the row of a job says before the event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// Where it is.
     pub state: JobState,
@@ -31,6 +31,15 @@ pub struct Standing {
     pub worker_panics: u32,
     /// Deaths of the process during this job since an attempt last ended otherwise.
     pub deaths: u32,
+    /// When all of its attempts must have ended, if it has such a time.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Whether the job's deadline has passed at `now`.
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
 }
 
 /// Whether a failed attempt is followed by another.
@@ -115,6 +124,8 @@ pub enum Event {
     CancelRequested,
     /// A person asks to run it again.
     RetryRequested,
+    /// Its deadline passed.
+    DeadlinePassed,
 }
 
 /// What the row of a job says after the event.
@@ -136,6 +147,8 @@ pub struct Next {
     pub worker_panics: u32,
     /// Deaths of the process in a row.
     pub deaths: u32,
+    /// When all of its attempts must have ended; a person's retry lifts one that has passed.
+    pub deadline: Option<Timestamp>,
     /// What the attempt's record shows, if an attempt ended.
     pub outcome: Option<AttemptOutcome>,
 }
@@ -149,6 +162,12 @@ pub enum Refused {
     /// The event needs another state.
     #[error("the job is {0}")]
     NotNow(JobState),
+    /// The job's deadline has passed, and no attempt of it may begin.
+    #[error("the job's deadline has passed")]
+    Overdue,
+    /// The job has no deadline, or it is still to come.
+    #[error("the job's deadline has not passed")]
+    NotOverdue,
 }
 
 /// Decides what becomes of a job that stands so when `event` happens at `now`.
@@ -161,6 +180,7 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
         Event::Due if matches!(state, JobState::Scheduled | JobState::Retryable) => {
             Ok(unchanged(standing).into_state(JobState::Available))
         }
+        Event::Claimed if state == JobState::Available && standing.is_overdue(now) => Err(Refused::Overdue),
         Event::Claimed if state == JobState::Available => {
             let mut next = unchanged(standing).into_state(JobState::Running);
             next.attempt = standing.attempt.saturating_add(1);
@@ -176,7 +196,11 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
         // Asking twice is answered like asking once, so that a client may repeat a request whose answer it lost.
         Event::CancelRequested if state == JobState::Cancelled => Ok(unchanged(standing).cancelled()),
         Event::RetryRequested if state.can_run_again() => Ok(again(standing, now)),
-        Event::CancelRequested => Err(Refused::Finished(state)),
+        Event::DeadlinePassed if !state.is_final() && !standing.is_overdue(now) => Err(Refused::NotOverdue),
+        Event::DeadlinePassed if state.is_waiting() => Ok(unchanged(standing).overdue()),
+        // Its attempt is told to stop, and its end decides: work that completes all the same has completed.
+        Event::DeadlinePassed if state == JobState::Running => Ok(unchanged(standing)),
+        Event::CancelRequested | Event::DeadlinePassed => Err(Refused::Finished(state)),
         Event::Due | Event::Claimed | Event::Ended(_) if state.is_final() => Err(Refused::Finished(state)),
         Event::Due | Event::Claimed | Event::Ended(_) | Event::RetryRequested => Err(Refused::NotNow(state)),
     }
@@ -194,7 +218,8 @@ pub fn set_aside(state: JobState) -> Result<(JobState, Cause), Refused> {
     Ok((JobState::Discarded, Cause::Corrupt))
 }
 
-/// A person's retry: at once, with one attempt more if the job had ended.
+/// A person's retry: at once, with one attempt more if the job had ended, and without a deadline that has passed, which would
+/// end it again.
 fn again(standing: &Standing, now: Timestamp) -> Next {
     let mut next = unchanged(standing).into_state(JobState::Available);
     if standing.state.is_final() {
@@ -204,10 +229,32 @@ fn again(standing: &Standing, now: Timestamp) -> Next {
     next.cancel_requested = false;
     next.worker_panics = 0;
     next.deaths = 0;
+    if standing.is_overdue(now) {
+        next.deadline = None;
+    }
     next
 }
 
 fn ended(standing: &Standing, end: AttemptEnd, now: Timestamp) -> Next {
+    let next = ended_in_time(standing, end, now);
+    // Whether its effect happened, and that a person cancelled it, is worth more to know than that it was late.
+    let stands = match next.state {
+        JobState::Completed | JobState::Uncertain => true,
+        JobState::Cancelled => standing.cancel_requested,
+        _ => false,
+    };
+    let begins_late = !next.state.is_final() && standing.is_overdue(next.run_at);
+    if !stands && (standing.is_overdue(now) || begins_late) {
+        return Next {
+            cancel_requested: standing.cancel_requested,
+            ..next.overdue()
+        };
+    }
+    next
+}
+
+/// What becomes of the job if no deadline stands against it.
+fn ended_in_time(standing: &Standing, end: AttemptEnd, now: Timestamp) -> Next {
     let mut next = unchanged(standing);
     next.outcome = Some(end.outcome());
     next.deaths = if end == AttemptEnd::Lost {
@@ -250,6 +297,7 @@ fn unchanged(standing: &Standing) -> Next {
         cause: None,
         worker_panics: standing.worker_panics,
         deaths: standing.deaths,
+        deadline: standing.deadline,
         outcome: None,
     }
 }
@@ -263,6 +311,11 @@ impl Next {
     fn cancelled(mut self) -> Self {
         self.cancel_requested = true;
         self.cause = Some(Cause::Requested);
+        self.into_state(JobState::Cancelled)
+    }
+
+    fn overdue(mut self) -> Self {
+        self.cause = Some(Cause::Deadline);
         self.into_state(JobState::Cancelled)
     }
 

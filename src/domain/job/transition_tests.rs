@@ -16,6 +16,7 @@ fn standing(state: JobState) -> Standing {
         past_no_return: false,
         worker_panics: 0,
         deaths: 0,
+        deadline: None,
     }
 }
 
@@ -43,6 +44,7 @@ fn events() -> Vec<Event> {
         Event::Claimed,
         Event::CancelRequested,
         Event::RetryRequested,
+        Event::DeadlinePassed,
     ];
     events.extend(ends().into_iter().map(Event::Ended));
     events
@@ -188,11 +190,21 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn a_random_life_never_breaks_the_rules(events in proptest::collection::vec(any_event(), 0..200)) {
+    fn a_random_life_never_breaks_the_rules(
+        events in proptest::collection::vec((any_event(), 0_i64..20_000), 0..200),
+        deadline in proptest::option::of(0_i64..3_000_000),
+    ) {
         let mut job = standing(JobState::Available);
         job.attempt = 0;
-        for event in events {
-            let Ok(next) = transition(&job, event, NOW) else { continue };
+        job.deadline = deadline.map(Timestamp::from_micros);
+        let mut now = NOW;
+        for (event, passes) in events {
+            now = Timestamp::from_micros(now.as_micros() + passes);
+            let Ok(next) = transition(&job, event, now) else { continue };
+            prop_assert!(next.state != JobState::Running || job.state == next.state || !job.is_overdue(now));
+            if matches!(event, Event::Ended(_)) && job.is_overdue(now) {
+                prop_assert!(next.state.is_final());
+            }
             if job.state.is_final() {
                 prop_assert!(
                     event == Event::RetryRequested || next.state == job.state,
@@ -213,9 +225,114 @@ proptest! {
                 past_no_return: false,
                 worker_panics: next.worker_panics,
                 deaths: next.deaths,
+                deadline: next.deadline,
             };
         }
     }
+}
+
+/// One whose deadline is between [`NOW`] and [`LATER`].
+fn with_deadline(state: JobState) -> Standing {
+    Standing {
+        deadline: Some(Timestamp::from_micros(1_500_000)),
+        ..standing(state)
+    }
+}
+
+#[test]
+fn a_deadline_that_passes_cancels_what_waits_leaves_what_runs_to_its_end_and_finds_what_has_ended_ended() {
+    for &state in JobState::ALL {
+        let job = with_deadline(state);
+        let early = transition(&job, Event::DeadlinePassed, NOW);
+        let late = transition(&job, Event::DeadlinePassed, LATER);
+        if state.is_final() {
+            assert_eq!(
+                (early, late),
+                (Err(Refused::Finished(state)), Err(Refused::Finished(state)))
+            );
+            continue;
+        }
+        assert_eq!(early, Err(Refused::NotOverdue), "{state}");
+        let late = late.unwrap();
+        if state.is_waiting() {
+            let seen = (late.state, late.cause, late.cancel_requested);
+            assert_eq!(seen, (JobState::Cancelled, Some(Cause::Deadline), false), "{state}");
+        } else {
+            assert_eq!((late.state, late.cause), (state, None));
+        }
+    }
+}
+
+#[test]
+fn no_attempt_begins_once_the_deadline_has_passed() {
+    let waiting = with_deadline(JobState::Available);
+    assert!(transition(&waiting, Event::Claimed, NOW).is_ok());
+    assert_eq!(transition(&waiting, Event::Claimed, LATER), Err(Refused::Overdue));
+}
+
+#[test]
+fn an_attempt_that_ends_after_the_deadline_or_would_be_followed_by_a_later_one_ends_the_job() {
+    let job = with_deadline(JobState::Running);
+    for end in ends() {
+        let late = transition(&job, Event::Ended(end), LATER).unwrap();
+        match end {
+            AttemptEnd::Completed => assert_eq!((late.state, late.cause), (JobState::Completed, None)),
+            AttemptEnd::Uncertain(WhenUncertain::Hold, _) => assert_eq!(late.state, JobState::Uncertain),
+            _ => assert_eq!(
+                (late.state, late.cause),
+                (JobState::Cancelled, Some(Cause::Deadline)),
+                "{end:?}"
+            ),
+        }
+        assert_eq!(late.outcome, Some(end.outcome()), "{end:?}");
+        let early = transition(&job, Event::Ended(end), NOW).unwrap();
+        let plain = transition(&standing(JobState::Running), Event::Ended(end), NOW).unwrap();
+        if plain.state.is_final() || plain.run_at == NOW {
+            let plain = Next {
+                deadline: job.deadline,
+                ..plain
+            };
+            assert_eq!(early, plain, "{end:?}: the deadline is still to come");
+        } else {
+            // What waits until after the deadline waits in vain.
+            assert_eq!(
+                (early.state, early.cause),
+                (JobState::Cancelled, Some(Cause::Deadline)),
+                "{end:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_known_of_the_effect_and_a_persons_cancel_are_told_rather_than_the_deadline() {
+    let marked = Standing {
+        past_no_return: true,
+        ..with_deadline(JobState::Running)
+    };
+    assert_eq!(
+        transition(&marked, Event::Ended(AttemptEnd::Lost), LATER)
+            .unwrap()
+            .state,
+        JobState::Uncertain
+    );
+    let asked = Standing {
+        cancel_requested: true,
+        ..with_deadline(JobState::Running)
+    };
+    let next = transition(&asked, Event::Ended(AttemptEnd::Cancelled), LATER).unwrap();
+    assert_eq!((next.state, next.cause), (JobState::Cancelled, Some(Cause::Requested)));
+}
+
+#[test]
+fn a_persons_retry_lifts_a_deadline_that_has_passed_and_keeps_one_to_come() {
+    let cancelled = with_deadline(JobState::Cancelled);
+    assert_eq!(
+        transition(&cancelled, Event::RetryRequested, LATER).unwrap().deadline,
+        None
+    );
+    let early = transition(&cancelled, Event::RetryRequested, NOW).unwrap();
+    assert_eq!((early.deadline, early.state), (cancelled.deadline, JobState::Available));
 }
 
 #[test]

@@ -154,7 +154,7 @@ impl Postbox {
         let from = self.inner.from.clone();
         let job = ctx.job().to_string();
         Message {
-            id: format!("{job}@{}", from.address.domain()),
+            id: format!("{}@{}", ctx.effect_key(), from.address.domain()),
             date: ctx.accepted_at(),
             from,
             to: sending.to,

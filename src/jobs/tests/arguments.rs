@@ -43,7 +43,7 @@ impl Kind for Greet {
 async fn greet(version: u32, args: &str) -> AttemptFinish {
     let mut bench = Bench::new();
     bench.job.args_version = version;
-    bench.job.args = args.to_owned();
+    bench.job.args = args.into();
     let attempt = bench.attempt(Arc::new(Greet));
     let received = attempt.receive();
     let report = attempt.run(received).await.unwrap();

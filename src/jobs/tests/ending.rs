@@ -88,7 +88,8 @@ async fn an_error_is_cut_to_what_a_row_should_hold() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_that_is_obeyed_ends_the_attempt_as_its_cause_says() {
-    let causes: [(StopCause, IsRight); 3] = [
+    let causes: [(StopCause, IsRight); 4] = [
+        (StopCause::DeadlinePassed, |end| end == AttemptEnd::Cancelled),
         (StopCause::CancelRequested, |end| end == AttemptEnd::Cancelled),
         (StopCause::Draining, |end| end == AttemptEnd::Drained),
         (StopCause::TimedOut, |end| {
@@ -273,4 +274,54 @@ async fn a_kind_that_panics_when_asked_for_its_rule_spends_its_attempt_and_does_
         end.end
     );
     assert_eq!(error(&end), "the work panicked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_an_attempt_before_its_own_time_does_and_is_told() {
+    for (deadline, is_it) in [(LIMIT / 2, true), (LIMIT * 2, false)] {
+        let mut bench = Bench::new();
+        bench.job.deadline = Some(NOW.plus(deadline));
+        let began = Instant::now();
+        let attempt = bench.attempt(scripted(RULE, |ctx| async move {
+            ctx.stopped().await;
+            Outcome::Cancelled
+        }));
+        let received = attempt.receive();
+        attempt.run(received).await.unwrap();
+        let end = bench.ledger.finishes().remove(0);
+        assert_eq!(began.elapsed(), LIMIT.min(deadline));
+        if is_it {
+            assert_eq!(
+                (end.end, end.at),
+                (AttemptEnd::Cancelled, NOW.plus(deadline)),
+                "not before it"
+            );
+            assert!(error(&end).contains("deadline"), "{}", error(&end));
+        } else {
+            assert!(matches!(end.end, AttemptEnd::TimedOut(_)), "{:?}", end.end);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_an_effect_is_that_of_the_job_and_its_arguments() {
+    let id = Bench::new().job.id;
+    let mut keys = Vec::new();
+    for (attempt, args) in [(1, "null"), (2, "null"), (3, " null")] {
+        let mut bench = Bench::new();
+        bench.job.id = id;
+        bench.job.attempt = attempt;
+        bench.job.args = args.into();
+        let (tell, told) = std::sync::mpsc::channel();
+        bench
+            .run(RULE, move |ctx| async move {
+                tell.send(ctx.effect_key()).unwrap();
+                Outcome::completed()
+            })
+            .await;
+        keys.push(told.recv().unwrap());
+    }
+    assert!(keys[0].starts_with(&id.to_string()) && keys[0].len() <= 48, "{keys:?}");
+    assert_eq!(keys[0], keys[1], "the same over all attempts");
+    assert_ne!(keys[1], keys[2], "other arguments ask for another effect");
 }

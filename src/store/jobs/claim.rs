@@ -5,12 +5,14 @@
 //! stay where they are, and cost a claim nothing however many they are; a row that cannot be read is set aside, and the
 //! others go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::aside::set_aside;
+use super::deadline::cancel_overdue;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
@@ -55,6 +57,8 @@ pub struct Claimed {
     pub jobs: Vec<ClaimedJob>,
     /// When the next waiting job of any queue is due, if one is.
     pub next_due: Option<Timestamp>,
+    /// How many waited whose deadline had passed: they were cancelled instead, and took places that others may have now.
+    pub overdue: usize,
     /// Whether operators have paused the queue: then it got none.
     pub is_paused: bool,
 }
@@ -71,7 +75,7 @@ pub struct ClaimedJob {
     /// Its lane.
     pub queue: Queue,
     /// Its arguments, as JSON.
-    pub args: String,
+    pub args: Arc<str>,
     /// The version of their shape.
     pub args_version: u32,
     /// Attempts spent, this one included.
@@ -86,6 +90,8 @@ pub struct ClaimedJob {
     pub created_at: Timestamp,
     /// From when it could run.
     pub run_at: Timestamp,
+    /// When all of its attempts must have ended, if there is such a time.
+    pub deadline: Option<Timestamp>,
     /// When it was claimed.
     pub started_at: Timestamp,
     /// The request that caused it.
@@ -119,9 +125,10 @@ pub(in crate::store) fn claim(
 ) -> Result<(Claimed, Vec<Queue>), StoreError> {
     let came_due = make_due_available(connection, request.now)?;
     let is_paused = queues::is_paused(connection, request.queue)?;
-    let mut taken = Vec::new();
+    let (mut taken, mut overdue) = (Vec::new(), 0);
     if request.limit > 0 && !is_paused && !request.kinds.is_empty() {
         let rows = waiting(connection, request)?;
+        overdue = cancel_overdue(connection, rows.iter().map(|row| &row.standing), request.now)?;
         taken = take(connection, rows, request)?;
     }
     let next_due: Option<i64> = jobs::table
@@ -132,6 +139,7 @@ pub(in crate::store) fn claim(
         Claimed {
             jobs: taken,
             next_due: next_due.map(Timestamp::from_micros),
+            overdue,
             is_paused,
         },
         came_due,
@@ -226,7 +234,7 @@ fn take(
             when_state: "available",
             columns: &["state", "fence", "attempt", "node", "started_at"],
             constants: ", cause = NULL, no_return_at = NULL, progress_done = NULL, progress_total = NULL, \
-                        progress_note = NULL",
+                        progress_note = NULL, progress_at = NULL",
             rows: changes,
         };
         update.execute(connection)?;
@@ -250,7 +258,7 @@ fn claimed(row: &ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<Claim
         workspace: parsed(&standing.workspace_id, "jobs", "workspace_id")?,
         kind: row.kind.clone(),
         queue: request.queue,
-        args: row.args.clone(),
+        args: Arc::from(row.args.as_str()),
         args_version: unsigned(row.args_version, "jobs", "args_version")?,
         attempt,
         max_attempts: unsigned(standing.max_attempts, "jobs", "max_attempts")?,
@@ -258,6 +266,7 @@ fn claimed(row: &ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<Claim
         fence: standing.fence.saturating_add(1),
         created_at: Timestamp::from_micros(row.created_at),
         run_at: Timestamp::from_micros(standing.run_at),
+        deadline: standing.deadline_at.map(Timestamp::from_micros),
         started_at: request.now,
         request_id: row.request_id.clone(),
         result: standing.result.clone(),

@@ -56,6 +56,7 @@ const COLUMNS: &[&str] = &[
     "progress_done",
     "progress_total",
     "progress_note",
+    "progress_at",
     "worker_panics",
     "deaths",
 ];
@@ -185,13 +186,19 @@ pub(super) fn write_down_last_attempt(connection: &mut Connection, row: &Standin
 }
 
 fn values(row: &StandingRow, next: &crate::domain::job::Next, end: &AttemptFinish) -> Result<Vec<Value>, StoreError> {
-    let (done, total, note) = match &end.progress {
+    let (done, total, note, progress_at) = match &end.progress {
         Some(progress) => (
             Some(number(progress.done)),
             progress.total.map(number),
             progress.note.clone(),
+            Some(end.at.as_micros()),
         ),
-        None => (row.progress_done, row.progress_total, row.progress_note.clone()),
+        None => (
+            row.progress_done,
+            row.progress_total,
+            row.progress_note.clone(),
+            row.progress_at,
+        ),
     };
     let result = end.result.clone().or_else(|| row.result.clone());
     Ok(vec![
@@ -205,6 +212,7 @@ fn values(row: &StandingRow, next: &crate::domain::job::Next, end: &AttemptFinis
         Value::Number(done),
         Value::Number(total),
         Value::Text(note),
+        Value::Number(progress_at),
         Value::Number(Some(i64::from(next.worker_panics))),
         Value::Number(Some(i64::from(next.deaths))),
     ])

@@ -6,7 +6,7 @@ use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::domain::job::{JobState, Queue, rank};
+use crate::domain::job::{JobState, Queue, UniqueKey, rank};
 use crate::store::Connection;
 use crate::store::dialect::{InsertMany, Value};
 use crate::store::text::number;
@@ -36,6 +36,11 @@ pub struct NewJob {
     pub run_at: Timestamp,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// When all of its attempts must have ended, if there is such a time.
+    pub deadline: Option<Timestamp>,
+    /// The key by which it is the only one of its workspace. It counts only where the job is inserted by
+    /// [`crate::store::Tx::enqueue_unique`], which looks at who has the key.
+    pub unique: Option<UniqueKey>,
     /// The request that caused it.
     pub request_id: Option<String>,
 }
@@ -51,6 +56,31 @@ impl NewJob {
         }
     }
 }
+
+/// What a row says of a job that has a deadline or a unique key, which few have: what the others do not have, they do not
+/// write.
+const ALL_COLUMNS: &[&str] = &[
+    "id",
+    "workspace_id",
+    "kind",
+    "queue",
+    "state",
+    "priority",
+    "rank",
+    "args",
+    "args_version",
+    "attempt",
+    "max_attempts",
+    "timeout_ms",
+    "run_at",
+    "created_at",
+    "fence",
+    "worker_panics",
+    "deaths",
+    "request_id",
+    "deadline_at",
+    "unique_key",
+];
 
 /// What a new job's row says; every other column is null until something happens to it.
 const COLUMNS: &[&str] = &[
@@ -101,10 +131,22 @@ fn values(job: &NewJob) -> Vec<Value> {
 
 /// Inserts all jobs, many in one statement.
 pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob]) -> QueryResult<()> {
+    let is_plain = new.iter().all(|job| job.deadline.is_none() && job.unique.is_none());
     let many = InsertMany {
         table: "jobs",
-        columns: COLUMNS,
-        rows: new.iter().map(|job| values(job)).collect(),
+        columns: if is_plain { COLUMNS } else { ALL_COLUMNS },
+        rows: if is_plain {
+            new.iter().map(|job| values(job)).collect()
+        } else {
+            new.iter().map(|job| all_values(job)).collect()
+        },
     };
     many.execute(connection)
+}
+
+fn all_values(job: &NewJob) -> Vec<Value> {
+    let mut all = values(job);
+    all.push(Value::Number(job.deadline.map(Timestamp::as_micros)));
+    all.push(Value::Text(job.unique.as_ref().map(|unique| unique.key.clone())));
+    all
 }

@@ -5,6 +5,7 @@
 
 mod aside;
 mod claim;
+mod deadline;
 mod depths;
 mod finish;
 mod insert;
@@ -16,21 +17,24 @@ mod record;
 mod rescue;
 mod retention;
 mod row;
+mod unique;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
+pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
 pub use depths::{DepthCounts, ahead, depths, oldest, to_come};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
-pub use order::{OrderRefused, cancel, retry};
+pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
-pub use progress::{AttemptProgress, Held, no_return};
+pub use progress::{AttemptProgress, Held, hold, no_return};
 pub use read::{
     ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, running_by_node,
     unknown_kinds,
 };
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays};
-pub use retention::forget_finished;
+pub use retention::{FinishedUntil, OldJobs, PAGE_MAX, forget, old_jobs};
+pub use unique::{Enqueued, holder_of};
 
 pub(super) use claim::claim;
 pub(super) use finish::finish;

@@ -6,6 +6,7 @@ use super::finish::write_down_last_attempt;
 use super::read::{JobScope, one};
 use super::record::JobRecord;
 use super::row::StandingRow;
+use super::unique::take_again;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition};
@@ -22,6 +23,9 @@ pub enum OrderRefused {
     /// Its state does not allow it.
     #[error(transparent)]
     State(#[from] Refused),
+    /// It has ended, and another job has its unique key now.
+    #[error("its unique key is now that of {0}; wait until that one has ended, or cancel it")]
+    KeyTaken(JobId),
 }
 
 /// Cancels a waiting job, or asks the attempt of a running one to end. Answers the job as it is then.
@@ -57,13 +61,42 @@ pub fn cancel(
 /// the next attempt may go on from it. Answers the job as it is then.
 ///
 /// # Errors
-/// [`OrderRefused`] when there is no such job in the scope, or it waits or runs anyway.
+/// [`OrderRefused`] when there is no such job in the scope, it waits or runs anyway, or another job has its unique key.
 pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Result<JobRecord, Abort<OrderRefused>> {
-    let connection = tx.connection();
-    let (row, next) = ordered(connection, id, scope, Event::RetryRequested, now)?;
-    write_down_last_attempt(connection, &row)?;
+    retry_with(tx, id, scope, now, None)
+}
+
+/// Arguments that replace a job's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedArgs {
+    /// As JSON.
+    pub args: String,
+    /// The version of their shape.
+    pub version: u32,
+}
+
+/// The same, with other arguments if there are some: what earlier attempts did is then no part of the work, and their result
+/// is forgotten.
+///
+/// # Errors
+/// As [`retry`].
+pub fn retry_with(
+    tx: &mut Tx<'_>,
+    id: JobId,
+    scope: JobScope,
+    now: Timestamp,
+    changed_args: Option<&ChangedArgs>,
+) -> Result<JobRecord, Abort<OrderRefused>> {
+    let (row, next) = ordered(tx.connection(), id, scope, Event::RetryRequested, now)?;
+    write_down_last_attempt(tx.connection(), &row)?;
+    again(tx.connection(), &row, &next)?;
+    run_again(tx, id, &row, scope, now, changed_args)
+}
+
+/// Writes that the job waits again.
+fn again(connection: &mut Connection, row: &StandingRow, next: &Next) -> Result<(), StoreError> {
     let changed = jobs::table
-        .filter(jobs::id.eq(id.to_string()))
+        .filter(jobs::id.eq(&row.id))
         .filter(jobs::state.eq(&row.state));
     diesel::update(changed)
         .set((
@@ -75,12 +108,40 @@ pub fn retry(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Res
             jobs::no_return_at.eq(None::<i64>),
             jobs::finished_at.eq(None::<i64>),
             jobs::cause.eq(None::<String>),
+            jobs::deadline_at.eq(next.deadline.map(Timestamp::as_micros)),
             jobs::worker_panics.eq(i64::from(next.worker_panics)),
             jobs::deaths.eq(i64::from(next.deaths)),
         ))
         .execute(connection)?;
+    Ok(())
+}
+
+/// What else belongs to a retry, once the job's row says that it waits.
+fn run_again(
+    tx: &mut Tx<'_>,
+    id: JobId,
+    row: &StandingRow,
+    scope: JobScope,
+    now: Timestamp,
+    changed_args: Option<&ChangedArgs>,
+) -> Result<JobRecord, Abort<OrderRefused>> {
+    let connection = tx.connection();
+    if let Some(changed) = changed_args {
+        diesel::update(jobs::table.filter(jobs::id.eq(id.to_string())))
+            .set((
+                jobs::args.eq(&changed.args),
+                jobs::args_version.eq(i64::from(changed.version)),
+                jobs::result.eq(None::<String>),
+            ))
+            .execute(connection)?;
+    }
+    if row.standing()?.state.is_final()
+        && let Some(holder) = take_again(connection, id, &row.workspace_id, now)?
+    {
+        return Err(Abort::Refused(OrderRefused::KeyTaken(holder)));
+    }
     let record = found(connection, id, scope)?;
-    if let (JobState::Available, Ok(queue)) = (next.state, row.queue.parse::<Queue>()) {
+    if let (JobState::Available, Ok(queue)) = (record.state, row.queue.parse::<Queue>()) {
         tx.became_available(queue);
     }
     Ok(record)

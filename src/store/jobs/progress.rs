@@ -14,7 +14,7 @@ use crate::domain::job::Progress;
 use crate::store::dialect::{AnyOf, Literally, Locked, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::number;
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, Tx};
 
 /// How far an attempt has come.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct AttemptProgress {
     pub fence: i64,
     /// How far.
     pub progress: Progress,
+    /// When it was so far.
+    pub at: Timestamp,
 }
 
 /// Whether an attempt is still ours.
@@ -55,12 +57,13 @@ pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptPro
                     Value::Number(Some(number(progress.done))),
                     Value::Number(progress.total.map(number)),
                     Value::Text(progress.note.clone()),
+                    Value::Number(Some(one.at.as_micros())),
                 ];
                 changes.push((id, one.fence, values));
             }
         }
         if !changes.is_empty() {
-            let columns = &["progress_done", "progress_total", "progress_note"];
+            let columns = &["progress_done", "progress_total", "progress_note", "progress_at"];
             UpdateMany {
                 when_state: "running",
                 columns,
@@ -78,18 +81,39 @@ pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptPro
 /// # Errors
 /// When a statement fails.
 pub fn no_return(connection: &mut Connection, job: JobId, fence: i64, now: Timestamp) -> Result<Held, StoreError> {
-    let id = job.to_string();
-    let standing = running(connection, std::slice::from_ref(&id))?;
-    let held = held_as(&standing, &id, fence);
+    let held = hold(connection, job, fence)?;
     let may_begin = Held::Yes {
         cancel_requested: false,
     };
     if held == may_begin {
-        diesel::update(jobs::table.filter(jobs::id.eq(&id)).filter(jobs::fence.eq(fence)))
+        diesel::update(jobs::table.filter(jobs::id.eq(job.to_string())))
             .set(jobs::no_return_at.eq(now.as_micros()))
             .execute(connection)?;
     }
     Ok(held)
+}
+
+/// Whether the attempt holds its job, which then stays so until the transaction ends: nobody else can end the attempt, hand
+/// the job on or cancel it before what this transaction writes is committed.
+///
+/// # Errors
+/// When the statement fails.
+pub fn hold(connection: &mut Connection, job: JobId, fence: i64) -> Result<Held, StoreError> {
+    let id = job.to_string();
+    let standing = running(connection, std::slice::from_ref(&id))?;
+    Ok(held_as(&standing, &id, fence))
+}
+
+impl Tx<'_> {
+    /// Whether the attempt of this job and fence holds the job: for the work's own writes, which belong to it only as long as
+    /// it does. What this transaction writes besides is committed while the attempt holds its job, or not at all, if the
+    /// caller refuses on anything but `Yes`.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    pub fn hold(&mut self, job: JobId, fence: i64) -> Result<Held, StoreError> {
+        hold(self.connection(), job, fence)
+    }
 }
 
 /// The fence and the cancel of those that are running.

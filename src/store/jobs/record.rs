@@ -38,6 +38,8 @@ pub struct JobRecord {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When all of its attempts must have ended, if there is such a time.
+    pub deadline_at: Option<Timestamp>,
     /// The number of the latest attempt.
     pub fence: i64,
     /// The node of the latest attempt.
@@ -50,6 +52,8 @@ pub struct JobRecord {
     pub result: Option<String>,
     /// How far the latest attempt came.
     pub progress: Option<Progress>,
+    /// When that was last written.
+    pub progress_at: Option<Timestamp>,
 }
 
 /// One attempt as it is shown.
@@ -93,6 +97,8 @@ pub(super) struct RecordRow {
     progress_done: Option<i64>,
     progress_total: Option<i64>,
     progress_note: Option<String>,
+    progress_at: Option<i64>,
+    deadline_at: Option<i64>,
 }
 
 impl TryFrom<RecordRow> for JobRecord {
@@ -130,6 +136,8 @@ impl TryFrom<RecordRow> for JobRecord {
             cause: row.cause,
             result: row.result,
             progress,
+            progress_at: row.progress_at.map(Timestamp::from_micros),
+            deadline_at: row.deadline_at.map(Timestamp::from_micros),
         })
     }
 }

@@ -1,37 +1,175 @@
 //! Deleting jobs that ended long ago.
 //!
-//! Guarantees: only finished jobs are deleted, with their attempts, and at most as many at once as the caller says; one that
-//! a person ran again meanwhile has not finished any more and stays.
+//! Guarantees: only finished jobs are deleted, with their attempts and their unique key, a page at a time; one that a person
+//! ran again meanwhile has not finished any more and stays, and so does one whose unique key still holds.
+//!
+//! No index tells when jobs finished, since every job would pay for it. Jobs are walked by their ids instead, which sort by
+//! the time at which they were made: none can have finished before that, and so the walk ends where those begin that were
+//! made too late to be old enough.
 
 use crate::store::dialect::prelude::*;
 
+use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
+use crate::domain::id::JobId;
 use crate::domain::job::JobState;
-use crate::store::schema::jobs;
-use crate::store::text::number;
+use crate::store::dialect::{AnyOf, Locked};
+use crate::store::schema::{attempts, jobs, unique_keys};
+use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
 
-/// Deletes up to `limit` jobs that ended in `state` at `until` or before, the oldest first; answers how many. A state that
-/// is not final has none.
+/// The most jobs of one page.
+pub const PAGE_MAX: usize = STATEMENT_ROWS_MAX;
+
+/// Up to when a job must have finished to be deleted, by the state in which it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinishedUntil {
+    /// Those that completed.
+    pub completed: Timestamp,
+    /// Those that were discarded.
+    pub discarded: Timestamp,
+    /// Those that were cancelled.
+    pub cancelled: Timestamp,
+    /// Those whose effect is uncertain.
+    pub uncertain: Timestamp,
+}
+
+impl FinishedUntil {
+    /// None for a state that is not final.
+    fn of(&self, state: JobState) -> Option<Timestamp> {
+        match state {
+            JobState::Completed => Some(self.completed),
+            JobState::Discarded => Some(self.discarded),
+            JobState::Cancelled => Some(self.cancelled),
+            JobState::Uncertain => Some(self.uncertain),
+            JobState::Scheduled | JobState::Available | JobState::Running | JobState::Retryable => None,
+        }
+    }
+
+    /// The latest of them: who was made after it is kept in whatever state.
+    fn latest(&self) -> Timestamp {
+        self.completed
+            .max(self.discarded)
+            .max(self.cancelled)
+            .max(self.uncertain)
+    }
+}
+
+/// What a page of the walk found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldJobs {
+    /// Those that may be deleted.
+    pub ids: Vec<JobId>,
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// Where the next page begins; none where the walk has come to its end.
+    pub next: Option<JobId>,
+}
+
+/// The jobs that may be deleted among the first `limit`, at most [`PAGE_MAX`], behind `after`.
 ///
 /// # Errors
 /// When a statement fails.
-pub fn forget_finished(
+pub fn old_jobs(
     connection: &mut Connection,
-    state: JobState,
-    until: Timestamp,
+    after: Option<JobId>,
+    until: &FinishedUntil,
     limit: usize,
-) -> Result<usize, StoreError> {
-    let oldest: Vec<String> = jobs::table
-        .filter(jobs::state.eq(state.as_str()))
-        .filter(jobs::finished_at.le(until.as_micros()))
-        .order(jobs::finished_at.asc())
+) -> Result<OldJobs, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    // Every id sorts behind the empty one.
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows: Vec<(String, String, i64, Option<i64>)> = jobs::table
+        .filter(jobs::id.gt(after))
+        .order(jobs::id.asc())
         .limit(number(limit))
-        .select(jobs::id)
+        .select((jobs::id, jobs::state, jobs::created_at, jobs::finished_at))
         .load(connection)?;
-    if oldest.is_empty() {
+    let mut old = OldJobs {
+        ids: Vec::new(),
+        looked_at: rows.len(),
+        next: None,
+    };
+    if rows.len() == limit
+        && let Some((last, _, created_at, _)) = rows.last()
+        && *created_at <= until.latest().as_micros()
+    {
+        old.next = Some(parsed(last, "jobs", "id")?);
+    }
+    for (id, state, _, finished_at) in rows {
+        // A state that cannot be read has no time for which it is kept.
+        let until = state.parse::<JobState>().ok().and_then(|state| until.of(state));
+        if let (Some(until), Some(finished_at)) = (until, finished_at)
+            && finished_at <= until.as_micros()
+        {
+            old.ids.push(parsed(&id, "jobs", "id")?);
+        }
+    }
+    Ok(old)
+}
+
+/// Deletes those of at most [`PAGE_MAX`] jobs that have finished until then still, and whose unique key does not hold; with
+/// their attempts and their key. Answers how many.
+///
+/// # Errors
+/// When a statement fails.
+pub fn forget(
+    connection: &mut Connection,
+    ids: &[JobId],
+    until: &FinishedUntil,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let ids: Vec<String> = ids.iter().take(PAGE_MAX).map(ToString::to_string).collect();
+    if ids.is_empty() {
         return Ok(0);
     }
-    // The attempts go by their foreign key.
-    Ok(diesel::delete(jobs::table.filter(jobs::id.eq_any(oldest))).execute(connection)?)
+    // One that ended anew since it was looked at ended later than any of these times.
+    let old = jobs::table
+        .filter(AnyOf {
+            column: "jobs.id",
+            texts: &ids,
+        })
+        .filter(jobs::finished_at.le(until.latest().as_micros()))
+        .order(jobs::id.asc())
+        .select((jobs::id, jobs::workspace_id, jobs::unique_key));
+    let old: Vec<(String, String, Option<String>)> = Locked(old).load(connection)?;
+    let mut gone = Vec::with_capacity(old.len());
+    for (id, workspace, key) in old {
+        if let Some(key) = key
+            && !forget_key(connection, &id, &workspace, &key, now)?
+        {
+            continue;
+        }
+        gone.push(id);
+    }
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let texts = gone.as_slice();
+    let column = "jobs.id";
+    diesel::delete(jobs::table.filter(AnyOf { column, texts })).execute(connection)?;
+    let column = "attempts.job_id";
+    diesel::delete(attempts::table.filter(AnyOf { column, texts })).execute(connection)?;
+    Ok(gone.len())
+}
+
+/// Deletes the key of a job that is to be deleted, unless its time is not over, since without the job it would hold no longer;
+/// answers whether the job may go.
+fn forget_key(
+    connection: &mut Connection,
+    id: &str,
+    workspace: &str,
+    key: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let own = unique_keys::table
+        .filter(unique_keys::workspace_id.eq(workspace))
+        .filter(unique_keys::unique_key.eq(key))
+        .filter(unique_keys::job_id.eq(id));
+    let until: Option<Option<i64>> = own.select(unique_keys::held_until).first(connection).optional()?;
+    let holds = until.flatten().is_some_and(|until| until > now.as_micros());
+    if !holds {
+        diesel::delete(own).execute(connection)?;
+    }
+    Ok(!holds)
 }

@@ -25,10 +25,12 @@ pub(super) struct StandingRow {
     pub(super) node: Option<String>,
     pub(super) cancel_requested_at: Option<i64>,
     pub(super) no_return_at: Option<i64>,
+    pub(super) deadline_at: Option<i64>,
     pub(super) result: Option<String>,
     pub(super) progress_done: Option<i64>,
     pub(super) progress_total: Option<i64>,
     pub(super) progress_note: Option<String>,
+    pub(super) progress_at: Option<i64>,
     pub(super) worker_panics: i64,
     pub(super) deaths: i64,
 }
@@ -45,6 +47,7 @@ impl StandingRow {
             past_no_return: self.no_return_at.is_some(),
             worker_panics: unsigned(self.worker_panics, "jobs", "worker_panics")?,
             deaths: unsigned(self.deaths, "jobs", "deaths")?,
+            deadline: self.deadline_at.map(time),
         })
     }
 

@@ -24,10 +24,9 @@ use super::bounded::{Count, Counted};
 use super::dialect::Optional;
 use super::schema::{jobs, reports};
 use super::text::number;
-use super::{Abort, Connection, JobScope, StoreError, Tx};
+use super::{Abort, Connection, Held, JobScope, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ReportId, WorkspaceId};
-use crate::domain::job::JobState;
 use crate::domain::report::{ReportFormat, ReportTable};
 use record::ReportRow;
 
@@ -181,14 +180,10 @@ pub fn enter_file(connection: &mut Connection, new: &NewFile) -> Result<FileEnte
     let Some(replaced) = known else {
         return Ok(FileEntered::NoReport);
     };
-    let held: Option<Option<i64>> = jobs::table
-        .filter(jobs::id.eq(new.job.to_string()))
-        .filter(jobs::state.eq(JobState::Running.as_str()))
-        .filter(jobs::fence.eq(new.fence))
-        .select(jobs::cancel_requested_at)
-        .first(connection)
-        .optional()?;
-    if held != Some(None) {
+    let may_write = Held::Yes {
+        cancel_requested: false,
+    };
+    if super::jobs::hold(connection, new.job, new.fence)? != may_write {
         return Ok(FileEntered::NotHeld);
     }
     diesel::update(reports::table.filter(reports::id.eq(&id)))

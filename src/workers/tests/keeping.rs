@@ -23,8 +23,11 @@ pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperP
         retention: Retention {
             completed: 7 * DAY,
             discarded: 30 * DAY,
+            cancelled: 30 * DAY,
+            uncertain: 30 * DAY,
         },
         depths: Depths::new(&DepthLimits::default()),
+        walk: Walk::default(),
         sweep: Arc::new(|| {}),
     }
 }

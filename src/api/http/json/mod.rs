@@ -9,6 +9,7 @@
 //! memory as a tree takes up to about 32 times its text (an array of zeros), so the limit on bodies bounds memory too.
 
 pub(super) mod node;
+mod optional;
 pub(super) mod shape;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use serde::de::DeserializeOwned;
 use super::security::BodyReading;
 use super::{Limits, Problem};
 use node::Node;
+pub use optional::{OptionalJson, Unread};
 
 /// The body as a `T`, which should deny unknown fields.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -75,6 +75,7 @@ async fn an_end_and_progress_read_and_change_rows_by_id() {
             job: held.id,
             fence: held.fence,
             progress: crate::domain::job::Progress::new(1, None, None),
+            at: NOW,
         };
         super::super::progress(connection, &[&progress]).unwrap();
         let ended = end(held.id, held.fence, AttemptEnd::Completed, NOW);
@@ -182,18 +183,31 @@ async fn lists_walk_an_index_in_their_order() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_found_by_its_end_and_attempts_go_by_their_job() {
+async fn what_is_deleted_is_found_on_a_walk_by_id_and_attempts_go_by_their_job() {
     let store = TestStore::new();
     let held = running(&store, NOW).await;
     finish(&store, &held, AttemptEnd::Completed, NOW).await;
     let plans = plans(&store, |connection| {
-        assert_eq!(
-            jobs::forget_finished(connection, JobState::Completed, NOW, 10).unwrap(),
-            1
-        );
+        let until = jobs::FinishedUntil {
+            completed: NOW,
+            discarded: NOW,
+            cancelled: NOW,
+            uncertain: NOW,
+        };
+        let old = jobs::old_jobs(connection, None, &until, 10).unwrap();
+        assert_eq!(old.ids, [held.id]);
+        assert_eq!(jobs::forget(connection, &old.ids, &until, NOW).unwrap(), 1);
     });
-    uses(plan_of(&plans, "SELECT"), "jobs_finished (state=? AND finished_at<?)");
-    let delete = plan_of(&plans, "DELETE");
-    assert!(delete.contains("(id=?)"), "{delete}");
+    let walk = plan_of(&plans, "`created_at`");
+    assert!(walk.contains("(id>?)") && !walk.contains("TEMP B-TREE"), "{walk}");
+    let deletes: Vec<_> = plans
+        .iter()
+        .filter(|(statement, _)| statement.starts_with("DELETE"))
+        .collect();
+    assert_eq!(deletes.len(), 2, "{plans:?}");
+    assert!(
+        deletes[0].1.contains("(id=?)") && deletes[1].1.contains("(job_id=?)"),
+        "{deletes:?}"
+    );
     assert_eq!(store.number("SELECT count(*) AS value FROM attempts"), Some(0));
 }
