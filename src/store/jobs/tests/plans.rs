@@ -154,9 +154,29 @@ async fn lists_walk_an_index_in_their_order() {
     });
     uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
     let counted = plans(&store, |connection| {
-        jobs::waiting_of(connection, WorkspaceId::SERVICE, 5).unwrap();
+        jobs::depths(connection, 5).unwrap();
     });
-    uses(plan_of(&counted, "COUNT"), "jobs_waiting (workspace_id=?)");
+    assert_eq!(counted.len(), 4, "{counted:#?}");
+    for (statement, plan) in &counted {
+        // SQLite looks at the state again where there are two of them.
+        let covers = plan.contains("COVERING INDEX jobs_to_claim") || plan.contains("INDEX jobs_to_come");
+        assert!(covers, "{statement} reads other rows: {plan}");
+    }
+    let kinds = [crate::store::KnownKind {
+        name: "test.work",
+        version: 1,
+    }];
+    let looked = plans(&store, |connection| {
+        jobs::oldest(connection, Queue::Mail, &kinds).unwrap();
+        jobs::ahead(connection, Queue::Mail, &kinds, (7, JobId::generate()), 5).unwrap();
+        jobs::to_come(connection, 5).unwrap();
+    });
+    uses(&looked[0].1, "jobs_to_claim (queue=? AND kind=? AND args_version=?)");
+    uses(
+        &looked[1].1,
+        "jobs_to_claim (queue=? AND kind=? AND args_version=? AND rank<?)",
+    );
+    uses(&looked[2].1, "INDEX jobs_to_come");
     let counted = plans(&store, |connection| {
         jobs::running(connection).unwrap();
     });
