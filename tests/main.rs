@@ -14,4 +14,5 @@ mod jobs;
 mod mail;
 mod packaging;
 mod service;
+mod store;
 mod support;

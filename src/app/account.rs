@@ -101,7 +101,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     };
     let key_hash = key.as_ref().map(Token::hash);
     let options = StoreOptions {
-        database: Database::Sqlite(config.database.url.path().to_owned()),
+        database: Database::from(&config.database.url),
         writers: 1,
         readers: 1,
         on_available: std::sync::Arc::new(|_| {}),

@@ -185,7 +185,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         path: data_dir.clone(),
         source,
     })?;
-    let lock = ServeLock::take(config.database.url.path(), &data_dir)?;
+    let lock = ServeLock::take(config.database.url.sqlite_path(), &data_dir)?;
     // Before anything is taken back or claimed: a start that cannot listen must not touch a job.
     let (listener, address) = http::bind(&config)?;
     let keys = Arc::new(KeyRing::open(&data_dir, config.secret_keys.as_ref())?);
@@ -319,8 +319,8 @@ fn report_limits(config: &Config) -> ReportLimits {
 fn open_store(config: &Config, wakes: &Wakes, tree: &Tree) -> Result<Store, StoreError> {
     let wakes = wakes.clone();
     let options = StoreOptions {
-        database: Database::Sqlite(config.database.url.path().to_owned()),
-        writers: 1,
+        database: Database::from(&config.database.url),
+        writers: config.database.writers,
         readers: config.database.readers,
         on_available: Arc::new(move |queues| queues.iter().for_each(|queue| wakes.wake(*queue))),
     };

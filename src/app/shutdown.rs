@@ -7,8 +7,8 @@
 //! The same way is gone when the HTTP server has ended by itself, and when the supervision tree has failed. In that last case nothing can be written any more, and each phase finds that
 //! out at once or runs out of its time.
 //!
-//! There is no phase for the log: each line is written to stderr before the code that logs it goes on, so that the last one
-//! waits for nobody. Threads that a phase left blocked end with the process.
+//! There is no phase for the log: its last lines are written when all of this has ended. Threads that a phase left blocked end
+//! with the process.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use super::percent;
 use super::url::{UrlError, split_port};
 
 /// Where mail goes.
@@ -207,23 +208,11 @@ fn is_this_machine(host: &str) -> bool {
     }
 }
 
-/// `text` with each `%41` as the byte it stands for.
+/// The user or the password that `text` stands for.
 fn decoded(text: &str) -> Result<String, UrlError> {
-    let wrong =
-        UrlError("has a user or a password with a % that is not followed by two hexadecimal digits; write it %25");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let digits = after
-            .get(..2)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.ok_or_else(|| wrong.clone())?);
-        rest = after.get(2..).unwrap_or_default();
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).map_err(|_not_utf8| UrlError("has a user or a password that is not UTF-8"))
+    percent::decoded(text).ok_or(UrlError(
+        "has a user or a password that is not UTF-8, or a % in it that is not followed by two hexadecimal digits; write it %25",
+    ))
 }
 
 impl fmt::Display for MailUrl {

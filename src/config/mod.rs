@@ -9,6 +9,8 @@
 mod environment;
 mod listing;
 mod mail;
+mod percent;
+mod postgres;
 mod service_manager;
 mod source;
 mod url;
@@ -22,6 +24,7 @@ use secrecy::SecretString;
 
 pub use listing::{Listing, SettingRow};
 pub use mail::{MailLogin, MailTls, MailUrl, Relay};
+pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
 pub use service_manager::notify_socket;
 pub use source::ConfigError;
 pub use url::{DatabaseUrl, PublicUrl, UrlError};
@@ -105,8 +108,10 @@ pub struct Http {
 pub struct Database {
     /// Where it is.
     pub url: DatabaseUrl,
-    /// Connections that read; 1 to 64. There is one more, which writes.
+    /// Connections that read; 1 to 64.
     pub readers: u32,
+    /// Connections that write, on PostgreSQL; 1 to 64. On SQLite there is always one.
+    pub writers: u32,
 }
 
 /// Sending mail.
@@ -264,12 +269,7 @@ impl Config {
                 .unwrap_or_else(|| PublicUrl::of_listener(http.bind)),
             secret_keys: settings.optional::<String>("secret_keys")?.map(SecretString::from),
             http,
-            database: Database {
-                url: settings
-                    .derived("database.url", |text| DatabaseUrl::parse(&text))?
-                    .unwrap_or_else(|| DatabaseUrl::in_folder(&data_dir)),
-                readers: settings.ranged("database.readers", 1, 64)?,
-            },
+            database: Database::read(settings, &data_dir)?,
             mail: Mail::read(settings, &data_dir)?,
             probes: Probes {
                 concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
@@ -314,6 +314,23 @@ fn settings_of_process(args: &ConfigArgs) -> Result<Settings, ConfigError> {
     };
     let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
     Settings::new(file, environment::of_process()?)
+}
+
+impl Database {
+    fn read(settings: &Settings, data_dir: &Path) -> Result<Self, ConfigError> {
+        let statement_timeout = settings.millis("database.statement_timeout_ms", 100, 600_000)?;
+        let mut url = settings
+            .derived("database.url", |text| DatabaseUrl::parse(&text))?
+            .unwrap_or_else(|| DatabaseUrl::in_folder(data_dir));
+        if let DatabaseUrl::Postgres(server) = &mut url {
+            server.statement_timeout = statement_timeout;
+        }
+        Ok(Self {
+            url,
+            readers: settings.ranged("database.readers", 1, 64)?,
+            writers: settings.ranged("database.writers", 1, 64)?,
+        })
+    }
 }
 
 impl Http {

@@ -22,6 +22,7 @@ fn the_defaults_need_nothing_but_the_binary() {
     assert_eq!(config.http.max_body_bytes, 1024 * 1024);
     assert_eq!(config.http.request_timeout, Duration::from_secs(30));
     assert_eq!(config.database.url.to_string(), "sqlite:data/legwork.db");
+    assert_eq!((config.database.readers, config.database.writers), (4, 4));
     assert_eq!(config.mail.url.to_string(), "file:data/outbox");
     assert_eq!(config.passwords.cost, PasswordCost::OWASP);
     assert_eq!(config.passwords.waiting, 64);
@@ -48,7 +49,7 @@ fn a_variable_wins_over_the_file_and_the_file_over_the_defaults() {
     .unwrap();
     assert_eq!((config.http.workers, config.http.max_connections), (4, 10));
     assert_eq!(config.http.connections_per_worker(), 2);
-    assert_eq!(config.database.url.path(), Path::new("/fast/l.db"));
+    assert_eq!(config.database.url.sqlite_path(), Some(Path::new("/fast/l.db")));
     assert_eq!(
         config.mail.url.to_string(),
         "file:/var/legwork/outbox",
@@ -157,7 +158,8 @@ fn an_unknown_setting_is_refused_in_the_file_and_in_the_environment() {
 #[test]
 fn no_secret_is_shown_in_an_error_or_by_debug() {
     for (variable, value) in [
-        ("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/legwork"),
+        ("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/leg/work"),
+        ("LEGWORK_DATABASE__URL", "postgres://legwork:hu?hush@db/legwork"),
         ("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail?tls=none"),
         ("LEGWORK_MAIL__URL", "hush"),
         ("LEGWORK_MAIL__URL", "smtp://legwork:hush@mail/inbox"),
@@ -173,6 +175,7 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
     );
     for variables in [
         vec![("LEGWORK_SECRET_KEYS", "a:hush")],
+        vec![("LEGWORK_DATABASE__URL", "postgres://legwork:hush@db/legwork")],
         vec![("LEGWORK_MAIL__URL", "smtps://legwork:hush@mail")],
         vec![
             ("LEGWORK_MAIL__URL", "smtps://ada@mail"),
@@ -180,8 +183,22 @@ fn no_secret_is_shown_in_an_error_or_by_debug() {
         ],
     ] {
         let config = load("", &variables).unwrap();
-        assert!(!format!("{config:?} {}", config.mail.url).contains("hush"));
+        assert!(!format!("{config:?} {} {}", config.mail.url, config.database.url).contains("hush"));
     }
+}
+
+#[test]
+fn a_server_of_databases_is_told_how_long_a_statement_may_take() {
+    let url = ("LEGWORK_DATABASE__URL", "postgres://db/legwork");
+    let config = load("[database]\nwriters = 2\nstatement_timeout_ms = 1500", &[url]).unwrap();
+    let DatabaseUrl::Postgres(server) = &config.database.url else {
+        panic!("{}", config.database.url)
+    };
+    assert_eq!(
+        (server.statement_timeout.as_millis(), config.database.writers),
+        (1500, 2)
+    );
+    assert!(refused("[database]\nwriters = 0", &[]).starts_with("database.writers must be"));
 }
 
 #[test]

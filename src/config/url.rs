@@ -2,12 +2,12 @@
 //!
 //! Guarantees: a scheme that this build does not speak is refused by name, and never taken for a file; no message and no
 //! `Debug` holds a password.
-//!
-//! Left out: PostgreSQL, which this form of the service does not have.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+use super::postgres::{PostgresSettings, PostgresUrlError};
 
 /// Why a text is not the address it should be; never holds any of it, since it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,10 +81,13 @@ impl fmt::Display for PublicUrl {
     }
 }
 
-/// Where the database is: `sqlite:` and a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseUrl {
-    path: PathBuf,
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// The file that `sqlite:path` names.
+    Sqlite(PathBuf),
+    /// The server that `postgres://…` names.
+    Postgres(PostgresSettings),
 }
 
 impl DatabaseUrl {
@@ -92,46 +95,50 @@ impl DatabaseUrl {
     ///
     /// # Errors
     ///
-    /// If it is not `sqlite:` and the path of a file.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    /// If it is neither `sqlite:` and the path of a file, nor what [`PostgresSettings::parse`] understands.
+    pub fn parse(text: &str) -> Result<Self, PostgresUrlError> {
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            return Err(UrlError(
-                "names PostgreSQL, which this version does not support yet; use sqlite:path",
-            ));
+            return PostgresSettings::parse(text).map(Self::Postgres);
         }
-        let path = text
-            .strip_prefix("sqlite:")
-            .ok_or(UrlError("must be sqlite: and the path of a file"))?;
+        let path = text.strip_prefix("sqlite:").ok_or(UrlError(
+            "must be sqlite: and the path of a file, or postgres://user:password@host/database",
+        ))?;
         // Some write two slashes; three are an absolute path after two.
         let path = path.strip_prefix("//").unwrap_or(path);
         match path {
-            "" => Err(UrlError("must name a file after sqlite:")),
-            ":memory:" => Err(UrlError(
-                "names a database in memory, which would lose what was accepted; name a file",
-            )),
-            path if path.contains('?') => Err(UrlError("must be a plain path, without options after a question mark")),
-            path => Ok(Self { path: path.into() }),
+            "" => Err(UrlError("must name a file after sqlite:").into()),
+            ":memory:" => {
+                Err(UrlError("names a database in memory, which would lose what was accepted; name a file").into())
+            }
+            path if path.contains('?') => {
+                Err(UrlError("must be a plain path, without options after a question mark").into())
+            }
+            path => Ok(Self::Sqlite(path.into())),
         }
     }
 
     /// The default: `legwork.db` in the data folder.
     #[must_use]
     pub fn in_folder(data_dir: &Path) -> Self {
-        Self {
-            path: data_dir.join("legwork.db"),
-        }
+        Self::Sqlite(data_dir.join("legwork.db"))
     }
 
-    /// The database file.
+    /// The database's file, if it is one.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
+        }
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite:{}", self.path.display())
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(settings) => settings.fmt(f),
+        }
     }
 }
 
@@ -198,16 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_a_file_and_other_schemes_are_refused_by_name() {
+    fn a_database_is_a_file_or_a_server_and_other_schemes_are_refused() {
         for (text, path) in [
             ("sqlite:data/a.db", "data/a.db"),
             ("sqlite:///var/a.db", "/var/a.db"),
             ("sqlite:/a.db", "/a.db"),
         ] {
-            assert_eq!(DatabaseUrl::parse(text).unwrap().path(), Path::new(path));
+            assert_eq!(DatabaseUrl::parse(text).unwrap().sqlite_path(), Some(Path::new(path)));
         }
         let message = |text| DatabaseUrl::parse(text).unwrap_err().to_string();
-        assert!(message("postgres://u:secret@h/d").contains("names PostgreSQL"));
+        let server = DatabaseUrl::parse("postgres://u:secret@h/d").unwrap();
+        assert_eq!(
+            (server.sqlite_path(), server.to_string().as_str()),
+            (None, "postgres://u@h:5432/d")
+        );
         for text in [
             "",
             "sqlite:",

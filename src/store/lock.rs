@@ -35,15 +35,18 @@ pub struct ServeLock {
 }
 
 impl ServeLock {
-    /// Takes the lock beside the database's file and the one in the data folder.
+    /// Takes the lock beside the database's file, if it is a file, and the one in the data folder.
     ///
     /// # Errors
     /// [`LockError::Held`] if another service has either of them.
-    pub fn take(database: &Path, data_dir: &Path) -> Result<Self, LockError> {
-        let beside = lock_path_of(database);
+    pub fn take(database: Option<&Path>, data_dir: &Path) -> Result<Self, LockError> {
         let within = data_dir.join("legwork.lock");
-        let mut held = vec![take(&beside)?];
-        if !same_file(&beside, &within) {
+        let mut held = Vec::new();
+        let beside = database.map(lock_path_of);
+        if let Some(beside) = &beside {
+            held.push(take(beside)?);
+        }
+        if !beside.is_some_and(|beside| same_file(&beside, &within)) {
             held.push(take(&within)?);
         }
         Ok(Self { _held: held })
@@ -107,12 +110,14 @@ mod tests {
     fn a_second_service_is_refused_on_the_same_database_or_the_same_folder() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("a.db");
-        let first = ServeLock::take(&database, folder.path()).unwrap();
-        let same_database = ServeLock::take(&database, &folder.path().join("other")).unwrap_err();
+        let first = ServeLock::take(Some(&database), folder.path()).unwrap();
+        let same_database = ServeLock::take(Some(&database), &folder.path().join("other")).unwrap_err();
         assert!(matches!(same_database, LockError::Held { .. }), "{same_database}");
-        let same_folder = ServeLock::take(&folder.path().join("b.db"), folder.path()).unwrap_err();
-        assert!(matches!(same_folder, LockError::Held { .. }), "{same_folder}");
+        for other in [Some(folder.path().join("b.db")), None] {
+            let same_folder = ServeLock::take(other.as_deref(), folder.path()).unwrap_err();
+            assert!(matches!(same_folder, LockError::Held { .. }), "{same_folder}");
+        }
         drop(first);
-        ServeLock::take(&database, folder.path()).unwrap();
+        ServeLock::take(Some(&database), folder.path()).unwrap();
     }
 }

@@ -26,6 +26,7 @@ pub mod jobs;
 mod lock;
 mod migrate;
 pub mod nodes;
+mod postgres;
 pub mod queues;
 mod readers;
 pub mod registrations;

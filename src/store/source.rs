@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use diesel::r2d2::ManageConnection;
 
-use super::dialect::postgres::{self, PostgresRuntime, PostgresSettings};
+use super::dialect::postgres::{self, PostgresRuntime};
 use super::dialect::{Connection, prelude::*, sqlite};
 use super::{StoreError, lock};
+use crate::config::{DatabaseUrl, PostgresSettings};
 use crate::private;
 
 /// Where a database is.
@@ -17,6 +18,15 @@ pub enum Database {
     Sqlite(PathBuf),
     /// On a server.
     Postgres(PostgresSettings),
+}
+
+impl From<&DatabaseUrl> for Database {
+    fn from(url: &DatabaseUrl) -> Self {
+        match url {
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(path.clone()),
+            DatabaseUrl::Postgres(settings) => Self::Postgres(settings.clone()),
+        }
+    }
 }
 
 /// A database that can be connected to; clones share what that takes.

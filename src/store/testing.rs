@@ -1,6 +1,24 @@
 //! What tests need of a store: a database in a folder of its own, jobs to put into it, a second connection to look with,
 //! and a hold on the writer, by which a test decides what is committed together.
 
+#[expect(dead_code, reason = "the integration tests use what these do not")]
+#[path = "../../tests/support/certificates.rs"]
+pub(in crate::store) mod certificates;
+#[expect(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "the integration tests use what these do not; it looks for programs in PATH"
+)]
+#[path = "../../tests/support/postgres_server.rs"]
+pub(in crate::store) mod postgres_server;
+#[expect(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "the integration tests use what these do not"
+)]
+#[path = "../../tests/support/required.rs"]
+mod required;
+
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};

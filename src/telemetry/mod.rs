@@ -12,6 +12,7 @@ mod json;
 pub mod names;
 mod panic;
 mod pretty;
+mod writer;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -27,6 +28,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
 pub use format::{LogFormat, ParseLogFormatError};
+pub use writer::LogWriter;
 
 /// The HTTP library calls a client's malformed request an error, with a line for each: not what an operator must act on.
 /// A filter that names this target goes before it.
@@ -41,23 +43,28 @@ pub enum TelemetryError {
     /// The filter is not a level or a list of directives. Holds what the parser said, whose own causes repeat it.
     #[error("log.filter is not a level such as info, or directives such as info,legwork::store=debug: {0}")]
     Filter(String),
+    /// The thread that writes the log cannot be started.
+    #[error("the log's thread cannot be started")]
+    Thread(#[source] io::Error),
     /// This process already has a log.
     #[error("the log was set up twice")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets up the log of this process on stderr, and the hook that logs panics.
+/// Sets up the log of this process on stderr, and the hook that logs panics. Answers what is to be ended when the process is,
+/// or its last lines may be lost.
 ///
 /// # Errors
 ///
 /// If `filter` cannot be read, or the process already has a log.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+pub fn init(format: LogFormat, filter: &str) -> Result<LogWriter, TelemetryError> {
     let colours = io::IsTerminal::is_terminal(&io::stderr());
-    subscriber(format, filter, colours, io::stderr)?
+    let writer = LogWriter::start(io::stderr()).map_err(TelemetryError::Thread)?;
+    subscriber(format, filter, colours, writer.clone())?
         .try_init()
         .map_err(TelemetryError::Twice)?;
     panic::install_hook();
-    Ok(())
+    Ok(writer)
 }
 
 /// What writes the log to `writer`; for tests that read what is logged, with `tracing::subscriber::with_default`.

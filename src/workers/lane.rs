@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Lease, Perform, Wakes};
@@ -19,6 +21,10 @@ use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
 use crate::telemetry;
 use crate::telemetry::names::event;
+
+/// How often a paused queue is looked at, whatever wakes it: jobs that come in by thousands a second must not cost a look each
+/// time some are committed.
+const PAUSED_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Jobs in one claim: beyond this a claim's transaction holds others up more than it saves.
 const CLAIM_MAX: usize = 256;
@@ -56,8 +62,8 @@ pub struct Lane {
     slots: Arc<Semaphore>,
     /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
     hungry: Arc<AtomicBool>,
-    /// Held while claiming.
-    claiming: Mutex<()>,
+    /// Held while claiming; when that was last done.
+    claiming: Mutex<Option<Instant>>,
     /// Whether somebody asked to be served since the last claim began.
     asked: AtomicBool,
     closed: CancellationToken,
@@ -92,7 +98,7 @@ impl Lane {
             kinds,
             slots,
             hungry: Arc::new(AtomicBool::new(false)),
-            claiming: Mutex::new(()),
+            claiming: Mutex::new(None),
             asked: AtomicBool::new(false),
             closed: CancellationToken::new(),
         }
@@ -135,12 +141,25 @@ impl Lane {
         self.asked.store(true, Ordering::SeqCst);
         // Looked at again after each turn, so that whoever asked while it ended is not forgotten.
         while self.asked.load(Ordering::SeqCst) {
-            let Ok(_turn) = self.claiming.try_lock() else { break };
+            let Ok(mut last) = self.claiming.try_lock() else { break };
             while self.asked.swap(false, Ordering::SeqCst) {
-                next_due = self.claim_and_send().await;
+                next_due = match self.rest_of_pause(*last) {
+                    Some(rest) => Some(self.parts.clock.now().plus(rest)),
+                    None => {
+                        *last = Some(Instant::now());
+                        self.claim_and_send().await
+                    }
+                };
             }
         }
         next_due
+    }
+
+    /// How long to leave a queue alone that was found paused when it was `last` looked at.
+    fn rest_of_pause(&self, last: Option<Instant>) -> Option<Duration> {
+        let last = last.filter(|_| self.parts.paused.contains(self.parts.queue))?;
+        let rest = PAUSED_LOOK_EVERY.checked_sub(last.elapsed())?;
+        (!rest.is_zero()).then_some(rest)
     }
 
     async fn claim_and_send(&self) -> Option<Timestamp> {

@@ -46,6 +46,18 @@ async fn a_backup_of_a_running_service_serves_in_another_folder() {
 }
 
 #[test]
+fn a_backup_of_a_database_on_a_server_is_left_to_its_own_program() {
+    let home = Home::new().with("LEGWORK_DATABASE__URL", "postgres://ada:hush@db.invalid/legwork");
+    let said = home.run(&["backup", "copy.db"], "");
+    assert_eq!(said.status.code(), Some(2));
+    assert!(
+        said.stderr.contains("pg_dump") && !said.stderr.contains("hush"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
 fn a_wrong_setting_ends_the_start_with_its_name_and_where_it_came_from() {
     let home = Home::new().with("LEGWORK_HTTP__WORKERS", "many");
     let said = home.run(&["serve"], "");

@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The program that belongs to `what`, ready to be started; none, said aloud, if it is missing and not required.
@@ -33,6 +33,16 @@ pub(crate) fn by_root(what: &str, paths: &[&Path]) -> bool {
         return false;
     }
     true
+}
+
+/// The first of `folders` that holds all of `programs`; none, said aloud, if there is none and `what` is not required.
+pub(crate) fn folder_with(what: &str, folders: &[PathBuf], programs: &[&str]) -> Option<PathBuf> {
+    let has_all = |folder: &&PathBuf| programs.iter().all(|program| folder.join(program).is_file());
+    let found = folders.iter().find(has_all).cloned();
+    if found.is_none() {
+        lacks(what, &programs.join(", "));
+    }
+    found
 }
 
 /// Says that `what` cannot be had for want of `missing`, and fails if it is required.

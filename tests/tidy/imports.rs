@@ -5,7 +5,14 @@ use super::source::{Source, has};
 /// A name, the only places that may use it, and what to do elsewhere.
 const ONLY_IN: &[(&[&str], &[&str], &str)] = &[
     (
-        &["diesel::", "diesel_migrations::", "libsqlite3_sys::"],
+        &[
+            "diesel::",
+            "diesel_async::",
+            "diesel_migrations::",
+            "libsqlite3_sys::",
+            "tokio_postgres::",
+            "tokio_postgres_rustls::",
+        ],
         &["src/store"],
         "ask the store for it",
     ),

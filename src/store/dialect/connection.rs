@@ -9,12 +9,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::limited::Limited;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
-use diesel::dsl::Limit;
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::query_dsl::LoadQuery;
-use diesel::query_dsl::methods::{ExecuteDsl, LimitDsl};
+use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::result::Error as DieselError;
 use diesel::sqlite::Sqlite;
 use diesel_async::AsyncPgConnection;
@@ -188,10 +188,9 @@ pub(in crate::store) trait Run: Sized {
     /// The first row, of which no more than one is asked for.
     fn first<'query, U>(self, connection: &mut Connection) -> QueryResult<U>
     where
-        Self: LimitDsl,
-        Limit<Self>: QueryId + LoadQuery<'query, SqliteConnection, U> + LoadQuery<'query, PostgresConnection, U>,
+        Limited<Self>: LoadQuery<'query, SqliteConnection, U> + LoadQuery<'query, PostgresConnection, U>,
     {
-        Run::get_result(LimitDsl::limit(self, 1), connection)
+        Run::get_result(Limited(self, 1), connection)
     }
 }
 

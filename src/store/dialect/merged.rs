@@ -5,6 +5,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType};
 
 use super::differs::Differs;
+use super::limited::push_limit;
 use super::prelude::*;
 
 /// The rows of several ranges, merged in one order, and held against others until the transaction ends: rows that another
@@ -39,16 +40,14 @@ where
             range.walk_ast(out.reborrow())?;
             out.push_sql(" ORDER BY ");
             out.push_sql(self.order);
-            out.push_sql(" LIMIT ");
-            out.push_bind_param::<BigInt, _>(&self.limit)?;
+            push_limit(out.reborrow(), &self.limit)?;
             out.push_sql(DB::LOCK_FREE);
             out.push_sql(") AS part");
             out.push_sql(&index.to_string());
         }
         out.push_sql(" ORDER BY ");
         out.push_sql(self.order);
-        out.push_sql(" LIMIT ");
-        out.push_bind_param::<BigInt, _>(&self.limit)
+        push_limit(out, &self.limit)
     }
 }
 

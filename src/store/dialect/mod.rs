@@ -6,6 +6,7 @@
 mod condition;
 mod connection;
 mod differs;
+mod limited;
 mod many;
 mod merged;
 mod optional;
@@ -19,6 +20,7 @@ pub(super) use condition::{AnyOf, Literally};
 pub use connection::Connection;
 pub(super) use connection::on_either;
 pub(super) use differs::{JsonText, Locked, LockedFree};
+pub(super) use limited::Limited;
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::Merged;
 pub(super) use optional::Optional;

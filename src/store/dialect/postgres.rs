@@ -12,11 +12,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::Connection;
 use super::connection::{PostgresConnection, Session};
-use crate::store::StoreError;
-
-/// Placeholder until the settings part is merged.
-#[derive(Clone, Debug)]
-pub struct PostgresSettings(pub String);
+use crate::config::PostgresSettings;
+use crate::store::{StoreError, postgres as server};
+use crate::telemetry;
 
 /// Threads that drive all connections: what they do is pass bytes on.
 const THREADS: usize = 2;
@@ -65,30 +63,35 @@ pub(in crate::store) fn connect(
     runtime: &PostgresRuntime,
     read_only: bool,
 ) -> Result<Connection, StoreError> {
-    let open = |text: String| StoreError::Open { text };
     // The connection remembers the runtime that it is made in.
     let _entered = runtime.handle.enter();
     let is_open = Arc::new(AtomicBool::new(true));
     let inner = runtime.handle.block_on(async {
-        let (client, connection) = tokio_postgres::connect(&settings.0, tokio_postgres::NoTls)
-            .await
-            .map_err(|error| open(error.to_string()))?;
+        let (client, connection) = server::connect(settings).await?;
         let closes = Arc::clone(&is_open);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the database ended");
-            }
+            connection.await;
             closes.store(false, Ordering::SeqCst);
         });
         AsyncPgConnection::try_from(client)
             .await
-            .map_err(|error| open(error.to_string()))
+            .map_err(|error| StoreError::Open {
+                text: error.to_string(),
+            })
     })?;
     let mut inner = PostgresConnection::from(inner);
     if read_only {
         inner.batch_execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")?;
     }
     Ok(Connection::Postgres(Box::new(Session::new(inner, is_open))))
+}
+
+impl From<server::ConnectError> for StoreError {
+    fn from(error: server::ConnectError) -> Self {
+        Self::Open {
+            text: telemetry::chain(&error),
+        }
+    }
 }
 
 /// Waits until no other process migrates, for as long as that takes; the turn ends with the connection.

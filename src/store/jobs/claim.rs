@@ -17,7 +17,7 @@ use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{Event, JobState, Next, Queue, transition};
-use crate::store::dialect::{Literally, LockedFree, Merged, UpdateMany, Value};
+use crate::store::dialect::{Limited, Literally, LockedFree, Merged, UpdateMany, Value};
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed, unsigned};
 use crate::store::{Connection, StoreError, queues};
@@ -134,7 +134,7 @@ pub(in crate::store) fn claim(
     let next_due: Option<i64> = jobs::table
         .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .select(diesel::dsl::min(jobs::run_at))
-        .first(connection)?;
+        .get_result(connection)?;
     Ok((
         Claimed {
             jobs: taken,
@@ -176,10 +176,9 @@ fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec
         .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .filter(jobs::run_at.le(now.as_micros()))
         .order(jobs::run_at.asc())
-        .limit(DUE_MAX)
         .select(StandingRow::columns());
     // What others hold they make available themselves, or what they do with it is seen the next time.
-    let due: Vec<StandingRow> = LockedFree(due).load(connection)?;
+    let due: Vec<StandingRow> = LockedFree(Limited(due, DUE_MAX)).load(connection)?;
     if due.is_empty() {
         return Ok(Vec::new());
     }

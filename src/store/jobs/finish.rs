@@ -1,7 +1,7 @@
 //! How attempts ended.
 //!
 //! Guarantees: an end is written only under the fence that the row still has; the job's new state and the attempt's record
-//! are written together; a second end of the same attempt changes nothing.
+//! are written together (an attempt that completed its job with nothing more to say has none: the job's row tells of it); a second end of the same attempt changes nothing.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,9 @@ use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{AttemptEnd, Event, JobState, Progress, Queue, rank, transition};
+use crate::domain::job::{AttemptEnd, AttemptOutcome, Event, JobState, Progress, Queue, rank, transition};
 use crate::store::dialect::{AnyOf, InsertMany, Locked, UpdateMany, Value};
-use crate::store::schema::jobs;
+use crate::store::schema::{attempts, jobs};
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
 
@@ -121,6 +121,9 @@ fn finish_chunk(
         }
         finished.push(Finished::Written(next.state));
         changes.push((id.clone(), end.fence, values(&row, &next, end)?));
+        if is_told_by_its_job(&next, end) {
+            continue;
+        }
         records.push(vec![
             Value::Text(Some(id)),
             Value::Number(Some(end.fence)),
@@ -138,7 +141,7 @@ fn finish_chunk(
     UpdateMany {
         when_state: "running",
         columns: COLUMNS,
-        constants: ", node = NULL",
+        constants: "",
         rows: changes,
     }
     .execute(connection)?;
@@ -148,6 +151,37 @@ fn finish_chunk(
         rows: records,
     }
     .execute(connection)?;
+    Ok(())
+}
+
+/// Whether the job's own row says all that there is to say of the attempt, so that it needs none of its own: it completed its
+/// job, as nearly all do.
+fn is_told_by_its_job(next: &crate::domain::job::Next, end: &AttemptFinish) -> bool {
+    next.state == JobState::Completed && end.end == AttemptEnd::Completed && end.error.is_none()
+}
+
+/// The record of the attempt that completed a job, where the job's row alone tells of it: to be written before the row says
+/// something else.
+pub(super) fn write_down_last_attempt(connection: &mut Connection, row: &StandingRow) -> QueryResult<()> {
+    let (Some(started_at), Some(finished_at), Some(node)) = (row.started_at, row.finished_at, &row.node) else {
+        return Ok(());
+    };
+    if row.state != JobState::Completed.as_str() {
+        return Ok(());
+    }
+    diesel::insert_into(attempts::table)
+        .values((
+            attempts::job_id.eq(&row.id),
+            attempts::number.eq(row.fence),
+            attempts::workspace_id.eq(&row.workspace_id),
+            attempts::started_at.eq(started_at),
+            attempts::finished_at.eq(finished_at),
+            attempts::outcome.eq(AttemptOutcome::Completed.as_str()),
+            attempts::node.eq(node),
+        ))
+        // It has one if there was more to say of it.
+        .on_conflict_do_nothing()
+        .execute(connection)?;
     Ok(())
 }
 

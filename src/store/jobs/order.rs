@@ -2,6 +2,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::finish::write_down_last_attempt;
 use super::read::{JobScope, one};
 use super::record::JobRecord;
 use super::row::StandingRow;
@@ -87,6 +88,7 @@ pub fn retry_with(
     changed_args: Option<&ChangedArgs>,
 ) -> Result<JobRecord, Abort<OrderRefused>> {
     let (row, next) = ordered(tx.connection(), id, scope, Event::RetryRequested, now)?;
+    write_down_last_attempt(tx.connection(), &row)?;
     again(tx.connection(), &row, &next)?;
     run_again(tx, id, &row, scope, now, changed_args)
 }

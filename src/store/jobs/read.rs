@@ -6,7 +6,7 @@ use diesel::sql_types::Integer;
 
 use super::record::{AttemptRecord, AttemptRow, JobRecord, RecordRow};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
-use crate::domain::job::{JobState, Queue};
+use crate::domain::job::{AttemptOutcome, JobState, Queue};
 use crate::store::bounded::{Count, Counted};
 use crate::store::dialect::{Literally, Optional};
 use crate::store::schema::{attempts, jobs};
@@ -72,13 +72,18 @@ pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<A
         .rev()
         .map(AttemptRecord::try_from)
         .collect::<Result<Vec<_>, _>>()?;
-    // The running attempt has no row of its own yet.
-    if let (JobState::Running, Some(started_at), Some(node)) = (job.state, job.started_at, &job.node) {
+    // The running attempt has no row of its own yet, and one that completed its job may have none.
+    let outcome = match job.state {
+        JobState::Running => None,
+        JobState::Completed if all.last().is_none_or(|last| last.number < job.fence) => Some(AttemptOutcome::Completed),
+        _ => return Ok(all),
+    };
+    if let (Some(started_at), Some(node)) = (job.started_at, &job.node) {
         all.push(AttemptRecord {
             number: job.fence,
             started_at,
-            finished_at: None,
-            outcome: None,
+            finished_at: job.finished_at,
+            outcome,
             error: None,
             node: node.clone(),
         });

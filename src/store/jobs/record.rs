@@ -42,7 +42,7 @@ pub struct JobRecord {
     pub deadline_at: Option<Timestamp>,
     /// The number of the latest attempt.
     pub fence: i64,
-    /// The node that runs it.
+    /// The node of the latest attempt.
     pub node: Option<String>,
     /// When a cancel was asked for.
     pub cancel_requested_at: Option<Timestamp>,

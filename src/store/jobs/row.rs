@@ -20,6 +20,7 @@ pub(super) struct StandingRow {
     pub(super) max_attempts: i64,
     pub(super) run_at: i64,
     pub(super) started_at: Option<i64>,
+    pub(super) finished_at: Option<i64>,
     pub(super) fence: i64,
     pub(super) node: Option<String>,
     pub(super) cancel_requested_at: Option<i64>,

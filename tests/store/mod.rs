@@ -1,0 +1,3 @@
+//! The database as the whole service meets it.
+
+mod server;
