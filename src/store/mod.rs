@@ -25,6 +25,7 @@ pub mod expired_answers;
 pub mod jobs;
 mod lock;
 mod migrate;
+mod neighbours;
 pub mod nodes;
 mod postgres;
 pub mod queues;
@@ -117,10 +118,13 @@ impl Store {
         let source = Source::of(&options.database)?;
         source.off_reactor(|| migrate::bring_up_to_date(&source, older))?;
         let readers = source.off_reactor(|| readers::Readers::open(&source, options.readers))?;
-        let writer = source.off_reactor(|| {
-            let told = Arc::clone(&options.on_available);
-            writer::Writer::start(&source, options.writers, told, supervisor)
-        })?;
+        let told = match older {
+            OlderSchema::Migrate => neighbours::meet(&options.database, &options.on_available, supervisor),
+            // Beside a service, which polls.
+            OlderSchema::Refuse => Arc::clone(&options.on_available),
+        };
+        let writer =
+            source.off_reactor(|| writer::Writer::start(&source, options.writers, Arc::clone(&told), supervisor))?;
         Ok(Self {
             readers,
             writer,

@@ -4,11 +4,7 @@
 #[expect(dead_code, reason = "the integration tests use what these do not")]
 #[path = "../../tests/support/certificates.rs"]
 pub(in crate::store) mod certificates;
-#[expect(
-    dead_code,
-    clippy::disallowed_methods,
-    reason = "the integration tests use what these do not; it looks for programs in PATH"
-)]
+#[expect(clippy::disallowed_methods, reason = "it looks for programs in PATH")]
 #[path = "../../tests/support/postgres_server.rs"]
 pub(in crate::store) mod postgres_server;
 #[expect(
@@ -35,6 +31,7 @@ use super::schema::workspaces;
 use super::source::Access;
 use super::{Abort, AttemptFinish, ClaimRequest, Connection, Database, KnownKind, NewJob, Store, StoreOptions};
 use crate::clock::{Clock, Timestamp};
+use crate::config::DatabaseUrl;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::supervision::{SupervisorSpec, Tree};
@@ -83,6 +80,26 @@ impl Deref for TestTree {
     }
 }
 
+/// Makes two tests of each function that takes a fresh [`TestStore`]: one with a file, one with a server.
+macro_rules! on_each_database {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$name($crate::store::testing::TestStore::new()).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                if let Some(store) = $crate::store::testing::TestStore::on_server() {
+                    super::$name(store).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use on_each_database;
+
 /// A store whose folder goes with it.
 pub(crate) struct TestStore {
     store: Store,
@@ -122,6 +139,13 @@ impl TestStore {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::Sqlite(folder.path().join("test.db"));
         Self::of(&database, folder, also)
+    }
+
+    /// A fresh database on the server that the tests share; none, said aloud, if there is no server here.
+    pub(crate) fn on_server() -> Option<Self> {
+        let url = postgres_server::shared()?.create_database();
+        let database = Database::from(&DatabaseUrl::parse(&url).unwrap());
+        Some(Self::of(&database, tempfile::tempdir().unwrap(), |_| {}))
     }
 
     /// A store of this database, whose folder goes with it.
@@ -171,15 +195,20 @@ impl TestStore {
         self.store.source.connect(Access::Write).unwrap()
     }
 
+    /// What a second connection sees or does, off this thread, which must not wait for a server.
+    pub(crate) fn look<T: Send>(&self, look: impl FnOnce(&mut Connection) -> T + Send) -> T {
+        std::thread::scope(|scope| scope.spawn(|| look(&mut self.other())).join().unwrap())
+    }
+
     /// The first column, called `value`, of the only row that a query answers; seen by a second connection.
     pub(crate) fn number(&self, query: &str) -> Option<i64> {
-        let row: Number = diesel::sql_query(query).get_result(&mut self.other()).unwrap();
+        let row: Number = self.look(|other| diesel::sql_query(query).get_result(other).unwrap());
         row.value
     }
 
     /// The column `value` of each row that a query answers; seen by a second connection.
     pub(crate) fn words(&self, query: &str) -> Vec<String> {
-        let rows: Vec<Words> = diesel::sql_query(query).load(&mut self.other()).unwrap();
+        let rows: Vec<Words> = self.look(|other| diesel::sql_query(query).load(other).unwrap());
         rows.into_iter().map(|row| row.value.unwrap_or_default()).collect()
     }
 

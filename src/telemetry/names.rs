@@ -123,6 +123,10 @@ pub mod event {
     pub const TRANSACTION_LOST: &str = "transaction_lost";
     /// The database could not be opened again after a fault; the next write tries again.
     pub const REOPEN_FAILED: &str = "reopen_failed";
+    /// The connection over which other nodes are heard was lost, or cannot be made; polls find what they commit.
+    pub const LISTENER_LOST: &str = "listener_lost";
+    /// Other nodes are heard again.
+    pub const LISTENER_BACK: &str = "listener_back";
     /// A connection that reads could not be opened.
     pub const READER_FAILED: &str = "reader_failed";
     /// The answer to a write that nobody waited for panicked when it was thrown away.

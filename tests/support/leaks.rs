@@ -69,8 +69,10 @@ fn addresses(text: &str) -> impl Iterator<Item = String> {
         let domain: String = after.chars().skip(1).take_while(|char| in_domain(*char)).collect();
         let is_masked = local.strip_suffix("***").is_some_and(|rest| rest.chars().count() <= 1);
         let address = format!("{local}@{domain}");
-        let is_leak =
-            !local.is_empty() && !domain.is_empty() && !is_masked && !is_message_id(local) && address != EXAMPLE;
+        // `postgres://role@host` names who a service is to its database, without a password.
+        let is_role = before.split_at(local_from).0.ends_with("postgres:") && local.starts_with("//");
+        let is_mail = !is_masked && !is_role && !is_message_id(local) && address != EXAMPLE;
+        let is_leak = !local.is_empty() && !domain.is_empty() && is_mail;
         is_leak.then_some(address)
     })
 }
@@ -117,6 +119,7 @@ fn every_planted_secret_is_found_and_what_is_masked_is_not() {
         r#"{"message":"mail to ada@example.com"}"#,
         "550 <ada@example.com>: no",
         "smtp://user:hush@relay.example:587",
+        "postgres://role:hush@db.example:5432/legwork",
         "key lwk_AbC",
         "GET /verify?token=abc",
         "headers: {\"Authorization\": \"Basic abc\"}",
@@ -134,6 +137,7 @@ fn every_planted_secret_is_found_and_what_is_masked_is_not() {
         "***@example.com",
         "an @ alone",
         "smtp://127.0.0.1:25",
+        "postgres://role@db.example:5432/legwork",
         "20260131T120000.000000Z-job_01a20d69d9c670dca4cd55414318d6e5@localhost.eml",
         "not a mail address such as name@example.com",
     ] {

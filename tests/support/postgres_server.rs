@@ -154,6 +154,8 @@ impl PostgresServer {
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Where it says that the server was killed.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut said = String::new();
@@ -362,7 +364,8 @@ fn give_to_nobody(folder: &Path) {
     }
 }
 
-fn signal(name: &str, process: u32) {
+/// Sends a signal to a process.
+pub(crate) fn signal(name: &str, process: u32) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &process.to_string()])
         .status();

@@ -15,7 +15,8 @@ pub(in crate::store) trait Differs: Backend {
     const LOCK: &'static str;
     /// The same, leaving out what others hold.
     const LOCK_FREE: &'static str;
-    /// The text at a path in a column of JSON; null where there is none.
+    /// The text at a path in a column of JSON; null where there is none. In a column that holds something else, which only a
+    /// person's hand can have put there, SQLite finds null and PostgreSQL fails the statement.
     fn json_text(column: &str, path: &[&str]) -> String;
 }
 
@@ -24,7 +25,7 @@ impl Differs for Sqlite {
     const LOCK_FREE: &'static str = "";
 
     fn json_text(column: &str, path: &[&str]) -> String {
-        // Null, too, where the column holds something else. SQLite parses a text once for both.
+        // SQLite parses a text once for both.
         format!(
             "CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{}') END",
             path.join(".")

@@ -5,6 +5,8 @@
 //! and in `dialect`; pooling; and poolers between here and the server that share sessions, which break notifications.
 
 mod connect;
+mod listen;
 mod tls;
 
 pub(in crate::store) use connect::{ConnectError, connect};
+pub(in crate::store) use listen::{Channel, Heard, OnHeard, start as start_listener};

@@ -279,7 +279,7 @@ fn page<T>(
             .offset(number(limit.saturating_sub(1)))
             .limit(1)
             .select(jobs::id)
-            .first(connection)
+            .get_result(connection)
             .optional()?;
         let next = last
             .as_deref()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::job::AttemptEnd;
-use crate::store::testing::{NOW, TestStore, end, job, request};
+use crate::store::testing::{NOW, TestStore, end, job, on_each_database, request};
 use crate::store::{Held, NewJob, jobs as job_rows};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,9 +39,7 @@ async fn walk(store: &TestStore, mut span: Span, limit: usize, mut between: impl
     ids
 }
 
-#[tokio::test]
-async fn pages_miss_nothing_and_double_nothing_while_rows_are_inserted() {
-    let store = TestStore::new();
+async fn pages_miss_nothing_and_double_nothing_while_rows_are_inserted(store: TestStore) {
     let there: Vec<NewJob> = (0..57).map(|number| job_at(NOW, number)).collect();
     store.enqueue(there.clone()).await.unwrap();
     let until = NOW.plus(SECOND);
@@ -55,9 +53,7 @@ async fn pages_miss_nothing_and_double_nothing_while_rows_are_inserted() {
     assert_eq!(ids, expected);
 }
 
-#[tokio::test]
-async fn a_span_holds_the_rows_from_its_start_to_before_its_end_of_its_workspace_alone() {
-    let store = TestStore::new();
+async fn a_span_holds_the_rows_from_its_start_to_before_its_end_of_its_workspace_alone(store: TestStore) {
     let other = store.workspace().await;
     let all: Vec<NewJob> = (0..10_u32).map(|n| job_at(NOW.plus(SECOND * n), n.into())).collect();
     store.enqueue(all.clone()).await.unwrap();
@@ -74,9 +70,7 @@ async fn a_span_holds_the_rows_from_its_start_to_before_its_end_of_its_workspace
     }
 }
 
-#[tokio::test]
-async fn a_row_whose_id_ran_ahead_of_its_time_is_not_missed() {
-    let store = TestStore::new();
+async fn a_row_whose_id_ran_ahead_of_its_time_is_not_missed(store: TestStore) {
     let ahead = NewJob {
         id: job_at(NOW.plus(Duration::from_secs(23 * 3600)), 1).id,
         ..job_at(NOW, 1)
@@ -86,14 +80,15 @@ async fn a_row_whose_id_ran_ahead_of_its_time_is_not_missed() {
     assert_eq!(walk(&store, span, 10, async |_| {}).await, [ahead.id.to_string()]);
 }
 
-#[tokio::test]
-async fn a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_mails() {
-    let store = TestStore::new();
+async fn a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_mails(store: TestStore) {
     let mut all: Vec<NewJob> = (0..30).map(|number| job_at(NOW, number)).collect();
     all[29].kind = "email.send";
     all[29].args = r#"{"to":["a@b.c","d@e.f"],"body":{"template":{"name":"welcome","data":{}}}}"#.to_owned();
     all[28].kind = "email.send";
-    all[28].args = "redacted".to_owned();
+    // Only SQLite says of a text whether it is JSON before it reads it.
+    if store.file().is_some() {
+        all[28].args = "redacted".to_owned();
+    }
     store.enqueue(all).await.unwrap();
     let span = Span::new(WorkspaceId::SERVICE, None, NOW.plus(SECOND));
     let first = {
@@ -192,9 +187,7 @@ async fn record(store: &TestStore, id: ReportId) -> Option<ReportRecord> {
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_file_is_entered_under_the_fence_of_the_running_attempt_alone() {
-    let store = TestStore::new();
+async fn a_file_is_entered_under_the_fence_of_the_running_attempt_alone(store: TestStore) {
     let (report, fence) = running(&store).await;
     assert_eq!(entered(&store, &report, fence + 1).await, FileEntered::NotHeld);
     assert!(record(&store, report.id).await.unwrap().file.is_none());
@@ -214,9 +207,7 @@ async fn a_file_is_entered_under_the_fence_of_the_running_attempt_alone() {
     assert_eq!((file.fence, file.rows, file.bytes), (Some(again), 3, 100));
 }
 
-#[tokio::test]
-async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted() {
-    let store = TestStore::new();
+async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted(store: TestStore) {
     let (report, fence) = running(&store).await;
     let job = report.job;
     let cancel = store.write(move |tx| job_rows::cancel(tx.connection(), job, JobScope::All, NOW));
@@ -241,9 +232,7 @@ async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted
     assert!(gone.await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn a_report_is_found_and_deleted_in_its_own_workspace_alone() {
-    let store = TestStore::new();
+async fn a_report_is_found_and_deleted_in_its_own_workspace_alone(store: TestStore) {
     let other = JobScope::Workspace(store.workspace().await);
     let (report, _) = running(&store).await;
     let id = report.id;
@@ -264,9 +253,7 @@ async fn a_report_is_found_and_deleted_in_its_own_workspace_alone() {
     assert_eq!(listed[0].id, id);
 }
 
-#[tokio::test]
-async fn expired_files_are_taken_from_their_reports_and_old_rows_forgotten() {
-    let store = TestStore::new();
+async fn expired_files_are_taken_from_their_reports_and_old_rows_forgotten(store: TestStore) {
     let (report, fence) = running(&store).await;
     entered(&store, &report, fence).await;
     let ids = [report.id];
@@ -294,9 +281,7 @@ async fn expired_files_are_taken_from_their_reports_and_old_rows_forgotten() {
     assert!(record(&store, report.id).await.is_none());
 }
 
-#[tokio::test]
-async fn a_report_that_was_never_built_is_forgotten_only_once_its_job_has_ended() {
-    let store = TestStore::new();
+async fn a_report_that_was_never_built_is_forgotten_only_once_its_job_has_ended(store: TestStore) {
     let (report, fence) = running(&store).await;
     let later = NOW.plus(SECOND);
     let forgotten = || {
@@ -310,3 +295,15 @@ async fn a_report_that_was_never_built_is_forgotten_only_once_its_job_has_ended(
         .unwrap();
     assert_eq!(forgotten().await, 1);
 }
+
+on_each_database!(
+    pages_miss_nothing_and_double_nothing_while_rows_are_inserted,
+    a_span_holds_the_rows_from_its_start_to_before_its_end_of_its_workspace_alone,
+    a_row_whose_id_ran_ahead_of_its_time_is_not_missed,
+    a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_mails,
+    a_file_is_entered_under_the_fence_of_the_running_attempt_alone,
+    no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted,
+    a_report_is_found_and_deleted_in_its_own_workspace_alone,
+    expired_files_are_taken_from_their_reports_and_old_rows_forgotten,
+    a_report_that_was_never_built_is_forgotten_only_once_its_job_has_ended,
+);

@@ -8,16 +8,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::id::NodeId;
 use crate::domain::job::{Queue, rank};
-use crate::store::testing::{NODE, NOW};
+use crate::store::testing::{NODE, NOW, on_each_database};
 use crate::store::{ClaimRequest, NewJob};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-#[tokio::test]
-async fn jobs_are_claimed_by_rank_and_then_by_id() {
-    let store = TestStore::new();
+async fn jobs_are_claimed_by_rank_and_then_by_id(store: TestStore) {
     let mut new: Vec<NewJob> = Vec::new();
     for priority in [0, 5, -5, 0, 5] {
         for age in [0, 30, 90, 30] {
@@ -49,9 +47,7 @@ async fn jobs_are_claimed_by_rank_and_then_by_id() {
     assert_eq!(claimed, expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn a_claim_hands_over_what_was_enqueued_under_a_new_fence() {
-    let store = TestStore::new();
+async fn a_claim_hands_over_what_was_enqueued_under_a_new_fence(store: TestStore) {
     let new = NewJob {
         args: r#"{"a":"ü"}"#.to_owned(),
         args_version: 2,
@@ -89,9 +85,7 @@ async fn a_claim_hands_over_what_was_enqueued_under_a_new_fence() {
     );
 }
 
-#[tokio::test]
-async fn jobs_of_unknown_kinds_and_other_queues_stay_and_the_unknown_are_shown() {
-    let store = TestStore::new();
+async fn jobs_of_unknown_kinds_and_other_queues_stay_and_the_unknown_are_shown(store: TestStore) {
     let strange = NewJob {
         kind: "test.strange",
         ..job()
@@ -124,9 +118,7 @@ async fn jobs_of_unknown_kinds_and_other_queues_stay_and_the_unknown_are_shown()
     assert_eq!((count.count, count.is_capped), (1, false));
 }
 
-#[tokio::test]
-async fn a_job_is_available_at_its_time_and_not_before() {
-    let store = TestStore::new();
+async fn a_job_is_available_at_its_time_and_not_before(store: TestStore) {
     let at = NOW.plus(secs(5));
     store.enqueue(vec![NewJob { run_at: at, ..job() }]).await.unwrap();
     assert_eq!(store.states(), ["scheduled 1"]);
@@ -142,9 +134,7 @@ async fn a_job_is_available_at_its_time_and_not_before() {
     assert_eq!(store.claim(request(10, at)).await.unwrap().next_due, None);
 }
 
-#[tokio::test]
-async fn a_claim_makes_due_jobs_of_other_queues_available_and_tells_of_them() {
-    let store = TestStore::new();
+async fn a_claim_makes_due_jobs_of_other_queues_available_and_tells_of_them(store: TestStore) {
     let later = |queue| NewJob {
         queue,
         run_at: NOW.plus(secs(1)),
@@ -161,9 +151,7 @@ async fn a_claim_makes_due_jobs_of_other_queues_available_and_tells_of_them() {
     assert_eq!(store.states(), ["available 1", "running 1"]);
 }
 
-#[tokio::test]
-async fn a_flood_of_due_jobs_is_let_in_by_portions_and_the_next_claim_follows_at_once() {
-    let store = TestStore::new();
+async fn a_flood_of_due_jobs_is_let_in_by_portions_and_the_next_claim_follows_at_once(store: TestStore) {
     let due = NOW.plus(secs(1));
     store
         .enqueue((0..1_200).map(|_| NewJob { run_at: due, ..job() }).collect())
@@ -212,3 +200,12 @@ proptest! {
         });
     }
 }
+
+on_each_database!(
+    jobs_are_claimed_by_rank_and_then_by_id,
+    a_claim_hands_over_what_was_enqueued_under_a_new_fence,
+    jobs_of_unknown_kinds_and_other_queues_stay_and_the_unknown_are_shown,
+    a_job_is_available_at_its_time_and_not_before,
+    a_claim_makes_due_jobs_of_other_queues_available_and_tells_of_them,
+    a_flood_of_due_jobs_is_let_in_by_portions_and_the_next_claim_follows_at_once,
+);

@@ -2,14 +2,12 @@
 
 use super::*;
 use crate::domain::job::{AttemptOutcome, Cause, Progress};
-use crate::store::testing::{NODE, NOW};
+use crate::store::testing::{NODE, NOW, on_each_database};
 use crate::store::{AttemptFinish, AttemptProgress, Held, NewJob};
 
 const LATER: Timestamp = Timestamp::from_micros(NOW.as_micros() + 5_000_000);
 
-#[tokio::test]
-async fn an_end_is_written_whole() {
-    let store = TestStore::new();
+async fn an_end_is_written_whole(store: TestStore) {
     let held = running(&store, NOW).await;
     let written = AttemptFinish {
         error: Some("almost".to_owned()),
@@ -42,9 +40,7 @@ async fn an_end_is_written_whole() {
     );
 }
 
-#[tokio::test]
-async fn an_end_without_progress_keeps_what_was_written_before() {
-    let store = TestStore::new();
+async fn an_end_without_progress_keeps_what_was_written_before(store: TestStore) {
     let held = running(&store, NOW).await;
     let progress = Progress::new(1, None, None);
     let written = AttemptProgress {
@@ -63,9 +59,7 @@ async fn an_end_without_progress_keeps_what_was_written_before() {
     assert_eq!(one(&store, held.id).await.progress, Some(progress));
 }
 
-#[tokio::test]
-async fn an_end_that_shows_another_fence_or_comes_twice_writes_nothing() {
-    let store = TestStore::new();
+async fn an_end_that_shows_another_fence_or_comes_twice_writes_nothing(store: TestStore) {
     let held = running(&store, NOW).await;
     let before = all(&store);
     for fence in [held.fence - 1, held.fence + 1] {
@@ -90,9 +84,7 @@ async fn an_end_that_shows_another_fence_or_comes_twice_writes_nothing() {
     assert_eq!(all(&store), before);
 }
 
-#[tokio::test]
-async fn two_ends_of_one_attempt_in_one_commit_write_the_first() {
-    let store = TestStore::new();
+async fn two_ends_of_one_attempt_in_one_commit_write_the_first(store: TestStore) {
     let held = running(&store, NOW).await;
     let writer = store.hold_writer().await;
     let write = |how| {
@@ -109,9 +101,7 @@ async fn two_ends_of_one_attempt_in_one_commit_write_the_first() {
     assert_eq!(attempts(&store, held.id).await.len(), 1);
 }
 
-#[tokio::test]
-async fn an_end_that_was_overtaken_by_a_newer_attempt_or_a_rescue_writes_nothing() {
-    let store = TestStore::new();
+async fn an_end_that_was_overtaken_by_a_newer_attempt_or_a_rescue_writes_nothing(store: TestStore) {
     let held = running(&store, NOW).await;
     let other = crate::domain::id::NodeId::from_bits(2);
     store
@@ -147,9 +137,7 @@ async fn an_end_that_was_overtaken_by_a_newer_attempt_or_a_rescue_writes_nothing
     );
 }
 
-#[tokio::test]
-async fn more_ends_than_one_statement_holds_are_written_each_in_its_place() {
-    let store = TestStore::new();
+async fn more_ends_than_one_statement_holds_are_written_each_in_its_place(store: TestStore) {
     let count = super::super::STATEMENT_ROWS_MAX + 9;
     store.enqueue((0..count).map(|_| job()).collect()).await.unwrap();
     let mut held = store.claim(request(count, NOW)).await.unwrap().jobs;
@@ -180,9 +168,7 @@ async fn more_ends_than_one_statement_holds_are_written_each_in_its_place() {
     }
 }
 
-#[tokio::test]
-async fn the_last_attempt_discards_and_a_job_that_is_available_again_is_told() {
-    let store = TestStore::new();
+async fn the_last_attempt_discards_and_a_job_that_is_available_again_is_told(store: TestStore) {
     store
         .enqueue(vec![NewJob {
             max_attempts: 1,
@@ -201,9 +187,7 @@ async fn the_last_attempt_discards_and_a_job_that_is_available_again_is_told() {
     assert_eq!(job.cause, Some(Cause::AttemptsSpent.to_string()));
 }
 
-#[tokio::test]
-async fn progress_answers_whether_a_cancel_was_asked_for() {
-    let store = TestStore::new();
+async fn progress_answers_whether_a_cancel_was_asked_for(store: TestStore) {
     let held = running(&store, NOW).await;
     cancel(&store, held.id, LATER).await.unwrap();
     let write = AttemptProgress {
@@ -217,3 +201,14 @@ async fn progress_answers_whether_a_cancel_was_asked_for() {
         Held::Yes { cancel_requested: true }
     );
 }
+
+on_each_database!(
+    an_end_is_written_whole,
+    an_end_without_progress_keeps_what_was_written_before,
+    an_end_that_shows_another_fence_or_comes_twice_writes_nothing,
+    two_ends_of_one_attempt_in_one_commit_write_the_first,
+    an_end_that_was_overtaken_by_a_newer_attempt_or_a_rescue_writes_nothing,
+    more_ends_than_one_statement_holds_are_written_each_in_its_place,
+    the_last_attempt_discards_and_a_job_that_is_available_again_is_told,
+    progress_answers_whether_a_cancel_was_asked_for,
+);

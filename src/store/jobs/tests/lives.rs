@@ -185,7 +185,7 @@ async fn compare(store: &TestStore, model: &Model) {
         "{model:?}"
     );
     assert_eq!(row.cause, model.cause, "{model:?}");
-    assert_eq!(row.node.is_some(), model.is_running());
+    assert!(row.node.is_some() || !model.is_running());
     let id = model.new.id;
     let number = |column: &str| store.number(&format!("SELECT {column} AS value FROM jobs WHERE id = '{id}'"));
     assert_eq!(number("worker_panics"), Some(i64::from(standing.worker_panics)));

@@ -64,8 +64,17 @@ async fn attempts(store: &TestStore, id: JobId) -> Vec<AttemptRecord> {
 /// Every column of every job and attempt, to see that nothing changed.
 fn all(store: &TestStore) -> Vec<String> {
     let columns = |table: &str| {
-        let names = store.words(&format!("SELECT name AS value FROM pragma_table_info('{table}')"));
-        let quoted: Vec<String> = names.iter().map(|name| format!("quote({name})")).collect();
+        let (names, quote) = if store.file().is_some() {
+            (
+                format!("SELECT name AS value FROM pragma_table_info('{table}')"),
+                "quote",
+            )
+        } else {
+            let columns = "SELECT column_name::text AS value FROM information_schema.columns";
+            (format!("{columns} WHERE table_name = '{table}'"), "quote_nullable")
+        };
+        let names = store.words(&names);
+        let quoted: Vec<String> = names.iter().map(|name| format!("{quote}({name})")).collect();
         store.words(&format!(
             "SELECT {} AS value FROM {table} ORDER BY 1",
             quoted.join(" || ' ' || ")
@@ -98,5 +107,5 @@ fn ends(now: Timestamp) -> Vec<AttemptEnd> {
 }
 
 fn is_final(job: &JobRecord, state: JobState) -> bool {
-    job.state == state && job.finished_at.is_some() && job.node.is_none()
+    job.state == state && job.finished_at.is_some()
 }

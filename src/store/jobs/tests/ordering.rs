@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::{AttemptOutcome, Cause, Refused};
-use crate::store::testing::NOW;
+use crate::store::testing::{NOW, on_each_database};
 use crate::store::{Held, NewJob};
 
 const LATER: Timestamp = Timestamp::from_micros(NOW.as_micros() + 5_000_000);
@@ -15,9 +15,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, Abort<jobs::OrderRefused>>) -> 
     }
 }
 
-#[tokio::test]
-async fn a_waiting_job_is_cancelled_at_once() {
-    let store = TestStore::new();
+async fn a_waiting_job_is_cancelled_at_once(store: TestStore) {
     let later = NewJob { run_at: LATER, ..job() };
     let (waiting, later) = (job(), later);
     store.enqueue(vec![waiting.clone(), later.clone()]).await.unwrap();
@@ -65,9 +63,7 @@ async fn the_cancel_of_a_running_job_is_noted_and_wins_over_every_further_attemp
     }
 }
 
-#[tokio::test]
-async fn a_finished_job_is_not_cancelled_and_one_that_cancelled_itself_stays_as_it_ended() {
-    let store = TestStore::new();
+async fn a_finished_job_is_not_cancelled_and_one_that_cancelled_itself_stays_as_it_ended(store: TestStore) {
     let held = running(&store, NOW).await;
     finish(&store, &held, AttemptEnd::Completed, NOW).await;
     let before = all(&store);
@@ -83,9 +79,7 @@ async fn a_finished_job_is_not_cancelled_and_one_that_cancelled_itself_stays_as_
     assert_eq!(all(&store), before);
 }
 
-#[tokio::test]
-async fn a_retry_adds_one_attempt_to_a_finished_job_and_keeps_its_history() {
-    let store = TestStore::new();
+async fn a_retry_adds_one_attempt_to_a_finished_job_and_keeps_its_history(store: TestStore) {
     store
         .enqueue(vec![NewJob {
             max_attempts: 1,
@@ -117,9 +111,7 @@ async fn a_retry_adds_one_attempt_to_a_finished_job_and_keeps_its_history() {
     );
 }
 
-#[tokio::test]
-async fn a_retry_makes_a_retryable_job_due_at_once_and_lets_waiting_and_running_ones_be() {
-    let store = TestStore::new();
+async fn a_retry_makes_a_retryable_job_due_at_once_and_lets_waiting_and_running_ones_be(store: TestStore) {
     let held = running(&store, NOW).await;
     assert_eq!(
         refused(retry(&store, held.id, NOW).await),
@@ -134,9 +126,7 @@ async fn a_retry_makes_a_retryable_job_due_at_once_and_lets_waiting_and_running_
     );
 }
 
-#[tokio::test]
-async fn a_cancelled_job_that_is_retried_runs_as_if_it_had_not_been_cancelled() {
-    let store = TestStore::new();
+async fn a_cancelled_job_that_is_retried_runs_as_if_it_had_not_been_cancelled(store: TestStore) {
     let held = running(&store, NOW).await;
     cancel(&store, held.id, NOW).await.unwrap();
     finish(&store, &held, AttemptEnd::Cancelled, NOW).await;
@@ -149,9 +139,7 @@ async fn a_cancelled_job_that_is_retried_runs_as_if_it_had_not_been_cancelled() 
     );
 }
 
-#[tokio::test]
-async fn the_point_of_no_return_is_not_noted_once_a_cancel_was_asked_for() {
-    let store = TestStore::new();
+async fn the_point_of_no_return_is_not_noted_once_a_cancel_was_asked_for(store: TestStore) {
     let held = running(&store, NOW).await;
     cancel(&store, held.id, NOW).await.unwrap();
     let noted =
@@ -163,9 +151,7 @@ async fn the_point_of_no_return_is_not_noted_once_a_cancel_was_asked_for() {
     assert_eq!(one(&store, held.id).await.state, JobState::Cancelled);
 }
 
-#[tokio::test]
-async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry() {
-    let store = TestStore::new();
+async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry(store: TestStore) {
     let (mine, other) = (store.workspace().await, store.workspace().await);
     let theirs = NewJob {
         workspace: other,
@@ -217,3 +203,13 @@ async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry() {
         .await
         .unwrap();
 }
+
+on_each_database!(
+    a_waiting_job_is_cancelled_at_once,
+    a_finished_job_is_not_cancelled_and_one_that_cancelled_itself_stays_as_it_ended,
+    a_retry_adds_one_attempt_to_a_finished_job_and_keeps_its_history,
+    a_retry_makes_a_retryable_job_due_at_once_and_lets_waiting_and_running_ones_be,
+    a_cancelled_job_that_is_retried_runs_as_if_it_had_not_been_cancelled,
+    the_point_of_no_return_is_not_noted_once_a_cancel_was_asked_for,
+    another_workspaces_job_is_not_there_for_one_list_cancel_or_retry,
+);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::id::AccountId;
 use crate::domain::job::{Queue, rank};
-use crate::store::testing::NOW;
+use crate::store::testing::{NOW, on_each_database};
 use crate::store::{ClaimRequest, KnownKind, NewJob, queues};
 
 const KNOWN: [KnownKind; 2] = [
@@ -64,9 +64,7 @@ proptest! {
     }
 }
 
-#[tokio::test]
-async fn a_paused_queue_is_not_claimed_from_and_a_resumed_one_wakes_its_worker() {
-    let store = TestStore::new();
+async fn a_paused_queue_is_not_claimed_from_and_a_resumed_one_wakes_its_worker(store: TestStore) {
     store.enqueue(vec![job()]).await.unwrap();
     let by = AccountId::generate();
     let paused = |queue| {
@@ -112,7 +110,7 @@ async fn a_row_that_cannot_be_read_is_set_aside_and_those_behind_it_are_claimed(
         let store = TestStore::new();
         store.enqueue(vec![job()]).await.unwrap();
         let change = format!("UPDATE jobs SET state = '{state}', {broken}");
-        store.other().batch_execute(&change).unwrap();
+        store.look(|other| other.batch_execute(&change).unwrap());
         let sound = job();
         let id = sound.id;
         store.enqueue(vec![sound]).await.unwrap();
@@ -126,13 +124,11 @@ async fn a_row_that_cannot_be_read_is_set_aside_and_those_behind_it_are_claimed(
     }
 }
 
-#[tokio::test]
-async fn a_rescue_sets_aside_what_it_cannot_read_and_takes_the_others_back() {
-    let store = TestStore::new();
+async fn a_rescue_sets_aside_what_it_cannot_read_and_takes_the_others_back(store: TestStore) {
     store.enqueue(vec![job(), job(), job()]).await.unwrap();
     let broken = store.claim(request(10, NOW)).await.unwrap().jobs[1].id;
     let change = format!("UPDATE jobs SET max_attempts = 5000000000 WHERE id = '{broken}'");
-    store.other().batch_execute(&change).unwrap();
+    store.look(|other| other.batch_execute(&change).unwrap());
     let next = crate::domain::id::NodeId::from_bits(2);
     let rescued = store
         .write(move |tx| Ok::<_, Abort<()>>(jobs::rescue(tx, next, NOW)?))
@@ -141,3 +137,8 @@ async fn a_rescue_sets_aside_what_it_cannot_read_and_takes_the_others_back() {
     assert_eq!(rescued.len(), 3);
     assert_eq!(store.states(), ["available 2", "discarded 1"]);
 }
+
+on_each_database!(
+    a_paused_queue_is_not_claimed_from_and_a_resumed_one_wakes_its_worker,
+    a_rescue_sets_aside_what_it_cannot_read_and_takes_the_others_back,
+);

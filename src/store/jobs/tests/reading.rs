@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::job::Queue;
-use crate::store::testing::{KIND, NOW};
+use crate::store::testing::{KIND, NOW, on_each_database};
 use crate::store::{JobFilter, NewJob, Store};
 
 /// All pages, each of which looks at so many rows at most; and how many there were.
@@ -74,9 +74,7 @@ proptest! {
     }
 }
 
-#[tokio::test]
-async fn jobs_that_are_accepted_while_a_list_is_paged_do_not_shift_its_pages() {
-    let store = TestStore::new();
+async fn jobs_that_are_accepted_while_a_list_is_paged_do_not_shift_its_pages(store: TestStore) {
     let new: Vec<NewJob> = (0..6).map(|_| job()).collect();
     let ids: Vec<JobId> = new.iter().rev().map(|job| job.id).collect();
     store.enqueue(new).await.unwrap();
@@ -100,9 +98,7 @@ async fn jobs_that_are_accepted_while_a_list_is_paged_do_not_shift_its_pages() {
     assert_eq!(page(Some(ids[2])).await, ids[3..]);
 }
 
-#[tokio::test]
-async fn the_running_attempt_is_shown_last_and_has_no_end_yet() {
-    let store = TestStore::new();
+async fn the_running_attempt_is_shown_last_and_has_no_end_yet(store: TestStore) {
     let held = running(&store, NOW).await;
     finish(&store, &held, AttemptEnd::Drained, NOW).await;
     let held = claim_one(&store, NOW).await;
@@ -138,7 +134,7 @@ async fn a_rare_job_among_a_hundred_thousand_is_found_by_pages_that_each_look_at
          INSERT INTO jobs (id, {columns}) SELECT 'job_ffffffffffff7fff8fff' || printf('%012x', n.i), {columns} \
          FROM jobs, n WHERE kind = 'test.other'"
     );
-    store.other().batch_execute(&copy).unwrap();
+    store.look(|other| other.batch_execute(&copy).unwrap());
     for (scope, state, kind) in [
         (JobScope::All, Some(JobState::Cancelled), None),
         (
@@ -169,7 +165,7 @@ async fn of_many_attempts_the_newest_hundred_are_shown() {
                 INSERT INTO attempts (job_id, number, workspace_id, started_at, finished_at, outcome, node) \
                 SELECT job_id, n.i, workspace_id, started_at, finished_at, outcome, node FROM attempts, n; \
                 UPDATE jobs SET fence = 250";
-    store.other().batch_execute(copy).unwrap();
+    store.look(|other| other.batch_execute(copy).unwrap());
     let held = claim_one(&store, NOW).await;
     assert_eq!(held.fence, 251);
     let numbers: Vec<i64> = attempts(&store, held.id)
@@ -179,3 +175,8 @@ async fn of_many_attempts_the_newest_hundred_are_shown() {
         .collect();
     assert_eq!(numbers, (151..=251).collect::<Vec<_>>());
 }
+
+on_each_database!(
+    jobs_that_are_accepted_while_a_list_is_paged_do_not_shift_its_pages,
+    the_running_attempt_is_shown_last_and_has_no_end_yet,
+);

