@@ -135,8 +135,9 @@ pub fn keep_newest(connection: &mut Connection, account: AccountId) -> Result<us
         .filter(sessions::account_id.eq(account.to_string()))
         .order(sessions::id.desc())
         .offset(KEPT_MAX - 1)
+        .limit(1)
         .select(sessions::id)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(oldest_kept) = oldest_kept else { return Ok(0) };
     Ok(diesel::delete(
