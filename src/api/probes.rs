@@ -123,7 +123,7 @@ struct ProbesAccepted {
         ("backlog" = (summary = "Ten that do nothing", value = json!({ "count": 10, "steps": 0 }))),
         ("limited" = (summary = "With every wish", value = json!({
             "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z",
-            "deadline_at": "2030-01-31T09:30:00Z", "priority": -1,
+            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1,
             "max_attempts": 2, "fail": false, "panic": false
         }))),
     )),
