@@ -21,6 +21,11 @@ pub(crate) fn durable_postgres() -> PostgresServer {
     server
 }
 
+/// The database's name in a URL.
+pub(crate) fn name_in(url: &str) -> &str {
+    url.rsplit_once('/').unwrap().1
+}
+
 impl<'a> Place<'a> {
     /// An empty one: in a file without a server, else on it.
     pub(crate) fn new(server: Option<&'a PostgresServer>) -> Self {
@@ -44,14 +49,16 @@ impl<'a> Place<'a> {
         Server::start(self.folder(), &all)
     }
 
+    /// The URL of the database on the server.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.postgres.as_ref().map(|(_, url)| url.as_str())
+    }
+
     /// The number that a query of one row and column answers.
     pub(crate) fn count(&self, query: &str) -> u64 {
         match &self.postgres {
             None => database::count(self.folder(), query),
-            Some((server, url)) => {
-                let (_, name) = url.rsplit_once('/').unwrap();
-                server.psql_in(name, query).parse().unwrap()
-            }
+            Some((server, url)) => server.psql_in(name_in(url), query).parse().unwrap(),
         }
     }
 }

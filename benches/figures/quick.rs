@@ -17,8 +17,6 @@ const CONNECTIONS: u32 = 8;
 const PROBES: u64 = 64;
 /// Longer than any round.
 const PROBE: &str = r#"{"count":64,"steps":30000,"step_ms":10}"#;
-/// How long a backlog of mails is built up, for each second of the round.
-const FILLS: u32 = 2;
 
 pub(crate) fn measure(scale: Scale) -> Vec<Row> {
     println!("busy workers against idle ones, {CONNECTIONS} connections");
@@ -33,7 +31,7 @@ pub(crate) fn measure(scale: Scale) -> Vec<Row> {
 
         server.pause("mail");
         let url = format!("{}/v1/emails", server.base);
-        load(&Request::post(&url, &server.key, MAIL), 64, scale.seconds * FILLS);
+        load(&Request::post(&url, &server.key, MAIL), 64, scale.seconds);
         server.post("/v1/probes/batch", &serde_json::from_str(PROBE).unwrap());
         server.wait_until_running("probes", PROBES);
         server.resume("mail");

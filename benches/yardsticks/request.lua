@@ -11,7 +11,7 @@ end
 
 done = function(summary, latency)
   local failed = summary.errors
-  io.write(string.format("%.0f %.3f %.3f %d\n",
+  io.write(string.format("%.3f %.3f %.3f %d\n",
     summary.requests / (summary.duration / 1e6), latency:percentile(50) / 1000, latency:percentile(99) / 1000,
     failed.status + failed.connect + failed.read + failed.write + failed.timeout))
 end
