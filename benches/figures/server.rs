@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often something is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(10);
+/// How much of the service's log is shown after an error, of what is above info.
+const LOG_LINES: usize = 20;
 /// The operator's address and password.
 const EMAIL: &str = "operator@example.com";
 const PASSWORD: &str = "a long password for figures";
@@ -22,6 +24,7 @@ const BATCH_MAX: u64 = 100_000;
 /// A running service in a folder of its own.
 pub(crate) struct Server {
     process: Child,
+    log: PathBuf,
     pub(crate) base: String,
     pub(crate) key: String,
     runtime: tokio::runtime::Runtime,
@@ -42,18 +45,16 @@ impl Server {
                 .envs(settings.iter().copied());
             command
         };
-        let log = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(folder.join("log"))
-            .unwrap();
-        let process = command(&[]).stderr(log).spawn().unwrap();
+        let log = folder.join("log");
+        let file = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+        let process = command(&[]).stderr(file).spawn().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         let mut server = Self {
             process,
+            log,
             base: format!("http://{bind}"),
             key: String::new(),
             runtime,
@@ -188,6 +189,17 @@ impl Server {
         std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").unwrap();
     }
 
+    /// What an error left behind, since the log goes with its folder.
+    fn tell(&mut self) {
+        println!("the service: {:?}; the end of its log:", self.process.try_wait());
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let worth = text.lines().filter(|line| !line.contains(r#""level":"INFO""#));
+        let lines: Vec<&str> = worth.collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {
+            println!("{line}");
+        }
+    }
+
     fn json(&self, request: reqwest::RequestBuilder) -> Value {
         self.runtime.block_on(async {
             let answer = request.bearer_auth(&self.key).send().await.unwrap();
@@ -200,6 +212,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell();
+        }
         // A failure means that it has ended already.
         drop(self.process.kill());
         drop(self.process.wait());
