@@ -12,6 +12,7 @@ mod listing;
 mod mail;
 mod percent;
 mod postgres;
+mod retention;
 mod service_manager;
 mod source;
 mod url;
@@ -27,6 +28,7 @@ pub use kept::{Events, Idempotency};
 pub use listing::{Listing, SettingRow};
 pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
+pub use retention::Retention;
 pub use service_manager::notify_socket;
 pub use source::ConfigError;
 pub use url::{DatabaseUrl, PublicUrl, UrlError};
@@ -182,19 +184,6 @@ pub struct Registration {
 pub struct Session {
     /// How long a login lasts; 1 hour to 1 year.
     pub ttl: Duration,
-}
-
-/// How long finished jobs are kept, with their arguments, attempts and results.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    /// Those that completed; 1 day to 100 years.
-    pub completed: Duration,
-    /// Those that were discarded; 1 day to 100 years.
-    pub discarded: Duration,
-    /// Those that were cancelled; 1 day to 100 years, as long as discarded ones unless set.
-    pub cancelled: Duration,
-    /// Those whose effect is uncertain; 1 day to 100 years, as long as discarded ones unless set.
-    pub uncertain: Duration,
 }
 
 /// How much may be asked for, where the asker is no operator; 0 is no limit.
@@ -391,26 +380,6 @@ impl Http {
     pub fn connections_per_worker(&self) -> usize {
         let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
         (self.max_connections / workers).max(1)
-    }
-}
-
-impl Retention {
-    fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let days = |setting| Ok::<_, ConfigError>(24 * HOUR * settings.ranged::<u32>(setting, 1, 36_500)?);
-        let discarded = days("retention.discarded_days")?;
-        let like_discarded = |setting| {
-            if settings.value(setting).is_some() {
-                days(setting)
-            } else {
-                Ok(discarded)
-            }
-        };
-        Ok(Self {
-            completed: days("retention.completed_days")?,
-            discarded,
-            cancelled: like_discarded("retention.cancelled_days")?,
-            uncertain: like_discarded("retention.uncertain_days")?,
-        })
     }
 }
 
