@@ -1,3 +1,4 @@
 //! The database as the whole service meets it.
 
+mod outage;
 mod server;

@@ -28,7 +28,9 @@ impl Modify for Answers {
                 let shared = || RefOr::Ref(Ref::from_response_name(component(slug)));
                 operation.responses.responses.entry(status).or_insert_with(shared);
             }
-            if let (Some("retry_job"), Some(RefOr::T(body))) = (operation.operation_id.as_deref(), &mut operation.request_body) {
+            if let (Some("retry_job"), Some(RefOr::T(body))) =
+                (operation.operation_id.as_deref(), &mut operation.request_body)
+            {
                 // The only body that may be left out; the macros cannot say so of one that has a schema of its own.
                 body.required = Some(Required::False);
             }
