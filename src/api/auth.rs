@@ -70,6 +70,13 @@ impl Member {
         }
     }
 
+    /// Whether they may still see what they saw when they came in, by what they showed then: for answers that go on. Not, if
+    /// that cannot be looked up.
+    pub(super) async fn may_still_read(&self, state: &State) -> bool {
+        let found = Self::by(self.credential, state).await;
+        found.is_ok_and(|member| member.job_scope() == self.job_scope())
+    }
+
     async fn of(request: HttpRequest) -> Result<Self, Problem> {
         let state = request.app_data::<web::Data<State>>();
         let state = state.ok_or_else(|| Problem::internal(NoState))?;

@@ -18,7 +18,7 @@ use super::openapi::{Accepted, Existing, Recipients, TemplateName};
 use super::order::Wishes;
 use super::then::Then;
 use super::unique::UniqueBody;
-use super::work::accept_mail;
+use super::work::{Asked, accept_mail};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::job::WhenUncertain;
@@ -95,12 +95,13 @@ pub(super) async fn create_email(
     Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewEmailBody>>,
     state: web::Data<State>,
     request: RequestId,
+    asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let order = body.wishes().checked(&mut fields, &request, state.clock.now());
     let args = body.args(state.postbox.templates(), &mut fields);
     let args = fields.finish_with(args)?;
-    accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state).await
+    accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state, &asked).await
 }
 
 impl NewEmailBody {

@@ -4,8 +4,8 @@
 //! client sees its own workspace only, and another's id is as good as none; whoever may not come in learns that before
 //! anything about what they sent. All routes stand in [`routes`].
 //!
-//! Left out: `Idempotency-Key`, which is refused rather than ignored, since a client that sends it counts on it; `Prefer:
-//! wait`.
+//! A handler waits for slow work only where the client prefers that (`Prefer: wait`), for a minute at most and in one of few
+//! places.
 
 mod accounts;
 mod api_keys;
@@ -14,6 +14,7 @@ mod credential_cache;
 mod credentials;
 mod emails;
 mod failure;
+mod following;
 mod health;
 pub mod http;
 mod idempotency;
@@ -22,10 +23,12 @@ mod openapi;
 mod order;
 mod page;
 mod pages;
+mod prefer;
 mod probes;
 mod queues;
 mod reports;
 mod sessions;
+mod sse;
 mod state;
 mod supervision;
 #[cfg(test)]
@@ -34,15 +37,19 @@ mod then;
 mod throttle;
 mod unique;
 mod verification;
+mod waiting;
 mod work;
 
 pub use credential_cache::CredentialCache;
+pub use following::JobStreams;
 pub use health::Readiness;
 pub use http::HashingPool;
+pub use idempotency::KeyTurns;
 pub use openapi::document as openapi_document;
 pub use reports::Downloads;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 pub use throttle::Throttle;
+pub use waiting::Waiters;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -60,7 +67,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .fold(web::scope(""), |scope, endpoint| scope.service(endpoint));
     config
         .app_data(web::Data::new(openapi::Published::default()))
-        .service(all.wrap(from_fn(idempotency::refuse)));
+        .service(all.wrap(from_fn(idempotency::heed)));
 }
 
 /// Every route of the service.
@@ -119,7 +126,9 @@ fn endpoints() -> Endpoints {
         )
         .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
         .service(at("/v1/jobs").get(jobs::list_jobs))
+        .service(at("/v1/jobs/events").stream(following::stream_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
+        .service(at("/v1/jobs/{id}/events").stream(following::stream_job))
         .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))
         .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
         // Operators.

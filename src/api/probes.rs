@@ -16,7 +16,7 @@ use super::openapi::{Accepted, Existing};
 use super::order::{Wishes, ranged};
 use super::then::Then;
 use super::unique::UniqueBody;
-use super::work::accept;
+use super::work::{Asked, accept};
 use crate::clock::Timestamp;
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
 
@@ -80,13 +80,14 @@ pub(super) async fn create_probe(
     Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewProbeBody>>,
     state: web::Data<State>,
     request: RequestId,
+    asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     body.permitted(&member)?;
     let mut fields = Fields::new();
     let order = body.wishes().checked(&mut fields, &request, state.clock.now());
     let args = body.args(&mut fields);
     let args = fields.finish_with(args)?;
-    accept::<Probe>(&args, order, &member, &state).await
+    accept::<Probe>(&args, order, &member, &state, &asked).await
 }
 
 impl NewProbeBody {

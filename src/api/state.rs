@@ -18,10 +18,13 @@ use crate::store::Store;
 use crate::supervision::Tree;
 
 use super::credential_cache::CredentialCache;
+use super::following::JobStreams;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
+use super::idempotency::KeyTurns;
 use super::reports::Downloads;
 use super::throttle::Throttle;
+use super::waiting::Waiters;
 
 /// Tells the running attempt of a job to end; answers whether it runs in this process.
 pub type CancelAttempt = Arc<dyn Fn(JobId) -> bool + Send + Sync>;
@@ -68,6 +71,12 @@ pub struct State {
     pub shutdown: ShutdownFlag,
     /// The places for streams of events.
     pub event_streams: EventStreams,
+    /// The places for streams that follow jobs.
+    pub job_streams: JobStreams,
+    /// The places for requests that wait for a job.
+    pub waiters: Waiters,
+    /// Turns of those with one `Idempotency-Key`.
+    pub key_turns: KeyTurns,
 }
 
 /// One queue of this process and its worker.

@@ -1,34 +1,63 @@
 //! Accepting work: what all work routes do once they know the kind and its arguments.
 //!
 //! Guarantees: 202 is answered after the job is committed; the body is the job as `GET` of its `Location` would show it at
-//! that moment; each job that was accepted is one line in the log, with the id of its request.
+//! that moment; each job that was accepted is one line in the log, with the id of its request. A request that is repeated
+//! with its `Idempotency-Key` is answered as the first time and takes nothing from any limit. One that prefers to wait is
+//! answered 200 once the job has ended, whatever it came to, or 202 when the time has.
 
-use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
+use std::future::{Ready, ready};
 
 use super::State;
 use super::auth::Member;
-use super::failure::or_refused;
-use super::http::Problem;
+use super::http::{Problem, Slug};
+use super::idempotency::{self, Keyed};
 use super::jobs::JobView;
+use super::prefer::{self, Preferences};
 use super::unique;
+use super::waiting::Wait;
 use crate::domain::id::JobId;
 use crate::jobs::{Kind, Order, new_job};
+use crate::store::idempotency::{Entered, KeptAnswer, enter, find};
 use crate::store::jobs::Enqueued;
-use crate::store::{Abort, NewJob};
+use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry::names::event;
+
+/// The header that says that an answer is that of an earlier request.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// How a request asks for work, apart from its body: with which key, and whether it waits.
+pub(super) struct Asked(HttpRequest);
+
+impl FromRequest for Asked {
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(Ok(Self(request.clone())))
+    }
+}
+
+impl Asked {
+    fn preferences(&self) -> Preferences {
+        Preferences::extract(&self.0).into_inner().unwrap_or_default()
+    }
+}
 
 /// Enqueues a job for the member's workspace and answers with it.
 ///
 /// # Errors
-/// 429 when it is more than the workspace may have; 503 or 500 when it could not be committed.
+/// 429 when it is more than the workspace may have; 503 or 500 when it could not be committed; 400, 409 or 422 for its key.
 pub(super) async fn accept<K: Kind>(
     args: &K::Args,
     order: Order,
     member: &Member,
     state: &State,
+    asked: &Asked,
 ) -> Result<HttpResponse, Problem> {
-    accept_mail::<K>(args, 0, order, member, state).await
+    accept_mail::<K>(args, 0, order, member, state, asked).await
 }
 
 /// The same, for a job that sends this many mails.
@@ -41,44 +70,207 @@ pub(super) async fn accept_mail<K: Kind>(
     order: Order,
     member: &Member,
     state: &State,
+    asked: &Asked,
 ) -> Result<HttpResponse, Problem> {
-    if let Some(answer) = unique::holder(order.unique.as_ref(), member, state).await? {
+    let unique = order.unique.clone();
+    let limits = async || {
+        let holder = unique::holder(unique.as_ref(), member, state).await?;
+        if holder.is_none() {
+            state.throttle.take_work(&member.account, mails, &state.store).await?;
+        }
+        Ok(holder)
+    };
+    let make = || new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal);
+    submit(
+        asked,
+        member,
+        state,
+        limits,
+        make,
+        None::<fn(&mut Tx<'_>, &NewJob) -> _>,
+        |()| Problem::not_found(),
+    )
+    .await
+}
+
+/// Commits a job that is made by `make`, with what `besides` writes in its transaction, and answers with it.
+///
+/// `limits` is asked first, unless the request is a repeated one; it may have an answer already. Jobs without a key of either
+/// sort, and without anything besides, are inserted as data, many of them in one statement.
+///
+/// # Errors
+/// What `limits` and `make` answer, what `told` makes of a refusal of `besides`, and as [`accept`].
+pub(super) async fn submit<E, B>(
+    asked: &Asked,
+    member: &Member,
+    state: &State,
+    limits: impl AsyncFnOnce() -> Result<Option<HttpResponse>, Problem>,
+    make: impl FnOnce() -> Result<NewJob, Problem>,
+    besides: Option<B>,
+    told: impl FnOnce(E) -> Problem,
+) -> Result<HttpResponse, Problem>
+where
+    E: Send + 'static,
+    B: FnMut(&mut Tx<'_>, &NewJob) -> Result<(), Abort<E>> + Send + 'static,
+{
+    let keyed = idempotency::keyed(&asked.0)?;
+    let workspace = member.account.workspace;
+    let _turn = match &keyed {
+        Some(Keyed { key, .. }) => state.key_turns.take(workspace, key).await,
+        None => None,
+    };
+    if let Some(Keyed { key, fingerprint }) = &keyed {
+        let (now, key) = (state.clock.now(), key.clone());
+        let read = state
+            .store
+            .read(move |connection| find(connection, workspace, &key, now));
+        if let Some(known) = read.await? {
+            drop(_turn);
+            return replay(known, fingerprint, member, state, asked).await;
+        }
+    }
+    if let Some(answer) = limits().await? {
         return Ok(answer);
     }
-    state.throttle.take_work(&member.account, mails, &state.store).await?;
-    let job = new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal)?;
-    if let Some(holder) = enqueue(&job, state).await? {
-        return unique::existing(holder, member, state).await;
-    }
-    Ok(accepted(&job, state))
-}
-
-/// Inserts the job; answers which job has its unique key, if another has it. Jobs without one are inserted as data, many of
-/// them in one statement.
-async fn enqueue(job: &NewJob, state: &State) -> Result<Option<JobId>, Problem> {
-    if job.unique.is_none() {
+    let job = make()?;
+    // From before the job is there, so that its end is not missed.
+    let wait = Wait::begin(job.id, asked.preferences(), &asked.0, member);
+    let view = JobView::of_new(&job, state);
+    let body = serde_json::to_string(&view).map_err(Problem::internal)?;
+    if keyed.is_none() && besides.is_none() && job.unique.is_none() {
         state.store.enqueue(vec![job.clone()]).await?;
-        return Ok(None);
+    } else {
+        let kept = keyed.as_ref().map(|keyed| kept(keyed, &job, &body, state));
+        match write(&job, kept, besides, state).await {
+            Ok(Entered::New) => {}
+            Ok(Entered::Known(known)) => {
+                let fingerprint = keyed.map(|keyed| keyed.fingerprint).unwrap_or_default();
+                drop(wait);
+                drop(_turn);
+                return replay(known, &fingerprint, member, state, asked).await;
+            }
+            Ok(Entered::Held) => {
+                return Err(Problem::conflict(
+                    "another request with this Idempotency-Key is at work",
+                ));
+            }
+            Err(Abort::Refused(Undone::Existing(holder))) => return unique::existing(holder, member, state).await,
+            Err(Abort::Refused(Undone::Besides(refusal))) => return Err(told(refusal)),
+            Err(Abort::Store(error)) => return Err(error.into()),
+        }
     }
-    let entered = job.clone();
-    let write = state
-        .store
-        .write(move |tx| Ok::<_, Abort<()>>(tx.enqueue_unique(&entered)?));
-    // The closure refuses nothing.
-    match write.await.map_err(or_refused(|()| Problem::not_found()))? {
-        Enqueued::New => Ok(None),
-        Enqueued::Existing(holder) => Ok(Some(holder)),
+    drop(_turn);
+    log_enqueued(&job);
+    answer(job.id, body, wait, false, member, state).await
+}
+
+fn kept(keyed: &Keyed, job: &NewJob, body: &str, state: &State) -> KeptAnswer {
+    KeptAnswer {
+        workspace: job.workspace,
+        key: keyed.key.clone(),
+        fingerprint: keyed.fingerprint.clone(),
+        job: job.id,
+        body: body.to_owned(),
+        expires_at: job.created_at.plus(state.config.idempotency.window),
     }
 }
 
-/// The answer to a job that was accepted, which the log is told of too; to be called after the commit.
-pub(super) fn accepted(job: &NewJob, state: &State) -> HttpResponse {
-    log_enqueued(job);
-    let location = format!("/v1/jobs/{}", job.id);
-    let view = JobView::of_new(job, state);
-    HttpResponse::Accepted()
-        .insert_header((header::LOCATION, location))
-        .json(view)
+/// Why nothing of a job was committed.
+enum Undone<E> {
+    /// This job has its unique key.
+    Existing(JobId),
+    /// What was to be written besides was refused.
+    Besides(E),
+}
+
+impl<E> Undone<E> {
+    fn of(abort: Abort<E>) -> Abort<Self> {
+        match abort {
+            Abort::Refused(refusal) => Abort::Refused(Self::Besides(refusal)),
+            Abort::Store(error) => Abort::Store(error),
+        }
+    }
+}
+
+/// Commits the key, if there is one, the job, and what `besides` writes.
+async fn write<E, B>(
+    job: &NewJob,
+    kept: Option<KeptAnswer>,
+    mut besides: Option<B>,
+    state: &State,
+) -> Result<Entered, Abort<Undone<E>>>
+where
+    E: Send + 'static,
+    B: FnMut(&mut Tx<'_>, &NewJob) -> Result<(), Abort<E>> + Send + 'static,
+{
+    let job = job.clone();
+    let write = state.store.write(move |tx| {
+        if let Some(kept) = &kept {
+            let entered = enter(tx.connection(), kept, job.created_at)?;
+            if entered != Entered::New {
+                return Ok(entered);
+            }
+        }
+        // Refused rather than answered, so that the key of the request stays free.
+        if let Enqueued::Existing(holder) = tx.enqueue_unique(&job)? {
+            return Err(Abort::Refused(Undone::Existing(holder)));
+        }
+        if let Some(besides) = &mut besides {
+            besides(tx, &job).map_err(Undone::of)?;
+        }
+        Ok(Entered::New)
+    });
+    write.await
+}
+
+/// The answer of the first time, or, to whoever prefers to wait, the job as it is.
+async fn replay(
+    known: KeptAnswer,
+    fingerprint: &str,
+    member: &Member,
+    state: &State,
+    asked: &Asked,
+) -> Result<HttpResponse, Problem> {
+    if known.fingerprint != fingerprint {
+        return Err(Problem::new(
+            Slug::KeyReused,
+            "this Idempotency-Key stands for a request with another body; take a new key for a new request",
+        ));
+    }
+    let wait = Wait::begin(known.job, asked.preferences(), &asked.0, member);
+    answer(known.job, known.body, wait, true, member, state).await
+}
+
+/// 202 with `body`; to whoever waits, the job as it is when it has ended, or the time has.
+async fn answer(
+    job: JobId,
+    body: String,
+    wait: Option<Wait>,
+    is_replayed: bool,
+    member: &Member,
+    state: &State,
+) -> Result<HttpResponse, Problem> {
+    let (mut status, mut body, mut applied) = (StatusCode::ACCEPTED, body, None);
+    if let Some(wait) = wait {
+        applied = Some(wait.applied().to_owned());
+        // One that was cleared away meanwhile is answered as it was accepted; so is one that cannot be read, which is
+        // committed all the same.
+        if let Ok(Some(view)) = wait.outcome(member, state).await {
+            if view.is_final() {
+                status = StatusCode::OK;
+            }
+            body = serde_json::to_string(&view).map_err(Problem::internal)?;
+        }
+    }
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((header::LOCATION, format!("/v1/jobs/{job}")));
+    if is_replayed {
+        answer.insert_header((REPLAYED, "true"));
+    }
+    if let Some(applied) = applied {
+        answer.insert_header((prefer::APPLIED, applied));
+    }
+    Ok(answer.content_type("application/json").body(body))
 }
 
 /// Says in the log that a job was accepted; to be called after the commit.

@@ -41,6 +41,8 @@ pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<St
     .workers(config.http.workers)
     .max_connections(config.http.connections_per_worker())
     .client_request_timeout(config.http.header_timeout)
+    // A client that has closed its side is gone: who waits for a job, or follows one, is found out by that at once.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(seconds(config.shutdown.http))
     .disable_signals();
     let refused = |source| AppError::Bind {

@@ -21,7 +21,10 @@ use std::sync::Arc;
 use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::{CredentialCache, Downloads, EventStreams, HashingPool, Readiness, ShutdownFlag, State, Throttle};
+use crate::api::{
+    CredentialCache, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness, ShutdownFlag, State,
+    Throttle, Waiters,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{ControlSocket, Controls};
@@ -257,6 +260,9 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         readiness: Readiness::default(),
         shutdown: shutdown.clone(),
         event_streams: EventStreams::default(),
+        job_streams: JobStreams::default(),
+        waiters: Waiters::default(),
+        key_turns: KeyTurns::default(),
     });
     let server = http::listen(&config, listener, state)?;
     tracing::info!(

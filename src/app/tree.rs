@@ -121,6 +121,7 @@ pub(super) fn grow(
         lease: shared.lease.clone(),
         retention: config.retention,
         walk: Walk::default(),
+        events_kept: config.events.kept,
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
         reports: shared.reports.clone(),

@@ -7,6 +7,7 @@
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
 mod environment;
+mod kept;
 mod listing;
 mod mail;
 mod percent;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use kept::{Events, Idempotency};
 pub use listing::{Listing, SettingRow};
 pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
@@ -80,6 +82,10 @@ pub struct Config {
     pub limits: Limits,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// What happened to jobs.
+    pub events: Events,
+    /// Requests that are repeated with their key.
+    pub idempotency: Idempotency,
     /// The phases of a shutdown.
     pub shutdown: Shutdown,
     /// The log.
@@ -290,6 +296,8 @@ impl Config {
             },
             limits: Limits::read(settings)?,
             retention: Retention::read(settings)?,
+            events: Events::read(settings)?,
+            idempotency: Idempotency::read(settings)?,
             shutdown: Shutdown {
                 http: settings.millis("shutdown.http_ms", 0, 3_600_000)?,
                 grace: settings.millis("shutdown.grace_ms", 0, 3_600_000)?,

@@ -40,6 +40,12 @@ macro_rules! ids {
                 Self(Uuid::from_u128(bits))
             }
 
+            /// The bits behind the prefix.
+            #[must_use]
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+
             /// The bound below all ids that are made at or after the millisecond of `at`, and above all that are made
             /// before it.
             #[must_use]

@@ -21,7 +21,9 @@ mod backup;
 mod bounded;
 mod dialect;
 mod error;
+pub mod events;
 pub mod expired_answers;
+pub mod idempotency;
 pub mod jobs;
 mod lock;
 mod migrate;
@@ -81,6 +83,7 @@ pub struct StoreOptions {
 pub struct Store {
     readers: readers::Readers,
     writer: writer::Writer,
+    hub: events::Hub,
     source: Source,
 }
 
@@ -118,16 +121,18 @@ impl Store {
         let source = Source::of(&options.database)?;
         source.off_reactor(|| migrate::bring_up_to_date(&source, older))?;
         let readers = source.off_reactor(|| readers::Readers::open(&source, options.readers))?;
+        let hub = events::Hub::new(matches!(source, Source::Postgres(..)));
         let told = match older {
-            OlderSchema::Migrate => neighbours::meet(&options.database, &options.on_available, supervisor),
+            OlderSchema::Migrate => neighbours::meet(&options.database, &options.on_available, &hub, supervisor),
             // Beside a service, which polls.
             OlderSchema::Refuse => Arc::clone(&options.on_available),
         };
-        let writer =
-            source.off_reactor(|| writer::Writer::start(&source, options.writers, Arc::clone(&told), supervisor))?;
+        let writer = source
+            .off_reactor(|| writer::Writer::start(&source, options.writers, Arc::clone(&told), &hub, supervisor))?;
         Ok(Self {
             readers,
             writer,
+            hub,
             source,
         })
     }
@@ -198,6 +203,12 @@ impl Store {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.writer.closures_committed()
+    }
+
+    /// Those who wait for changes of jobs.
+    #[must_use]
+    pub fn hub(&self) -> &events::Hub {
+        &self.hub
     }
 
     /// Whether the writer can commit: a transaction of no rows, within `limit`.

@@ -1,32 +1,41 @@
-//! Other nodes on the same database: telling them of jobs that became available here, and hearing of theirs.
+//! Other nodes on the same database: telling them of jobs that became available here and of what happened to jobs, and hearing
+//! of theirs.
 //!
 //! Guarantees: this node's own dispatcher is told first and whatever becomes of the rest; nothing here blocks whoever
 //! commits. A file has no neighbours. What is lost on the way is found by polls.
 
 use std::sync::Arc;
 
+use super::events::Hub;
 use super::postgres::{Channel, Heard, OnHeard, start_listener};
 use super::{Database, OnAvailable};
 use crate::domain::job::Queue;
 use crate::supervision::Supervisor;
 
 /// What tells this node and its neighbours of available jobs; `on_available` is called for both kinds.
-pub(super) fn meet(database: &Database, on_available: &OnAvailable, supervisor: &Supervisor) -> OnAvailable {
+pub(super) fn meet(database: &Database, on_available: &OnAvailable, hub: &Hub, supervisor: &Supervisor) -> OnAvailable {
     let Database::Postgres(settings) = database else {
         return Arc::clone(on_available);
     };
     let own = Arc::clone(on_available);
     let heard = Arc::clone(on_available);
+    let followers = hub.clone();
     let on_heard: OnHeard = Arc::new(move |said| match said {
         Heard::Message(Channel::Available, name) => {
             if let Ok(queue) = name.parse::<Queue>() {
                 heard(&[queue]);
             }
         }
-        Heard::Message(Channel::Events | Channel::Cancels, _) => {}
-        Heard::Again => heard(Queue::ALL),
+        Heard::Message(Channel::Events, _) => followers.woken(),
+        Heard::Message(Channel::Cancels, _) => {}
+        Heard::Again => {
+            heard(Queue::ALL);
+            followers.woken();
+        }
     });
     let announcer = start_listener(settings, on_heard, supervisor);
+    let events = announcer.clone();
+    hub.tell_others_by(move || events.tell(Channel::Events, ""));
     Arc::new(move |queues: &[Queue]| {
         own(queues);
         for queue in queues {

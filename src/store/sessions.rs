@@ -134,9 +134,11 @@ pub fn keep_newest(connection: &mut Connection, account: AccountId) -> Result<us
     let oldest_kept: Option<String> = sessions::table
         .filter(sessions::account_id.eq(account.to_string()))
         .order(sessions::id.desc())
+        // Not `first`, whose limit would stand behind the offset.
+        .limit(1)
         .offset(KEPT_MAX - 1)
         .select(sessions::id)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(oldest_kept) = oldest_kept else { return Ok(0) };
     Ok(diesel::delete(

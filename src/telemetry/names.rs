@@ -56,6 +56,8 @@ pub mod event {
 
     // Jobs.
 
+    /// A job could not be cancelled whose client went away while it waited, and had asked for that.
+    pub const CANCEL_FAILED: &str = "cancel_failed";
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
     /// An attempt of a job began.

@@ -15,7 +15,9 @@ use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
-use crate::store::{Abort, Connection, Store, StoreError, expired_answers, jobs, nodes, registrations, sessions};
+use crate::store::{
+    Abort, Connection, Store, StoreError, events, expired_answers, jobs, nodes, registrations, sessions,
+};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -28,6 +30,8 @@ const REST_MIN: Duration = Duration::from_millis(20);
 const LOOK_REST_MIN: Duration = Duration::from_millis(2);
 /// Jobs that a round looks at and keeps before it leaves the rest to the next: some seconds of a reader's time in a minute.
 const KEPT_MAX: usize = 200_000;
+/// How much longer events are kept than is said: longer than transactions that number them overlap.
+const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 /// How long rows of nodes that are gone are kept, for people who ask what ran a job.
 const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -51,7 +55,10 @@ impl Walk {
 /// Clears everything away that has expired.
 pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
-    let all: [(&'static str, Forget, Timestamp); 4] = [
+    // A little longer than is said, so that whoever comes back in time is not passed by a row that is about to go.
+    let followed_until = now.minus(parts.events_kept.saturating_add(EVENTS_MARGIN));
+    let all: [(&'static str, Forget, Timestamp); 5] = [
+        ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", expired_answers::forget, now),

@@ -44,7 +44,7 @@ async fn end_all(store: &Store, clock: &Clock) -> Result<usize, StoreError> {
         if !store.read(move |connection| jobs::any_overdue(connection, now)).await? {
             return Ok(all);
         }
-        let batch = store.write(move |tx| Ok::<_, Abort<()>>(jobs::end_overdue(tx.connection(), now)?));
+        let batch = store.write(move |tx| Ok::<_, Abort<()>>(jobs::end_overdue(tx, now)?));
         let rows = match batch.await {
             Ok(rows) => rows,
             Err(Abort::Store(error)) => return Err(error),

@@ -44,6 +44,8 @@ pub struct KeeperParts {
     pub retention: Retention,
     /// How far the walk through finished jobs has come.
     pub walk: Walk,
+    /// How long events are kept.
+    pub events_kept: Duration,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }

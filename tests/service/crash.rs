@@ -111,6 +111,51 @@ async fn a_job_that_ran_at_the_kill_runs_again_and_shows_the_lost_attempt() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_repeated_with_its_key_after_a_kill_has_one_effect() {
+    let home = Home::new();
+    let key = home.operator();
+    let mut service = home.serve();
+    let mut jobs = HashMap::new();
+    for round in 0..3 {
+        // Killed while some are answered, some committed and not answered, and some not there yet.
+        let post = |number: usize| {
+            let request = service.http.post(service.url("/v1/probes")).bearer_auth(&key);
+            let request = request.header("Idempotency-Key", format!("{round}/{number}"));
+            tokio::spawn(request.json(&json!({ "steps": 0 })).send())
+        };
+        let posts: Vec<_> = (0..200).map(post).collect();
+        let mut answered = 0;
+        for (number, post) in posts.into_iter().enumerate() {
+            if number == 60 {
+                service.kill_9();
+                service = home.serve();
+            }
+            if let Ok(answer) = post.await.unwrap()
+                && let Ok(job) = answer.json::<serde_json::Value>().await
+            {
+                answered += 1;
+                jobs.insert((round, number), job["id"].as_str().unwrap().to_owned());
+            }
+        }
+        assert!(answered >= 60, "{answered}");
+        for number in 0..200 {
+            let request = service.http.post(service.url("/v1/probes")).bearer_auth(&key);
+            let request = request.header("Idempotency-Key", format!("{round}/{number}"));
+            let answer = request.json(&json!({ "steps": 0 })).send().await.unwrap();
+            let is_replayed = answer.headers().contains_key("idempotent-replayed");
+            let job: serde_json::Value = answer.json().await.unwrap();
+            let id = job["id"].as_str().unwrap().to_owned();
+            let first = jobs.entry((round, number)).or_insert_with(|| id.clone());
+            assert_eq!(*first, id, "the key of {round}/{number} made two jobs");
+            assert!(
+                is_replayed || number >= 60,
+                "{round}/{number} was answered and forgotten"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_mail_that_must_not_come_twice_is_held_as_uncertain_when_the_kill_fell_after_the_dot() {
     let relay = Relay::start();
     let hold = relay.at(Step::Dot).hold();

@@ -16,6 +16,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 
+use tokio::time::Instant;
+
 use super::{Limits, Problem, Slug};
 
 /// For pages: their own styles and forms, and nothing else.
@@ -68,6 +70,19 @@ impl BodyReading {
     }
 }
 
+/// How much longer than the limit a request may take, since its handler waits for what the client wants to see.
+#[derive(Clone, Default)]
+pub(in crate::api) struct Patience(Rc<Cell<Duration>>);
+
+impl Patience {
+    /// Gives the handler of `request` so much longer.
+    pub(in crate::api) fn extend(request: &HttpRequest, by: Duration) {
+        if let Some(patience) = request.extensions().get::<Self>() {
+            patience.0.set(by);
+        }
+    }
+}
+
 /// The middleware that ends a request after [`Limits::request_timeout`]: with 408 if its body was still arriving, else with
 /// 503. What a handler has committed by then stays committed; a client with an `Idempotency-Key` may ask again.
 ///
@@ -80,7 +95,9 @@ pub async fn limit_time(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let limit = Limits::of(request.request()).request_timeout;
     let reading = BodyReading::default();
+    let patience = Patience::default();
     request.extensions_mut().insert(reading.clone());
+    request.extensions_mut().insert(patience.clone());
     let late = || {
         if reading.0.get() {
             let detail = format!("the body did not arrive within {} ms", limit.as_millis());
@@ -90,9 +107,17 @@ pub async fn limit_time(
             Problem::unavailable("the answer was not ready in time", RETRY_AFTER).with_cause(TooSlow)
         }
     };
-    tokio::time::timeout(limit, next.call(request))
-        .await
-        .unwrap_or_else(|_| Err(late().into()))
+    let began = Instant::now();
+    let mut answer = std::pin::pin!(next.call(request));
+    loop {
+        let until = began + limit + patience.0.get();
+        match tokio::time::timeout_at(until, &mut answer).await {
+            Ok(answer) => return answer,
+            // It may have been extended meanwhile.
+            Err(_) if began + limit + patience.0.get() > until => {}
+            Err(_) => return Err(late().into()),
+        }
+    }
 }
 
 /// Why a request was given up, for the log.

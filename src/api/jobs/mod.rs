@@ -7,7 +7,7 @@ mod changed;
 pub(super) mod cursor;
 mod view;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use super::State;
@@ -16,7 +16,9 @@ use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
 use super::order::ranged;
 use super::page::Page;
+use super::prefer::{self, Preferences};
 use super::then::Then;
+use super::waiting::Wait;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue, Refused};
 use crate::jobs::Kind as _;
@@ -108,22 +110,55 @@ pub(super) async fn list_jobs(
 }
 
 /// Shows a job with its attempts.
+///
+/// Where `Prefer: wait=N` asks for it, once it has ended or so many seconds have passed.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}", tag = "jobs", security(("member" = [])),
-    params(("id" = JobId, Path, description = "Which job.")),
+    params(
+        ("id" = JobId, Path, description = "Which job."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, at most 60, for the job's end."),
+    ),
     responses((status = 200, description = "The job.", body = JobView)),
 )]
 pub(super) async fn show_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
+    preferences: Preferences,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = member.job_scope();
+    let job = shown(id, &member, &state).await?.ok_or_else(Problem::not_found)?;
+    let wait = (!job.is_final())
+        .then(|| Wait::begin(id, preferences, &request, &member))
+        .flatten();
+    let mut answer = HttpResponse::Ok();
+    let Some(wait) = wait else {
+        return Ok(answer.json(job));
+    };
+    answer.insert_header((prefer::APPLIED, wait.applied()));
+    let job = wait.outcome(&member, &state).await?.ok_or_else(Problem::not_found)?;
+    Ok(answer.json(job))
+}
+
+/// A job with its attempts as `member` may see it, if they may.
+pub(super) async fn shown(id: JobId, member: &Member, state: &State) -> Result<Option<JobView>, Problem> {
+    shown_in(id, member.job_scope(), member, state).await
+}
+
+/// The same, of the jobs of this scope.
+pub(super) async fn shown_in(
+    id: JobId,
+    scope: JobScope,
+    member: &Member,
+    state: &State,
+) -> Result<Option<JobView>, Problem> {
     let read = state.store.read(move |connection| {
         let job = jobs::one(connection, id, scope)?;
         job.map(|job| with_attempts(connection, job)).transpose()
     });
-    let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(view(job, attempts, &member, &state)?))
+    let found = read.await?;
+    Ok(found
+        .map(|(job, attempts)| view(job, attempts, member, state))
+        .transpose()?)
 }
 
 /// Cancels a job that waits or runs.
@@ -143,7 +178,7 @@ pub(super) async fn cancel_job(
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
     let write = state.store.write(move |tx| {
-        let job = jobs::cancel(tx.connection(), id, scope, now)?;
+        let job = jobs::cancel(tx, id, scope, now)?;
         Ok(with_attempts(tx.connection(), job)?)
     });
     let (job, attempts) = write.await.map_err(or_refused(refused))?;

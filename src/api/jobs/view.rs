@@ -156,6 +156,11 @@ impl JobView {
 }
 
 impl JobView {
+    /// Whether the job has ended.
+    pub(in crate::api) fn is_final(&self) -> bool {
+        self.state.is_final()
+    }
+
     /// The job as whoever does not belong to its workspace may see it: an operator, who is shown no mail address in full.
     pub(in crate::api) fn masked(mut self) -> Self {
         if let Some(result) = &mut self.result {

@@ -61,16 +61,37 @@ pub(in crate::api) enum Accepted {}
 
 impl IntoResponses for Accepted {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let job = ContentBuilder::new().schema(Some(Ref::from_schema_name(JobView::name())));
-        let location = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::Custom("uri-reference".into())));
-        let location = HeaderBuilder::from(Header::new(location)).description(Some("Where to look at the job."));
-        let response = ResponseBuilder::new()
-            .description("The job, which is on disk.")
-            .header("Location", location.build())
-            .content("application/json", job.build());
-        BTreeMap::from([("202".to_owned(), response.build().into())])
+        let answer = |told: &str| {
+            let job = ContentBuilder::new().schema(Some(Ref::from_schema_name(JobView::name())));
+            let location = ObjectBuilder::new()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::Custom("uri-reference".into())));
+            let location = HeaderBuilder::from(Header::new(location)).description(Some("Where to look at the job."));
+            let text = |told| {
+                let text = ObjectBuilder::new().schema_type(Type::String);
+                HeaderBuilder::from(Header::new(text)).description(Some(told)).build()
+            };
+            let response = ResponseBuilder::new()
+                .description(told)
+                .header("Location", location.build())
+                .header(
+                    "Preference-Applied",
+                    text("The wait that was honoured, if one was asked for."),
+                )
+                .header(
+                    "Idempotent-Replayed",
+                    text("`true` where the answer is that of an earlier request."),
+                )
+                .content("application/json", job.build());
+            response.build().into()
+        };
+        BTreeMap::from([
+            (
+                "200".to_owned(),
+                answer("The job, which has ended within the wait that was asked for, whatever it came to."),
+            ),
+            ("202".to_owned(), answer("The job, which is on disk.")),
+        ])
     }
 }
 
@@ -145,6 +166,10 @@ fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
     // What strangers send is counted by their network, and work by its workspace.
     if is_work || role == Role::Open && operation.request_body.is_some() {
         slugs.push(Slug::TooManyRequests);
+    }
+    if is_work {
+        // Another transaction holds the key.
+        slugs.push(Slug::Conflict);
     }
     if operation.request_body.is_some() {
         slugs.extend([

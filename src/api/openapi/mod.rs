@@ -7,6 +7,7 @@
 //! Left out: the pages for people (`/`, `/verify`, `/docs`), which are no part of the API.
 
 mod answers;
+mod asking;
 mod presence;
 mod publish;
 mod results;
@@ -16,6 +17,7 @@ mod types;
 use utoipa::OpenApi as _;
 
 use answers::Answers;
+use asking::Asking;
 use presence::Presence;
 use roles::Roles;
 
@@ -24,7 +26,9 @@ pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
-use super::{accounts, api_keys, emails, health, jobs, probes, queues, reports, sessions, supervision, verification};
+use super::{
+    accounts, api_keys, emails, following, health, jobs, probes, queues, reports, sessions, supervision, verification,
+};
 
 /// The document.
 #[must_use]
@@ -63,7 +67,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::show_report_file,
         reports::delete_report,
         jobs::list_jobs,
+        following::stream_jobs,
         jobs::show_job,
+        following::stream_job,
         jobs::cancel_job,
         jobs::retry_job,
         queues::list_queues,
@@ -87,6 +93,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "operators", description = "How the service itself is doing, and steering it."),
         (name = "open", description = "What anybody may ask."),
     ),
-    modifiers(&Roles, &Answers, &Presence),
+    modifiers(&Asking, &Roles, &Answers, &Presence),
 )]
 struct Document;

@@ -30,16 +30,15 @@ use super::order::{Wishes, ranged};
 use super::page::Page;
 use super::then::Then;
 use super::unique::{self, UniqueBody};
-use super::work::accepted;
+use super::work::{Asked, submit};
 use crate::clock::Timestamp;
-use crate::domain::id::ReportId;
+use crate::domain::id::{JobId, ReportId};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
 use crate::jobs::{Order, new_job};
 use crate::reports::{FileName, Found};
-use crate::store::Abort;
-use crate::store::jobs::Enqueued;
 use crate::store::reports::{self, NewReport};
+use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -116,6 +115,7 @@ pub(super) async fn create_report(
     Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewReportBody>>,
     state: web::Data<State>,
     request: RequestId,
+    asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let wishes = Wishes {
@@ -130,10 +130,6 @@ pub(super) async fn create_report(
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
-    if let Some(answer) = unique::holder(order.unique.as_ref(), &member, &state).await? {
-        return Ok(answer);
-    }
-    state.throttle.take_work(&member.account, 0, &state.store).await?;
     let args = ReportBuildArgs {
         report: ReportId::generate(),
         table: body.table,
@@ -143,38 +139,45 @@ pub(super) async fn create_report(
         csv_formula_guard: body.csv_formula_guard.unwrap_or(true),
     };
     let workspace = member.account.workspace;
-    let job = new_job::<ReportBuild>(&args, workspace, now, order).map_err(Problem::internal)?;
-    let report = NewReport {
-        id: args.report,
+    let ReportBuildArgs {
+        report: id,
+        table,
+        format,
+        from,
+        ..
+    } = args;
+    let report = move |job: JobId| NewReport {
+        id,
         workspace,
-        job: job.id,
-        table: args.table,
-        format: args.format,
-        from: args.from,
+        job,
+        table,
+        format,
+        from,
         to,
         created_at: now,
     };
-    let entered = job.clone();
     let kept_max = state.config.reports.max_kept;
     let others_max = kept_max.checked_sub(1).filter(|_| !member.account.is_operator);
-    let write = state.store.write(move |tx| {
-        let placed = tx.enqueue_unique(&entered)?;
-        if placed != Enqueued::New {
-            return Ok(placed);
-        }
+    let enter = move |tx: &mut Tx<'_>, job: &NewJob| {
         // Counted where it is entered, so that orders that come together do not pass the bound together.
         if let Some(max) = others_max
             && reports::kept_of(tx.connection(), workspace, max)?.is_capped
         {
             return Err(Abort::Refused(()));
         }
-        reports::insert(tx.connection(), &report)?;
-        Ok(placed)
-    });
-    match write.await.map_err(or_refused(|()| too_many_kept(kept_max)))? {
-        Enqueued::New => Ok(accepted(&job, &state)),
-        Enqueued::Existing(holder) => unique::existing(holder, &member, &state).await,
-    }
+        Ok(reports::insert(tx.connection(), &report(job.id))?)
+    };
+    let unique = order.unique.clone();
+    let limits = async || {
+        let holder = unique::holder(unique.as_ref(), &member, &state).await?;
+        if holder.is_none() {
+            state.throttle.take_work(&member.account, 0, &state.store).await?;
+        }
+        Ok(holder)
+    };
+    let make = || new_job::<ReportBuild>(&args, workspace, now, order).map_err(Problem::internal);
+    let told = |()| too_many_kept(kept_max);
+    submit(&asked, &member, &state, limits, make, Some(enter), told).await
 }
 
 fn too_many_kept(max: usize) -> Problem {

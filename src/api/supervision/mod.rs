@@ -6,7 +6,6 @@ mod stream;
 pub(super) use orders::{__path_panic_child, __path_restart_child, __path_resume_child, __path_suspend_child};
 pub(super) use orders::{panic_child, restart_child, resume_child, suspend_child};
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::Operator;
 use super::http::{PathParam, Problem, StrictQuery};
+use super::sse;
 use super::then::Then;
 use crate::supervision::{NoSuchChild, NodeSnapshot};
 
@@ -81,12 +81,7 @@ pub(super) async fn stream_events(
     // One that is no number is not ours, and is as good as none.
     let seen = seen.and_then(|value| value.to_str().ok()?.parse().ok());
     let events = stream::server_sent(state.tree.subscribe(), seen, operator, state, place);
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        // Proxies that gather an answer before they pass it on would hold the events back.
-        .insert_header(("x-accel-buffering", "no"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .streaming(events))
+    Ok(sse::streaming(events))
 }
 
 /// Shows one node of the supervision tree, with all beneath it.

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use futures_util::Stream;
-use serde::Serialize;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -19,10 +18,8 @@ use tokio::time::error::Elapsed;
 
 use crate::api::State;
 use crate::api::auth::Operator;
+use crate::api::sse::{PING_EVERY, frame};
 use crate::supervision::{Event, Events, Heard};
-
-/// The longest silence: well below the minute after which proxies close a connection.
-const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// How long somebody reads on who may not any more: a login that ended, a key that was revoked, an operator who is none.
 const RECHECK_EVERY: Duration = Duration::from_secs(30);
@@ -98,7 +95,7 @@ impl Live {
         self.ping_at = Instant::now() + PING_EVERY;
         match heard {
             Ok(Some(Heard::Event(event))) => written(&event),
-            Ok(Some(Heard::Missed(count))) => frame("missed", None, &json!({ "missed": count })),
+            Ok(Some(Heard::Missed(count))) => frame("missed", None::<u64>, &json!({ "missed": count })),
             Err(_silence) => Bytes::from_static(b": ping\n\n"),
             Ok(None) => self.end("the service is shutting down"),
         }
@@ -107,18 +104,10 @@ impl Live {
     /// The last event.
     fn end(&mut self, detail: &'static str) -> Bytes {
         self.has_ended = true;
-        frame("end", None, &json!({ "detail": detail }))
+        frame("end", None::<u64>, &json!({ "detail": detail }))
     }
 }
 
 fn written(event: &Event) -> Bytes {
     frame(event.kind.as_str(), Some(event.number), event)
-}
-
-/// One event on the wire. JSON has no line breaks outside of its texts and escapes those inside, so it is one line.
-fn frame(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
-    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-    // Texts, numbers and times always serialize.
-    let data = serde_json::to_string(data).unwrap_or_default();
-    Bytes::from(format!("{id}event: {name}\ndata: {data}\n\n"))
 }

@@ -5,7 +5,9 @@ mod accounts;
 mod api_keys;
 mod asking;
 mod emails;
+mod following;
 mod hostile;
+mod idempotency;
 mod jobs;
 mod limits;
 mod lives;
@@ -18,6 +20,7 @@ mod report_bounds;
 mod reports;
 mod sessions;
 mod steering;
+mod waiting;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,7 +35,9 @@ use asking::{app, ask, begin, request, send};
 
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
-use super::{Downloads, EventStreams, QueueWorker, Readiness, ShutdownFlag, State, Throttle};
+use super::{
+    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ShutdownFlag, State, Throttle, Waiters,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::control::Controls;
@@ -166,6 +171,9 @@ impl World {
             readiness: Readiness::default(),
             shutdown: ShutdownFlag::default(),
             event_streams: EventStreams::default(),
+            job_streams: JobStreams::default(),
+            waiters: Waiters::default(),
+            key_turns: KeyTurns::default(),
         };
         Self {
             state: web::Data::new(state),
@@ -384,15 +392,14 @@ async fn what_is_nowhere_and_a_method_that_is_not_there_are_told_as_problems() {
 }
 
 #[actix_web::test]
-async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
+async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
     for uri in [
-        "/v1/emails",
-        "/v1/probes",
-        "/v1/reports",
         "/v1/accounts",
         "/v1/sessions",
+        "/v1/jobs/job_00000000000000000000000000000000/cancel",
+        "/v1/emails/",
         "/verify",
     ] {
         let post = request(Method::POST, uri, &token)
@@ -401,7 +408,7 @@ async fn a_promise_that_is_not_kept_yet_is_refused_on_every_route() {
         let answer = world.send(post).await;
         answer.is(400, &[]);
         assert!(
-            answer.text.contains("Idempotency-Key is not supported yet"),
+            answer.text.contains("Idempotency-Key is not kept here"),
             "{}",
             answer.text
         );

@@ -163,7 +163,8 @@ fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-fn with_text(problem: Problem, name: &'static str, text: &str) -> Problem {
+/// The problem with a header of this text.
+pub(super) fn with_text(problem: Problem, name: &'static str, text: &str) -> Problem {
     match HeaderValue::from_str(text) {
         Ok(value) => problem.with_header(HeaderName::from_static(name), value),
         // Not reached: names and numbers are what a header may hold.

@@ -3,10 +3,9 @@
 
 use super::prelude::*;
 use diesel::backend::Backend;
-use diesel::expression::{ValidGrouping, is_aggregate};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{Bool, HasSqlType, Text};
+use diesel::sql_types::{HasSqlType, Text};
 
 /// A condition that is written out. Partial indexes are used for states that stand in the text only, not for bound ones.
 #[derive(Clone, Copy, Debug)]
@@ -57,14 +56,14 @@ where
 macro_rules! condition {
     ($name:ty) => {
         impl Expression for $name {
-            type SqlType = Bool;
+            type SqlType = diesel::sql_types::Bool;
         }
 
         impl<Source> SelectableExpression<Source> for $name {}
         impl<Source> AppearsOnTable<Source> for $name {}
 
-        impl ValidGrouping<()> for $name {
-            type IsAggregate = is_aggregate::Never;
+        impl diesel::expression::ValidGrouping<()> for $name {
+            type IsAggregate = diesel::expression::is_aggregate::Never;
         }
 
         impl QueryId for $name {
@@ -73,6 +72,8 @@ macro_rules! condition {
         }
     };
 }
+
+pub(super) use condition;
 
 condition!(Literally);
 condition!(AnyOf<'_>);

@@ -185,7 +185,7 @@ pub(in crate::store) trait Run: Sized {
         first.unwrap_or(Err(DieselError::NotFound))
     }
 
-    /// The first row, of which no more than one is asked for.
+    /// The first row, of which no more than one is asked for; not for a query with a limit or an offset of its own.
     fn first<'query, U>(self, connection: &mut Connection) -> QueryResult<U>
     where
         Limited<Self>: LoadQuery<'query, SqliteConnection, U> + LoadQuery<'query, PostgresConnection, U>,

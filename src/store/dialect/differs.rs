@@ -7,6 +7,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Nullable, Text};
 use diesel::sqlite::Sqlite;
 
+use super::condition::condition;
 use super::prelude::*;
 
 /// A database's own words.
@@ -15,6 +16,10 @@ pub(in crate::store) trait Differs: Backend {
     const LOCK: &'static str;
     /// The same, leaving out what others hold.
     const LOCK_FREE: &'static str;
+    /// What holds for each event before which none will appear any more. A server numbers rows before they are committed, so
+    /// that one may appear behind others that were read already; below the oldest transaction under way none does. SQLite has
+    /// one transaction that writes.
+    const COMPLETE: &'static str;
     /// The text at a path in a column of JSON; null where there is none. In a column that holds something else, which only a
     /// person's hand can have put there, SQLite finds null and PostgreSQL fails the statement.
     fn json_text(column: &str, path: &[&str]) -> String;
@@ -23,6 +28,7 @@ pub(in crate::store) trait Differs: Backend {
 impl Differs for Sqlite {
     const LOCK: &'static str = "";
     const LOCK_FREE: &'static str = "";
+    const COMPLETE: &'static str = "events.tx >= 0";
 
     fn json_text(column: &str, path: &[&str]) -> String {
         // SQLite parses a text once for both.
@@ -36,6 +42,7 @@ impl Differs for Sqlite {
 impl Differs for Pg {
     const LOCK: &'static str = " FOR UPDATE";
     const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
+    const COMPLETE: &'static str = "events.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
 
     fn json_text(column: &str, path: &[&str]) -> String {
         format!("({column}::json #>> '{{{}}}')", path.join(","))
@@ -79,6 +86,19 @@ macro_rules! locked {
 
 locked!(Locked, LOCK);
 locked!(LockedFree, LOCK_FREE);
+
+/// That an event is complete: see [`Differs::COMPLETE`].
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Complete;
+
+impl<DB: Differs> QueryFragment<DB> for Complete {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(DB::COMPLETE);
+        Ok(())
+    }
+}
+
+condition!(Complete);
 
 /// The text at a path in a column of JSON.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 mod condition;
 mod connection;
 mod differs;
+mod horizon;
 mod limited;
 mod many;
 mod merged;
@@ -19,7 +20,8 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 pub(super) use condition::{AnyOf, Literally};
 pub use connection::Connection;
 pub(super) use connection::on_either;
-pub(super) use differs::{JsonText, Locked, LockedFree};
+pub(super) use differs::{Complete, JsonText, Locked, LockedFree};
+pub(super) use horizon::AtOrBehind;
 pub(super) use limited::Limited;
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::Merged;

@@ -8,6 +8,7 @@ use crate::store::dialect::prelude::*;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::job::{JobState, set_aside as decided};
+use crate::store::events::Effects;
 use crate::store::schema::jobs;
 use crate::store::{Connection, StoreError};
 use crate::telemetry;
@@ -22,6 +23,7 @@ pub(super) fn set_aside(
     row: &StandingRow,
     error: &StoreError,
     now: Timestamp,
+    effects: &mut Effects,
 ) -> Result<(), StoreError> {
     // A state that is no state has its CHECK broken too; there is no rule for it, and no query finds it.
     let Ok(Ok((state, cause))) = row.state.parse::<JobState>().map(decided) else {
@@ -39,6 +41,14 @@ pub(super) fn set_aside(
         jobs::node.eq(None::<String>),
     ))
     .execute(connection)?;
+    // Whose ids cannot be read either is nobody's to follow.
+    drop(row.tell(
+        effects,
+        (state, row.attempt, row.fence),
+        Some(cause.as_str()),
+        None,
+        now,
+    ));
     let error = telemetry::chain(error);
     tracing::error!(event = event::JOB_SET_ASIDE, job = row.id, queue = row.queue, %error, "a job's row cannot be read; it was given up");
     Ok(())

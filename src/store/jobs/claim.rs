@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{Event, JobState, Next, Queue, transition};
 use crate::store::dialect::{Limited, Literally, LockedFree, Merged, UpdateMany, Value};
+use crate::store::events::Effects;
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed, unsigned};
 use crate::store::{Connection, StoreError, queues};
@@ -105,7 +106,6 @@ pub struct ClaimedJob {
 struct ClaimRow {
     #[diesel(embed)]
     standing: StandingRow,
-    kind: String,
     args: String,
     args_version: i64,
     timeout_ms: i64,
@@ -118,32 +118,30 @@ struct ClaimRow {
     rank: i64,
 }
 
-/// Hands out jobs and answers, beside them, the queues in which jobs came due.
+/// Hands out jobs, and makes those available that came due.
 pub(in crate::store) fn claim(
     connection: &mut Connection,
     request: &ClaimRequest,
-) -> Result<(Claimed, Vec<Queue>), StoreError> {
-    let came_due = make_due_available(connection, request.now)?;
+    effects: &mut Effects,
+) -> Result<Claimed, StoreError> {
+    make_due_available(connection, request, effects)?;
     let is_paused = queues::is_paused(connection, request.queue)?;
     let (mut taken, mut overdue) = (Vec::new(), 0);
     if request.limit > 0 && !is_paused && !request.kinds.is_empty() {
         let rows = waiting(connection, request)?;
-        overdue = cancel_overdue(connection, rows.iter().map(|row| &row.standing), request.now)?;
-        taken = take(connection, rows, request)?;
+        overdue = cancel_overdue(connection, rows.iter().map(|row| &row.standing), request.now, effects)?;
+        taken = take(connection, rows, request, effects)?;
     }
     let next_due: Option<i64> = jobs::table
         .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .select(diesel::dsl::min(jobs::run_at))
         .get_result(connection)?;
-    Ok((
-        Claimed {
-            jobs: taken,
-            next_due: next_due.map(Timestamp::from_micros),
-            overdue,
-            is_paused,
-        },
-        came_due,
-    ))
+    Ok(Claimed {
+        jobs: taken,
+        next_due: next_due.map(Timestamp::from_micros),
+        overdue,
+        is_paused,
+    })
 }
 
 /// What waits of the kinds that are known, the first in rank first. Each kind and version is a range of the index in that
@@ -171,7 +169,12 @@ fn waiting(connection: &mut Connection, request: &ClaimRequest) -> QueryResult<V
 }
 
 /// Makes available what was to wait until now.
-fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec<Queue>, StoreError> {
+fn make_due_available(
+    connection: &mut Connection,
+    request: &ClaimRequest,
+    effects: &mut Effects,
+) -> Result<(), StoreError> {
+    let now = request.now;
     let due = jobs::table
         .filter(Literally("jobs.state IN ('scheduled', 'retryable')"))
         .filter(jobs::run_at.le(now.as_micros()))
@@ -180,32 +183,38 @@ fn make_due_available(connection: &mut Connection, now: Timestamp) -> Result<Vec
     // What others hold they make available themselves, or what they do with it is seen the next time.
     let due: Vec<StandingRow> = LockedFree(Limited(due, DUE_MAX)).load(connection)?;
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut ids = Vec::with_capacity(due.len());
-    let mut queues = Vec::new();
     for row in &due {
-        match row.standing() {
-            Ok(standing) if transition(&standing, Event::Due, now).is_ok() => {
-                ids.push(row.id.as_str());
-                queues.extend(row.queue.parse::<Queue>());
-            }
-            Ok(_) => {}
-            Err(error) => set_aside(connection, row, &error, now)?,
+        let next = row.standing().map(|standing| transition(&standing, Event::Due, now));
+        let told = match next {
+            Ok(Ok(next)) => row.tell_next(effects, &next, now),
+            Ok(Err(_)) => continue,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            set_aside(connection, row, &error, now, effects)?;
+            continue;
+        }
+        ids.push(row.id.as_str());
+        // Jobs of other queues that came due are theirs to claim.
+        let queue = row.queue.parse::<Queue>().ok();
+        if let Some(queue) = queue.filter(|queue| *queue != request.queue) {
+            effects.became_available(queue);
         }
     }
     diesel::update(jobs::table.filter(jobs::id.eq_any(ids)))
         .set(jobs::state.eq(JobState::Available.as_str()))
         .execute(connection)?;
-    queues.sort_unstable();
-    queues.dedup();
-    Ok(queues)
+    Ok(())
 }
 
 fn take(
     connection: &mut Connection,
     rows: Vec<ClaimRow>,
     request: &ClaimRequest,
+    effects: &mut Effects,
 ) -> Result<Vec<ClaimedJob>, StoreError> {
     let mut taken = Vec::with_capacity(rows.len());
     let mut changes = Vec::with_capacity(rows.len());
@@ -215,7 +224,7 @@ fn take(
             Ok(Some(readable)) => readable,
             Ok(None) => continue,
             Err(error) => {
-                set_aside(connection, &row.standing, &error, request.now)?;
+                set_aside(connection, &row.standing, &error, request.now, effects)?;
                 continue;
             }
         };
@@ -226,6 +235,8 @@ fn take(
             Value::Text(Some(request.node.to_string())),
             Value::Number(Some(request.now.as_micros())),
         ];
+        let standing = (next.state, i64::from(job.attempt), job.fence);
+        row.standing.tell(effects, standing, None, None, request.now)?;
         changes.push((job.id.to_string(), before, values));
         taken.push(job);
     }
@@ -256,7 +267,7 @@ fn claimed(row: &ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<Claim
     Ok(ClaimedJob {
         id: parsed(&standing.id, "jobs", "id")?,
         workspace: parsed(&standing.workspace_id, "jobs", "workspace_id")?,
-        kind: row.kind.clone(),
+        kind: standing.kind.clone(),
         queue: request.queue,
         args: Arc::from(row.args.as_str()),
         args_version: unsigned(row.args_version, "jobs", "args_version")?,

@@ -9,11 +9,12 @@ use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId};
-use crate::domain::job::{Cause, Event, JobState, transition};
+use crate::domain::job::{Cause, Event, JobState, Next, transition};
 use crate::store::dialect::{AnyOf, Literally, LockedFree};
+use crate::store::events::Effects;
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, Tx};
 
 /// Has a deadline, and has not ended: the words of the index by which such jobs are found.
 const WITH_DEADLINE: Literally = Literally("jobs.deadline_at IS NOT NULL AND jobs.finished_at IS NULL");
@@ -39,7 +40,8 @@ pub fn any_overdue(connection: &mut Connection, now: Timestamp) -> Result<bool, 
 ///
 /// # Errors
 /// When a statement fails.
-pub fn end_overdue(connection: &mut Connection, now: Timestamp) -> Result<usize, StoreError> {
+pub fn end_overdue(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let (connection, effects) = tx.parts();
     let rows = jobs::table
         .filter(WITH_DEADLINE)
         .filter(WAITING)
@@ -49,7 +51,7 @@ pub fn end_overdue(connection: &mut Connection, now: Timestamp) -> Result<usize,
         .select(StandingRow::columns());
     // What others have locked they are changing: the next look finds what is left of it.
     let rows: Vec<StandingRow> = LockedFree(rows).load(connection)?;
-    cancel_overdue(connection, rows.iter(), now)
+    cancel_overdue(connection, rows.iter(), now, effects)
 }
 
 /// The most jobs that [`end_overdue`] ends at once.
@@ -60,22 +62,23 @@ pub(super) fn cancel_overdue<'a>(
     connection: &mut Connection,
     rows: impl Iterator<Item = &'a StandingRow>,
     now: Timestamp,
+    effects: &mut Effects,
 ) -> Result<usize, StoreError> {
-    let ids: Vec<String> = rows
+    let overdue: Vec<(&StandingRow, Next)> = rows
         .filter(|row| row.deadline_at.is_some_and(|at| at <= now.as_micros()))
-        .filter(|row| {
+        .filter_map(|row| {
             // A row that cannot be read is set aside by whoever claims it.
-            let next = row
-                .standing()
-                .ok()
-                .and_then(|standing| transition(&standing, Event::DeadlinePassed, now).ok());
-            next.is_some_and(|next| next.state == JobState::Cancelled)
+            let next = transition(&row.standing().ok()?, Event::DeadlinePassed, now).ok()?;
+            (next.state == JobState::Cancelled).then_some((row, next))
         })
-        .map(|row| row.id.clone())
         .collect();
-    if ids.is_empty() {
+    if overdue.is_empty() {
         return Ok(0);
     }
+    for (row, next) in &overdue {
+        row.tell_next(effects, next, now)?;
+    }
+    let ids: Vec<String> = overdue.iter().map(|(row, _)| row.id.clone()).collect();
     let (column, texts) = ("jobs.id", ids.as_slice());
     // What was decided on is asked again, since others may have changed the rows: one that a person ran again lost its deadline.
     let still = jobs::table

@@ -11,8 +11,9 @@ use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{AttemptEnd, AttemptOutcome, Event, JobState, Progress, Queue, rank, transition};
+use crate::domain::job::{AttemptEnd, AttemptOutcome, Cause, Event, JobState, Progress, Queue, rank, transition};
 use crate::store::dialect::{AnyOf, InsertMany, Locked, UpdateMany, Value};
+use crate::store::events::Effects;
 use crate::store::schema::{attempts, jobs};
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
@@ -72,25 +73,24 @@ const RECORD_COLUMNS: &[&str] = &[
     "node",
 ];
 
-/// Writes all ends and answers, for each in its place, what became of the job; beside them the queues in which jobs became
-/// available again.
+/// Writes all ends and answers, for each in its place, what became of the job.
 pub(in crate::store) fn finish(
     connection: &mut Connection,
     ends: &[&AttemptFinish],
-) -> Result<(Vec<Finished>, Vec<Queue>), StoreError> {
+    effects: &mut Effects,
+) -> Result<Vec<Finished>, StoreError> {
     let mut finished = Vec::with_capacity(ends.len());
-    let mut queues = Vec::new();
     for chunk in ends.chunks(STATEMENT_ROWS_MAX) {
-        finish_chunk(connection, chunk, &mut finished, &mut queues)?;
+        finish_chunk(connection, chunk, &mut finished, effects)?;
     }
-    Ok((finished, queues))
+    Ok(finished)
 }
 
 fn finish_chunk(
     connection: &mut Connection,
     ends: &[&AttemptFinish],
     finished: &mut Vec<Finished>,
-    queues: &mut Vec<Queue>,
+    effects: &mut Effects,
 ) -> Result<(), StoreError> {
     let ids: Vec<String> = ends.iter().map(|end| end.job.to_string()).collect();
     let rows = jobs::table
@@ -116,9 +116,12 @@ fn finish_chunk(
             finished.push(Finished::LeaseLost);
             continue;
         };
-        if next.state == JobState::Available {
-            queues.extend(row.queue.parse::<Queue>());
+        if let (JobState::Available, Ok(queue)) = (next.state, row.queue.parse::<Queue>()) {
+            effects.became_available(queue);
         }
+        let standing = (next.state, i64::from(next.attempt), row.fence);
+        let cause = next.cause.map(Cause::as_str);
+        row.tell(effects, standing, cause, end.progress.as_ref(), end.at)?;
         finished.push(Finished::Written(next.state));
         changes.push((id.clone(), end.fence, values(&row, &next, end)?));
         if is_told_by_its_job(&next, end) {

@@ -9,6 +9,7 @@ use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{JobState, Queue, UniqueKey, rank};
 use crate::store::Connection;
 use crate::store::dialect::{InsertMany, Value};
+use crate::store::events::{Effects, Written};
 use crate::store::text::number;
 
 /// A job that is to be inserted. Made by `jobs::enqueue`, which knows the kinds.
@@ -130,7 +131,22 @@ fn values(job: &NewJob) -> Vec<Value> {
 }
 
 /// Inserts all jobs, many in one statement.
-pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob]) -> QueryResult<()> {
+pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob], effects: &mut Effects) -> QueryResult<()> {
+    for job in new {
+        effects.became_available(job.queue);
+        let change = Written {
+            job: job.id,
+            kind: job.kind,
+            queue: job.queue.as_str(),
+            state: job.state(),
+            attempt: 0,
+            fence: 0,
+            cause: None,
+            at: job.created_at,
+            progress: None,
+        };
+        effects.changed(job.workspace, &change);
+    }
     let is_plain = new.iter().all(|job| job.deadline.is_none() && job.unique.is_none());
     let many = InsertMany {
         table: "jobs",

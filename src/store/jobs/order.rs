@@ -9,7 +9,7 @@ use super::row::StandingRow;
 use super::unique::take_again;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{Event, JobState, Next, Queue, Refused, rank, transition};
+use crate::domain::job::{Cause, Event, JobState, Next, Queue, Refused, rank, transition};
 use crate::store::dialect::Locked;
 use crate::store::schema::jobs;
 use crate::store::{Abort, Connection, StoreError, Tx};
@@ -32,12 +32,8 @@ pub enum OrderRefused {
 ///
 /// # Errors
 /// [`OrderRefused`] when there is no such job in the scope, or it has ended otherwise.
-pub fn cancel(
-    connection: &mut Connection,
-    id: JobId,
-    scope: JobScope,
-    now: Timestamp,
-) -> Result<JobRecord, Abort<OrderRefused>> {
+pub fn cancel(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Result<JobRecord, Abort<OrderRefused>> {
+    let (connection, effects) = tx.parts();
     let (row, next) = ordered(connection, id, scope, Event::CancelRequested, now)?;
     // The first request's time stays, so that asking again shows when it was asked; and a job that ended as cancelled by
     // itself stays as it ended.
@@ -53,6 +49,8 @@ pub fn cancel(
                 jobs::finished_at.eq(next.state.is_final().then_some(now.as_micros())),
             ))
             .execute(connection)?;
+        let standing = (next.state, i64::from(next.attempt), row.fence);
+        row.tell(effects, standing, Some(Cause::Requested.as_str()), None, now)?;
     }
     found(connection, id, scope)
 }
@@ -90,6 +88,7 @@ pub fn retry_with(
     let (row, next) = ordered(tx.connection(), id, scope, Event::RetryRequested, now)?;
     write_down_last_attempt(tx.connection(), &row)?;
     again(tx.connection(), &row, &next)?;
+    row.tell_next(tx.parts().1, &next, now)?;
     run_again(tx, id, &row, scope, now, changed_args)
 }
 

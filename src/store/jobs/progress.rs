@@ -10,8 +10,9 @@ use crate::store::dialect::prelude::*;
 use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::Progress;
+use crate::domain::job::{JobState, Progress};
 use crate::store::dialect::{AnyOf, Literally, Locked, UpdateMany, Value};
+use crate::store::events::{Effects, Written};
 use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError, Tx};
@@ -25,7 +26,7 @@ pub struct AttemptProgress {
     pub fence: i64,
     /// How far.
     pub progress: Progress,
-    /// When it was so far.
+    /// When it was said.
     pub at: Timestamp,
 }
 
@@ -42,7 +43,11 @@ pub enum Held {
 }
 
 /// Writes the progress of all attempts that still hold, and answers for each in its place whether it does.
-pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptProgress]) -> QueryResult<Vec<Held>> {
+pub(in crate::store) fn progress(
+    connection: &mut Connection,
+    all: &[&AttemptProgress],
+    effects: &mut Effects,
+) -> QueryResult<Vec<Held>> {
     let mut held = Vec::with_capacity(all.len());
     for chunk in all.chunks(STATEMENT_ROWS_MAX) {
         let ids: Vec<String> = chunk.iter().map(|progress| progress.job.to_string()).collect();
@@ -53,6 +58,7 @@ pub(in crate::store) fn progress(connection: &mut Connection, all: &[&AttemptPro
             held.push(is_held);
             if is_held != Held::No {
                 let progress = &one.progress;
+                tell(effects, one, standing.get(&id));
                 let values = vec![
                     Value::Number(Some(number(progress.done))),
                     Value::Number(progress.total.map(number)),
@@ -116,8 +122,41 @@ impl Tx<'_> {
     }
 }
 
-/// The fence and the cancel of those that are running.
-fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, (i64, Option<i64>)>> {
+/// What is to be known of a running job.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = jobs)]
+struct RunningRow {
+    id: String,
+    workspace_id: String,
+    kind: String,
+    queue: String,
+    attempt: i64,
+    fence: i64,
+    cancel_requested_at: Option<i64>,
+}
+
+/// Tells of progress that is written.
+fn tell(effects: &mut Effects, one: &AttemptProgress, row: Option<&RunningRow>) {
+    // A workspace whose id cannot be read has nobody who follows it.
+    let Some((row, Ok(workspace))) = row.map(|row| (row, row.workspace_id.parse())) else {
+        return;
+    };
+    let change = Written {
+        job: one.job,
+        kind: &row.kind,
+        queue: &row.queue,
+        state: JobState::Running,
+        attempt: row.attempt,
+        fence: one.fence,
+        cause: None,
+        at: one.at,
+        progress: Some(&one.progress),
+    };
+    effects.changed(workspace, &change);
+}
+
+/// Those that are running.
+fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<String, RunningRow>> {
     let rows = jobs::table
         .filter(AnyOf {
             column: "jobs.id",
@@ -125,18 +164,15 @@ fn running(connection: &mut Connection, ids: &[String]) -> QueryResult<HashMap<S
         })
         .filter(Literally("jobs.state = 'running'"))
         .order(jobs::id.asc())
-        .select((jobs::id, jobs::fence, jobs::cancel_requested_at));
-    let rows: Vec<(String, i64, Option<i64>)> = Locked(rows).load(connection)?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, fence, cancel)| (id, (fence, cancel)))
-        .collect())
+        .select(RunningRow::columns());
+    let rows: Vec<RunningRow> = Locked(rows).load(connection)?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
-fn held_as(standing: &HashMap<String, (i64, Option<i64>)>, id: &str, fence: i64) -> Held {
+fn held_as(standing: &HashMap<String, RunningRow>, id: &str, fence: i64) -> Held {
     match standing.get(id) {
-        Some((now, cancel)) if *now == fence => Held::Yes {
-            cancel_requested: cancel.is_some(),
+        Some(row) if row.fence == fence => Held::Yes {
+            cancel_requested: row.cancel_requested_at.is_some(),
         },
         _ => Held::No,
     }

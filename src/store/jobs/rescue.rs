@@ -8,8 +8,9 @@ use super::finish::{AttemptFinish, Finished, finish};
 use super::row::StandingRow;
 use crate::clock::Timestamp;
 use crate::domain::id::NodeId;
-use crate::domain::job::{AttemptEnd, JobState, Queue};
+use crate::domain::job::{AttemptEnd, JobState};
 use crate::store::dialect::Literally;
+use crate::store::events::Effects;
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError, Tx};
@@ -21,7 +22,7 @@ use crate::store::{Connection, StoreError, Tx};
 /// # Errors
 /// When a statement fails.
 pub fn rescue(tx: &mut Tx<'_>, me: NodeId, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
-    let connection = tx.connection();
+    let (connection, effects) = tx.parts();
     let left: Vec<(String, i64)> = jobs::table
         .filter(Literally("jobs.state = 'running'"))
         .filter(jobs::node.ne(me.to_string()))
@@ -42,15 +43,15 @@ pub fn rescue(tx: &mut Tx<'_>, me: NodeId, now: Timestamp) -> Result<Vec<Finishe
         });
     }
     let together: Vec<&AttemptFinish> = ends.iter().collect();
-    let (finished, queues) = match finish(connection, &together) {
-        // Nothing is written of a statement's worth in which one row cannot be read.
-        Err(StoreError::Corrupt { .. }) => one_by_one(connection, &ends, now)?,
-        other => other?,
-    };
-    for queue in queues {
-        tx.became_available(queue);
+    // Kept apart, since nothing is written of a statement's worth in which one row cannot be read.
+    let mut own = Effects::default();
+    match finish(connection, &together, &mut own) {
+        Err(StoreError::Corrupt { .. }) => one_by_one(connection, &ends, now, effects),
+        other => {
+            effects.append(own);
+            other
+        }
     }
-    Ok(finished)
 }
 
 /// Ends each attempt for itself, and sets those aside whose row cannot be read: a start must not fail by them.
@@ -58,22 +59,24 @@ fn one_by_one(
     connection: &mut Connection,
     ends: &[AttemptFinish],
     now: Timestamp,
-) -> Result<(Vec<Finished>, Vec<Queue>), StoreError> {
-    let (mut all, mut queues) = (Vec::with_capacity(ends.len()), Vec::new());
+    effects: &mut Effects,
+) -> Result<Vec<Finished>, StoreError> {
+    let mut all = Vec::with_capacity(ends.len());
     for end in ends {
-        match finish(connection, &[end]) {
-            Ok((finished, available)) => {
+        let mut own = Effects::default();
+        match finish(connection, &[end], &mut own) {
+            Ok(finished) => {
+                effects.append(own);
                 all.extend(finished);
-                queues.extend(available);
             }
             Err(error @ StoreError::Corrupt { .. }) => {
                 let row = jobs::table.filter(jobs::id.eq(end.job.to_string()));
                 let row: StandingRow = row.select(StandingRow::columns()).first(connection)?;
-                set_aside(connection, &row, &error, now)?;
+                set_aside(connection, &row, &error, now, effects)?;
                 all.push(Finished::Written(JobState::Discarded));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok((all, queues))
+    Ok(all)
 }

@@ -2,8 +2,10 @@
 
 use crate::store::dialect::prelude::*;
 
-use crate::domain::job::Standing;
+use crate::clock::Timestamp;
+use crate::domain::job::{Cause, JobState, Next, Progress, Standing};
 use crate::store::StoreError;
+use crate::store::events::{Effects, Written};
 use crate::store::schema::jobs;
 use crate::store::text::{parsed, time, unsigned};
 
@@ -13,6 +15,7 @@ use crate::store::text::{parsed, time, unsigned};
 pub(super) struct StandingRow {
     pub(super) id: String,
     pub(super) workspace_id: String,
+    pub(super) kind: String,
     pub(super) queue: String,
     pub(super) state: String,
     pub(super) priority: i64,
@@ -49,6 +52,42 @@ impl StandingRow {
             deaths: unsigned(self.deaths, "jobs", "deaths")?,
             deadline: self.deadline_at.map(time),
         })
+    }
+
+    /// Tells of what becomes of the job.
+    ///
+    /// # Errors
+    /// When its ids cannot be read.
+    pub(super) fn tell(
+        &self,
+        effects: &mut Effects,
+        (state, attempt, fence): (JobState, i64, i64),
+        cause: Option<&str>,
+        progress: Option<&Progress>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let change = Written {
+            job: parsed(&self.id, "jobs", "id")?,
+            kind: &self.kind,
+            queue: &self.queue,
+            state,
+            attempt,
+            fence,
+            cause,
+            at,
+            progress,
+        };
+        effects.changed(parsed(&self.workspace_id, "jobs", "workspace_id")?, &change);
+        Ok(())
+    }
+
+    /// The same, where what becomes of it was decided by an event that leaves its fence.
+    ///
+    /// # Errors
+    /// When its ids cannot be read.
+    pub(super) fn tell_next(&self, effects: &mut Effects, next: &Next, at: Timestamp) -> Result<(), StoreError> {
+        let standing = (next.state, i64::from(next.attempt), self.fence);
+        self.tell(effects, standing, next.cause.map(Cause::as_str), None, at)
     }
 
     /// The priority, as the rank is computed from.

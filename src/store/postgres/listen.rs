@@ -42,7 +42,7 @@ const CHECK: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
 /// After a message was told, the least wait before the next: what is said meanwhile goes with it.
-const PACE: Duration = Duration::from_millis(1);
+const PACE: Duration = Duration::from_millis(10);
 
 /// Different messages that may wait to be told; what is beyond is not told.
 const WAITING_MAX: usize = 1024;

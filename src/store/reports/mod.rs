@@ -211,7 +211,7 @@ pub fn delete(tx: &mut Tx<'_>, id: ReportId, scope: JobScope, now: Timestamp) ->
     diesel::delete(reports::table.filter(reports::id.eq(id.to_string()))).execute(connection)?;
     let is_to_come = report.job_state.is_some_and(|state| !state.is_final());
     if is_to_come {
-        match super::jobs::cancel(connection, report.job, scope, now) {
+        match super::jobs::cancel(tx, report.job, scope, now) {
             Ok(_) | Err(Abort::Refused(_)) => {}
             Err(Abort::Store(error)) => return Err(error),
         }

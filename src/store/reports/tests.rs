@@ -210,7 +210,7 @@ async fn a_file_is_entered_under_the_fence_of_the_running_attempt_alone(store: T
 async fn no_file_is_entered_once_a_cancel_was_asked_for_or_the_report_is_deleted(store: TestStore) {
     let (report, fence) = running(&store).await;
     let job = report.job;
-    let cancel = store.write(move |tx| job_rows::cancel(tx.connection(), job, JobScope::All, NOW));
+    let cancel = store.write(move |tx| job_rows::cancel(tx, job, JobScope::All, NOW));
     cancel.await.unwrap();
     assert_eq!(entered(&store, &report, fence).await, FileEntered::NotHeld);
 

@@ -7,37 +7,36 @@ use crate::store::dialect::prelude::*;
 use diesel::result::Error as DieselError;
 
 use super::member::Member;
-use crate::domain::job::Queue;
 use crate::store::Connection;
+use crate::store::events::Effects;
 use crate::store::jobs::{self, AttemptFinish, AttemptProgress, NewJob};
 
-/// Runs all members in one transaction and commits it. Answers the queues in which jobs became available.
+/// Runs all members in one transaction, writes the events of it and commits it. Answers what it brought about.
 ///
 /// An error means that nothing of it happened.
-pub(super) fn run(connection: &mut Connection, members: &mut [Member]) -> QueryResult<Vec<Queue>> {
+pub(super) fn run(connection: &mut Connection, members: &mut [Member]) -> QueryResult<Effects> {
     connection.write_transaction(|connection| {
-        let mut available = Vec::new();
-        run_closures(connection, members, &mut available)?;
-        run_enqueues(connection, members, &mut available)?;
-        run_finishes(connection, members, &mut available)?;
-        run_progress(connection, members)?;
-        run_claims(connection, members, &mut available)?;
-        available.sort_unstable();
-        available.dedup();
-        Ok(available)
+        let mut effects = Effects::default();
+        run_closures(connection, members, &mut effects)?;
+        run_enqueues(connection, members, &mut effects)?;
+        run_finishes(connection, members, &mut effects)?;
+        run_progress(connection, members, &mut effects)?;
+        run_claims(connection, members, &mut effects)?;
+        effects.write(connection)?;
+        Ok(effects)
     })
 }
 
-fn run_closures(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+fn run_closures(connection: &mut Connection, members: &mut [Member], effects: &mut Effects) -> QueryResult<()> {
     for member in members {
         if let Member::Closure(closure) = member {
-            closure.run(connection, available)?;
+            closure.run(connection, effects)?;
         }
     }
     Ok(())
 }
 
-fn run_enqueues(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+fn run_enqueues(connection: &mut Connection, members: &mut [Member], effects: &mut Effects) -> QueryResult<()> {
     let mut all: Vec<&NewJob> = Vec::new();
     for member in members {
         if let Member::Enqueue(pending) = member {
@@ -45,15 +44,14 @@ fn run_enqueues(connection: &mut Connection, members: &mut [Member], available: 
             all.extend(pending.input.iter());
         }
     }
-    available.extend(all.iter().map(|job| job.queue));
     if all.is_empty() {
         Ok(())
     } else {
-        jobs::insert(connection, &all)
+        jobs::insert(connection, &all, effects)
     }
 }
 
-fn run_finishes(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+fn run_finishes(connection: &mut Connection, members: &mut [Member], effects: &mut Effects) -> QueryResult<()> {
     let mut inputs: Vec<&AttemptFinish> = Vec::new();
     let mut outcomes = Vec::new();
     for member in members {
@@ -65,15 +63,14 @@ fn run_finishes(connection: &mut Connection, members: &mut [Member], available: 
     if inputs.is_empty() {
         return Ok(());
     }
-    let (finished, queues) = jobs::finish(connection, &inputs).map_err(as_statement)?;
-    available.extend(queues);
+    let finished = jobs::finish(connection, &inputs, effects).map_err(as_statement)?;
     for (outcome, finished) in outcomes.into_iter().zip(finished) {
         *outcome = Some(finished);
     }
     Ok(())
 }
 
-fn run_progress(connection: &mut Connection, members: &mut [Member]) -> QueryResult<()> {
+fn run_progress(connection: &mut Connection, members: &mut [Member], effects: &mut Effects) -> QueryResult<()> {
     let mut inputs: Vec<&AttemptProgress> = Vec::new();
     let mut outcomes = Vec::new();
     for member in members {
@@ -85,19 +82,17 @@ fn run_progress(connection: &mut Connection, members: &mut [Member]) -> QueryRes
     if inputs.is_empty() {
         return Ok(());
     }
-    let held = jobs::progress(connection, &inputs)?;
+    let held = jobs::progress(connection, &inputs, effects)?;
     for (outcome, held) in outcomes.into_iter().zip(held) {
         *outcome = Some(held);
     }
     Ok(())
 }
 
-fn run_claims(connection: &mut Connection, members: &mut [Member], available: &mut Vec<Queue>) -> QueryResult<()> {
+fn run_claims(connection: &mut Connection, members: &mut [Member], effects: &mut Effects) -> QueryResult<()> {
     for member in members {
         if let Member::Claim(pending) = member {
-            let (claimed, queues) = jobs::claim(connection, &pending.input).map_err(as_statement)?;
-            // Jobs of other queues that came due are theirs to claim.
-            available.extend(queues.into_iter().filter(|queue| *queue != pending.input.queue));
+            let claimed = jobs::claim(connection, &pending.input, effects).map_err(as_statement)?;
             pending.outcome = Some(claimed);
         }
     }

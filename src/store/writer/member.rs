@@ -8,18 +8,24 @@ use tokio::sync::oneshot;
 
 use super::panic_text;
 use crate::domain::job::Queue;
+use crate::store::events::Effects;
 use crate::store::jobs::{self, AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use crate::store::{Abort, Connection, StoreError};
 
 /// The inside of a transaction, as closures see it.
 pub struct Tx<'a> {
     connection: &'a mut Connection,
-    available: &'a mut Vec<Queue>,
+    effects: &'a mut Effects,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(connection: &'a mut Connection, available: &'a mut Vec<Queue>) -> Self {
-        Self { connection, available }
+    pub(super) fn new(connection: &'a mut Connection, effects: &'a mut Effects) -> Self {
+        Self { connection, effects }
+    }
+
+    /// The connection, and what the transaction brings about beside rows.
+    pub(in crate::store) fn parts(&mut self) -> (&mut Connection, &mut Effects) {
+        (self.connection, self.effects)
     }
 
     /// The connection, for the queries of the entities.
@@ -32,15 +38,13 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// When the statement fails.
     pub fn enqueue(&mut self, job: &NewJob) -> Result<(), StoreError> {
-        jobs::insert(self.connection, &[job])?;
-        self.available.push(job.queue);
-        Ok(())
+        Ok(jobs::insert(self.connection, &[job], self.effects)?)
     }
 
     /// Tells the workers of `queue`, once this transaction is committed, that a job became available by other means than
     /// [`Tx::enqueue`].
     pub fn became_available(&mut self, queue: Queue) {
-        self.available.push(queue);
+        self.effects.became_available(queue);
     }
 }
 
@@ -102,7 +106,7 @@ impl Member {
 /// A closure of whatever types, run inside a savepoint.
 pub(super) trait ClosureMember: Send {
     /// Runs it; its own failure is kept for the answer and rolls back its savepoint alone.
-    fn run(&mut self, connection: &mut Connection, available: &mut Vec<Queue>) -> QueryResult<()>;
+    fn run(&mut self, connection: &mut Connection, effects: &mut Effects) -> QueryResult<()>;
     /// Answers its caller.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -141,12 +145,12 @@ where
     E: Send,
     F: FnMut(&mut Tx<'_>) -> Result<T, Abort<E>> + Send,
 {
-    fn run(&mut self, connection: &mut Connection, available: &mut Vec<Queue>) -> QueryResult<()> {
-        let mut woken = Vec::new();
+    fn run(&mut self, connection: &mut Connection, effects: &mut Effects) -> QueryResult<()> {
+        let mut own = Effects::default();
         // Inside a transaction this is a savepoint. The panic is caught inside it, so that diesel sees an error and rolls
         // back, and its count of open savepoints stays right.
         let outcome = connection.transaction(|connection| {
-            let mut tx = Tx::new(connection, &mut woken);
+            let mut tx = Tx::new(connection, &mut own);
             match catch_unwind(AssertUnwindSafe(|| (self.write)(&mut tx))) {
                 Ok(result) => result.map_err(Undo::Closure),
                 Err(payload) => Err(Undo::Closure(Abort::Store(StoreError::Panicked {
@@ -156,7 +160,7 @@ where
         });
         self.outcome = Some(match outcome {
             Ok(value) => {
-                available.append(&mut woken);
+                effects.append(own);
                 Ok(value)
             }
             Err(Undo::Closure(abort)) => Err(abort),

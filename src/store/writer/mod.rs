@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 pub use member::Tx;
 use member::{Closure, Member, Pending};
 
+use super::events::Hub;
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use super::source::{Access, Source};
 use super::{Abort, OnAvailable, StoreError};
@@ -75,6 +76,7 @@ impl Writer {
         source: &Source,
         count: u32,
         on_available: OnAvailable,
+        hub: &Hub,
         supervisor: &Supervisor,
     ) -> Result<Self, StoreError> {
         let count = match source {
@@ -87,10 +89,10 @@ impl Writer {
             // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
             let first = Mutex::new(Some(source.connect(Access::Write)?));
             let (source, told) = (source.clone(), Arc::clone(&on_available));
-            let counted = Arc::clone(&closures);
+            let (counted, hub) = (Arc::clone(&closures), hub.clone());
             senders.push(supervisor.start_thread(spec(number), move |context| {
                 let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-                thread::Thread::new(&source, connection, &told, &counted).run(context);
+                thread::Thread::new(&source, connection, &told, &hub, &counted).run(context);
                 Ok(())
             }));
         }

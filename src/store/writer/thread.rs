@@ -10,7 +10,7 @@ use diesel::result::Error as DieselError;
 
 use super::member::Member;
 use super::{WAITING_MAX, batch, panic_text};
-use crate::domain::job::Queue;
+use crate::store::events::{Effects, Hub};
 use crate::store::source::{Access, Source};
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
 use crate::supervision::ThreadContext;
@@ -33,6 +33,8 @@ pub(super) struct Thread<'a> {
     /// None after it was given up, and in a life that follows a failure; the next transaction opens another.
     connection: Option<Connection>,
     on_available: &'a OnAvailable,
+    /// Those who wait for changes of jobs.
+    hub: &'a Hub,
     /// Counts the transactions with a closure in them, before their callers are answered.
     closures: &'a AtomicU64,
 }
@@ -42,12 +44,14 @@ impl<'a> Thread<'a> {
         source: &'a Source,
         connection: Option<Connection>,
         on_available: &'a OnAvailable,
+        hub: &'a Hub,
         closures: &'a AtomicU64,
     ) -> Self {
         Self {
             source,
             connection,
             on_available,
+            hub,
             closures,
         }
     }
@@ -71,16 +75,14 @@ impl<'a> Thread<'a> {
 
     fn commit(&mut self, mut members: Vec<Member>) {
         match self.transact(&mut members) {
-            Ok(queues) => {
+            Ok(effects) => {
                 if members.iter().any(|member| matches!(member, Member::Closure(_))) {
                     self.closures.fetch_add(1, Ordering::SeqCst);
                 }
                 for member in members {
                     answer(member, Ok(()));
                 }
-                if !queues.is_empty() {
-                    self.tell(&queues);
-                }
+                self.tell(&effects);
             }
             Err(StoreError::Busy(error)) if dialect::is_locked(&error) => {
                 // None of them is guilty, and each alone would wait as long again: the last would be answered hours later.
@@ -123,9 +125,15 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Tells of jobs that became available. A panic there costs the wake, which a poll makes good, and not the writer.
-    fn tell(&self, queues: &[Queue]) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.on_available)(queues))) {
+    /// Tells of jobs that became available, and of all that changed. A panic there costs the wake, which a poll makes good,
+    /// and not the writer.
+    fn tell(&self, effects: &Effects) {
+        self.hub.committed(effects.told());
+        let queues = effects.queues();
+        if queues.is_empty() {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.on_available)(&queues))) {
             let error = panic_text(payload.as_ref());
             tracing::error!(
                 event = event::WAKE_FAILED,
@@ -136,16 +144,16 @@ impl<'a> Thread<'a> {
     }
 
     /// Runs the batch on a sound connection, opening a new one if the last was given up.
-    fn transact(&mut self, members: &mut [Member]) -> Result<Vec<Queue>, StoreError> {
+    fn transact(&mut self, members: &mut [Member]) -> Result<Effects, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => reconnect(self.source)?,
         };
         // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
         match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
-            Ok(Ok(queues)) => {
+            Ok(Ok(effects)) => {
                 self.connection = Some(connection);
-                Ok(queues)
+                Ok(effects)
             }
             Ok(Err(error)) => {
                 if is_sound_after(&error) && connection.is_sound() {

@@ -105,9 +105,7 @@ async fn a_cancel_whose_message_was_lost_ends_the_attempt_within_a_poll() {
     world.began(1).await;
     let now = Clock::System.now();
     // The row alone: nobody tells the lane.
-    let asked = service
-        .store
-        .write(move |tx| jobs::cancel(tx.connection(), id, JobScope::All, now));
+    let asked = service.store.write(move |tx| jobs::cancel(tx, id, JobScope::All, now));
     assert_eq!(asked.await.unwrap().state, JobState::Running);
     let began = std::time::Instant::now();
     service.settled(&["cancelled 1"]).await;

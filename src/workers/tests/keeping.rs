@@ -16,6 +16,7 @@ fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperParts {
         node: NODE,
         clock: clock.clone(),
         lease: lease.clone(),
+        events_kept: Duration::from_secs(3600),
         retention: Retention {
             completed: 7 * DAY,
             discarded: 30 * DAY,

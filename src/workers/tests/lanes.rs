@@ -174,9 +174,7 @@ async fn a_cancel_ends_what_waits_for_a_worker_that_is_down() {
     service.lane.serve().await;
     service.worker_is_running(false).await;
     service.settled(&["retryable 1", "running 1"]).await;
-    let cancel = service
-        .store
-        .write(move |tx| jobs::cancel(tx.connection(), id, JobScope::All, now));
+    let cancel = service.store.write(move |tx| jobs::cancel(tx, id, JobScope::All, now));
     cancel.await.unwrap();
     assert!(service.lane.cancel(id));
     service.settled(&["cancelled 1", "retryable 1"]).await;

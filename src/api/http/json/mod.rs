@@ -22,6 +22,7 @@ use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::security::BodyReading;
 use super::{Limits, Problem};
@@ -42,8 +43,41 @@ impl<T: DeserializeOwned> FromRequest for StrictJson<T> {
         Box::pin(async move {
             check_type(&request)?;
             let body = read_body(&request, payload).await?;
+            RequestDigest::take(&request, &body);
             parse(&body).map(Self)
         })
+    }
+}
+
+/// What tells a request from others: the SHA-256 of its method, its path and its body. Taken where a middleware has put an
+/// empty one into the request's extensions, and nowhere else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestDigest(Option<[u8; 32]>);
+
+impl RequestDigest {
+    /// In hexadecimal digits; none where no body was read.
+    #[must_use]
+    pub fn to_hex(&self) -> Option<String> {
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(64);
+        for byte in self.0? {
+            // Writing into a string never fails.
+            write!(text, "{byte:02x}").ok()?;
+        }
+        Some(text)
+    }
+
+    fn take(request: &HttpRequest, body: &[u8]) {
+        if let Some(digest) = request.extensions_mut().get_mut::<Self>() {
+            let mut all = Sha256::new();
+            // Neither a method nor a path holds a line break.
+            all.update(request.method().as_str());
+            all.update("\n");
+            all.update(request.path());
+            all.update("\n");
+            all.update(body);
+            digest.0 = Some(all.finalize().into());
+        }
     }
 }
 

@@ -62,6 +62,8 @@ slugs! {
     RangeNotSatisfiable = "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "No such range";
     /// 422: fields of the body or the query are not what they must be; `errors` names each.
     InvalidInput = "invalid-input", UNPROCESSABLE_ENTITY, "Some fields are not valid";
+    /// 422: an `Idempotency-Key` that stands for another request.
+    KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key stands for another request";
     /// 429: a limit on how much may be asked; `Retry-After` says when to try again.
     TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests";
     /// 500: a fault of the service; the log has its cause under the `request_id`.

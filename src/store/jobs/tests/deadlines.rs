@@ -17,7 +17,7 @@ fn due_in_a_second() -> NewJob {
 }
 
 async fn end_overdue(store: &TestStore, now: Timestamp) -> usize {
-    let ended = store.write(move |tx| Ok::<_, Abort<()>>(jobs::end_overdue(tx.connection(), now)?));
+    let ended = store.write(move |tx| Ok::<_, Abort<()>>(jobs::end_overdue(tx, now)?));
     ended.await.unwrap()
 }
 

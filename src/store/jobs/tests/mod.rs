@@ -35,9 +35,7 @@ async fn finish(store: &TestStore, held: &ClaimedJob, how: AttemptEnd, at: Times
 }
 
 async fn cancel(store: &TestStore, id: JobId, now: Timestamp) -> Result<JobRecord, Abort<jobs::OrderRefused>> {
-    store
-        .write(move |tx| jobs::cancel(tx.connection(), id, JobScope::All, now))
-        .await
+    store.write(move |tx| jobs::cancel(tx, id, JobScope::All, now)).await
 }
 
 async fn retry(store: &TestStore, id: JobId, now: Timestamp) -> Result<JobRecord, Abort<jobs::OrderRefused>> {

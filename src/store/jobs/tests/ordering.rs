@@ -166,9 +166,7 @@ async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry(store:
     let before = all(&store);
     let found = store.read(move |c| jobs::one(c, theirs.id, scope)).await.unwrap();
     assert!(found.is_none());
-    let cancelled = store
-        .write(move |tx| jobs::cancel(tx.connection(), theirs.id, scope, NOW))
-        .await;
+    let cancelled = store.write(move |tx| jobs::cancel(tx, theirs.id, scope, NOW)).await;
     assert_eq!(refused(cancelled), jobs::OrderRefused::NoSuchJob);
     let retried = store.write(move |tx| jobs::retry(tx, theirs.id, scope, NOW)).await;
     assert_eq!(refused(retried), jobs::OrderRefused::NoSuchJob);
@@ -199,7 +197,7 @@ async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry(store:
             .is_some()
     );
     store
-        .write(move |tx| jobs::cancel(tx.connection(), own.id, scope, NOW))
+        .write(move |tx| jobs::cancel(tx, own.id, scope, NOW))
         .await
         .unwrap();
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
 use crate::store::JobFilter;
+use crate::store::events::Effects;
 use crate::store::testing::{NODE, NOW, plans};
 
 /// The plan of the only such statement.
@@ -30,7 +31,7 @@ async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_
         .await
         .unwrap();
     let plans = plans(&store, |connection| {
-        let (claimed, _) = super::super::claim(connection, &request(10, later)).unwrap();
+        let claimed = super::super::claim(connection, &request(10, later), &mut Effects::default()).unwrap();
         assert_eq!(claimed.jobs.len(), 2);
     });
     assert_eq!(plans.len(), 5, "{plans:#?}");
@@ -57,7 +58,7 @@ async fn a_claim_of_several_kinds_merges_ranges_of_the_index_and_reads_nothing_b
         ..request(10, NOW)
     };
     let plans = plans(&store, |connection| {
-        super::super::claim(connection, &request).unwrap();
+        super::super::claim(connection, &request, &mut Effects::default()).unwrap();
     });
     let plan = plan_of(&plans, "ORDER BY rank, id");
     let range = "SEARCH jobs USING INDEX jobs_to_claim (queue=? AND kind=? AND args_version=?)";
@@ -77,9 +78,9 @@ async fn an_end_and_progress_read_and_change_rows_by_id() {
             progress: crate::domain::job::Progress::new(1, None, None),
             at: NOW,
         };
-        super::super::progress(connection, &[&progress]).unwrap();
+        super::super::progress(connection, &[&progress], &mut Effects::default()).unwrap();
         let ended = end(held.id, held.fence, AttemptEnd::Completed, NOW);
-        super::super::finish(connection, &[&ended]).unwrap();
+        super::super::finish(connection, &[&ended], &mut Effects::default()).unwrap();
     });
     assert_eq!(
         plans
