@@ -66,6 +66,7 @@ impl Mailer {
             when_uncertain,
         };
         let job = ClaimedJob {
+            deadline: None,
             id: JobId::generate(),
             workspace: WorkspaceId::SERVICE,
             kind: "email.send".to_owned(),

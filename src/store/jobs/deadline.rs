@@ -42,6 +42,12 @@ pub fn any_overdue(connection: &mut Connection, now: Timestamp) -> Result<bool, 
 /// When a statement fails.
 pub fn end_overdue(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let (connection, effects) = tx.parts();
+    let rows = waiting_overdue(connection, now)?;
+    cancel_overdue(connection, rows.iter(), now, effects)
+}
+
+/// The next of those that wait although their deadline has passed.
+pub(super) fn waiting_overdue(connection: &mut Connection, now: Timestamp) -> QueryResult<Vec<StandingRow>> {
     let rows = jobs::table
         .filter(WITH_DEADLINE)
         .filter(WAITING)
@@ -50,8 +56,7 @@ pub fn end_overdue(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError>
         .limit(number(OVERDUE_MAX))
         .select(StandingRow::columns());
     // What others have locked they are changing: the next look finds what is left of it.
-    let rows: Vec<StandingRow> = LockedFree(rows).load(connection)?;
-    cancel_overdue(connection, rows.iter(), now, effects)
+    LockedFree(rows).load(connection)
 }
 
 /// The most jobs that [`end_overdue`] ends at once.

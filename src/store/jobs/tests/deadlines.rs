@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::deadline::waiting_overdue;
 use super::*;
 use crate::domain::job::Queue;
 use crate::store::NewJob;
@@ -109,7 +110,7 @@ async fn what_is_overdue_is_found_by_the_index_of_deadlines() {
     store.enqueue(vec![due_in_a_second()]).await.unwrap();
     let plans = plans(&store, |connection| {
         assert!(jobs::any_overdue(connection, NOW.plus(SECOND)).unwrap());
-        assert_eq!(jobs::end_overdue(connection, NOW.plus(SECOND)).unwrap(), 1);
+        assert_eq!(waiting_overdue(connection, NOW.plus(SECOND)).unwrap().len(), 1);
     });
     let selects: Vec<_> = plans
         .iter()
