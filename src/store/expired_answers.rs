@@ -18,7 +18,7 @@ pub fn forget(connection: &mut Connection, now: Timestamp, limit: usize) -> Resu
         .offset(number(limit).saturating_sub(1))
         .limit(1)
         .select(idempotency_keys::expires_at)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let until = last.unwrap_or(now.as_micros());
     Ok(diesel::delete(idempotency_keys::table.filter(idempotency_keys::expires_at.le(until))).execute(connection)?)

@@ -66,7 +66,6 @@ impl Mailer {
             when_uncertain,
         };
         let job = ClaimedJob {
-            deadline: None,
             id: JobId::generate(),
             workspace: WorkspaceId::SERVICE,
             kind: "email.send".to_owned(),
@@ -75,11 +74,11 @@ impl Mailer {
             args_version: 1,
             attempt: 1,
             max_attempts: 20,
+            deadline: None,
             timeout: Duration::from_secs(60),
             fence: 1,
             created_at: NOW,
             run_at: NOW,
-            deadline: None,
             started_at: NOW,
             request_id: None,
             result: None,

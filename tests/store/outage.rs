@@ -170,6 +170,8 @@ impl Stage {
             outcomes.slowest_refusal
         );
         assert!(!outcomes.accepted.is_empty());
+        let log = self.server.log();
+        assert!(!log.contains("syntax error"), "{log}");
         for id in &outcomes.accepted {
             let job = self
                 .service
