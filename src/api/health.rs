@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::http::Problem;
 use super::queues::COUNTED_MAX;
+use super::state::QueueWorker;
 use crate::domain::job::Queue;
 use crate::store::{Count, Store, StoreError, jobs, queues};
 use crate::supervision::{NodeSnapshot, NodeState};
@@ -26,7 +27,7 @@ const PING_MAX: Duration = Duration::from_secs(2);
 /// How long what was found is told again: shorter than any prober's interval.
 const FOUND_FOR: Duration = Duration::from_secs(1);
 /// The actors that every queue needs beside its worker.
-const SHARED: [&str; 2] = ["dispatcher", "keeper"];
+const SHARED: [&str; 3] = ["dispatcher", "keeper", "guard"];
 /// The thread that writes the database.
 const WRITER: &str = "writer";
 /// When to ask again after a 503.
@@ -89,7 +90,7 @@ impl Readiness {
         {
             return found.clone();
         }
-        let names = state.workers.iter().map(|worker| worker.queue).collect();
+        let names = performed(state).map(|worker| worker.queue).collect();
         let found = ask(&state.store, names).await.map_err(|(what, error)| {
             let error = crate::telemetry::chain(&error);
             tracing::warn!(event = crate::telemetry::names::event::NOT_READY, what, %error, "the database is not ready");
@@ -98,6 +99,11 @@ impl Readiness {
         *last = Some((Instant::now(), found.clone()));
         found
     }
+}
+
+/// The queues whose jobs this process performs.
+fn performed(state: &State) -> impl Iterator<Item = &QueueWorker> {
+    state.workers.iter().filter(|worker| worker.slots > 0)
 }
 
 async fn ask(store: &Store, names: Vec<Queue>) -> Result<Vec<(Count, bool)>, (&'static str, StoreError)> {
@@ -143,7 +149,7 @@ pub(super) async fn show_ready(state: web::Data<State>) -> Result<HttpResponse, 
     let shared = SHARED
         .iter()
         .find_map(|name| what_ails(&state.tree.inspect(name).ok()?));
-    let queues = state.workers.iter().zip(found);
+    let queues = performed(&state).zip(found);
     let queues = queues.map(|(worker, (count, paused))| {
         let node = state.tree.inspect(worker.worker);
         let (ails, now) = match &node {
@@ -181,7 +187,7 @@ const fn word(is_well: bool) -> &'static str {
 const STOPPED: &str = "is stopped";
 
 /// Why an actor does not do its work, if it does not; nothing of what it said when it failed.
-fn what_ails(node: &NodeSnapshot) -> Option<String> {
+pub(super) fn what_ails(node: &NodeSnapshot) -> Option<String> {
     let what = match node.state {
         NodeState::Running if node.stuck => "makes no progress",
         NodeState::Running => return None,

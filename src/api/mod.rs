@@ -19,6 +19,7 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod nodes;
 mod openapi;
 mod order;
 mod page;
@@ -52,12 +53,33 @@ pub use throttle::Throttle;
 pub use waiting::Waiters;
 
 use actix_web::middleware::from_fn;
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 
-use http::{Endpoint, Endpoints};
+use crate::domain::roles::Roles;
+use http::{Endpoint, Endpoints, Problem};
+
+/// Registers the routes of a node with these roles: every one, or, where jobs are performed and nothing else, those that say
+/// whether it is there; what there is elsewhere is told to whoever asks for it.
+pub fn routes_of(roles: Roles) -> fn(&mut web::ServiceConfig) {
+    if roles.has_api() { routes } else { routes_without_api }
+}
+
+fn routes_without_api(config: &mut web::ServiceConfig) {
+    let elsewhere = async || {
+        Err::<HttpResponse, _>(Problem::not_here(
+            "this node performs jobs and answers nothing but /health and /openapi.json; ask one that has the role api",
+        ))
+    };
+    config
+        .app_data(web::Data::new(openapi::Published::default()))
+        .service(Endpoint::at("/health/live").get(health::show_live))
+        .service(Endpoint::at("/health/ready").get(health::show_ready))
+        .service(Endpoint::at("/openapi.json").get(openapi::show_openapi))
+        .default_service(web::to(elsewhere));
+}
 
 /// Registers every route of the service.
-pub fn routes(config: &mut web::ServiceConfig) {
+fn routes(config: &mut web::ServiceConfig) {
     let mut all: Vec<Endpoint> = endpoints().into_iter().collect();
     // They are asked in this order, for each request: one without parts that vary is compared as a text, the others as
     // expressions, at many times the cost.
@@ -114,6 +136,7 @@ fn endpoints() -> Endpoints {
         // Work.
         .service(at("/v1/emails").post(emails::create_email))
         .service(at("/v1/probes").post(probes::create_probe))
+        .service(at("/v1/probes/batch").post(probes::create_probes))
         .service(
             at("/v1/reports")
                 .get(reports::list_reports)
@@ -135,6 +158,7 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues").get(queues::list_queues))
         .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
+        .service(at("/v1/nodes").get(nodes::list_nodes))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))
         .service(at("/v1/supervision/{name}").get(supervision::show_node))

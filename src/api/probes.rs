@@ -1,16 +1,18 @@
-//! `POST /v1/probes`: work made to be watched.
+//! `POST /v1/probes` and `/v1/probes/batch`: work made to be watched.
 //!
 //! Guarantees: only an operator can make a probe that fails or panics on purpose; anybody's may be walked, within limits
 //! that keep it from holding a slot for longer than its attempt's time.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::State;
-use super::auth::Member;
+use super::auth::{Member, Operator};
 use super::http::{Fields, Problem, RequestId, StrictJson};
 use super::openapi::{Accepted, Existing};
 use super::order::{Wishes, ranged};
@@ -18,10 +20,21 @@ use super::then::Then;
 use super::unique::UniqueBody;
 use super::work::{Asked, accept};
 use crate::clock::Timestamp;
+use crate::domain::id::WorkspaceId;
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
+use crate::jobs::{Kind as _, Order, new_job};
+use crate::store::StoreError;
+use crate::telemetry;
+use crate::telemetry::names::event;
 
 /// The most steps: each one is a progress report.
 const STEPS_MAX: i64 = 100_000;
+/// The most probes of a batch.
+const BATCH_MAX: i64 = 100_000;
+/// Probes in one transaction: beyond this others wait for longer than it saves.
+const BATCH_ROWS: usize = 1_000;
+/// When to try again what the database did not take.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The longest step: an hour.
 const STEP_MS_MAX: i64 = 3_600_000;
 
@@ -57,6 +70,138 @@ pub(super) struct NewProbeBody {
     /// Whether it panics; for operators only.
     #[serde(default, deserialize_with = "panic")]
     panic: Option<ProbePanic>,
+}
+
+/// So many equal probes.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewProbes)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewProbesBody {
+    /// How many.
+    #[schema(minimum = 1, maximum = 100_000)]
+    count: i64,
+    /// Each one is a progress report.
+    #[schema(minimum = 0, maximum = 100_000)]
+    steps: i64,
+    /// How long one takes, in milliseconds; 0 unless given.
+    #[schema(minimum = 0, maximum = 3_600_000)]
+    step_ms: Option<i64>,
+    /// How long one attempt may take, in milliseconds.
+    #[schema(minimum = 1, maximum = 86_400_000)]
+    timeout_ms: Option<i64>,
+    /// From when they may run; a time that has passed means at once.
+    run_at: Option<Timestamp>,
+    /// When they are given up if they have not ended: they are cancelled then. It must be after `run_at` and after now.
+    deadline_at: Option<Timestamp>,
+    /// Higher goes first.
+    #[schema(minimum = -10, maximum = 10)]
+    priority: Option<i64>,
+    /// How often each is tried at most.
+    #[schema(minimum = 1, maximum = 100)]
+    max_attempts: Option<i64>,
+    /// Whether they fail after their steps.
+    #[serde(default, deserialize_with = "failure")]
+    fail: Option<ProbeFailure>,
+    /// Whether they panic.
+    #[serde(default, deserialize_with = "panic")]
+    panic: Option<ProbePanic>,
+}
+
+/// How many probes were accepted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProbesAccepted)]
+struct ProbesAccepted {
+    accepted: usize,
+}
+
+/// Makes many equal probes, as a backlog to be watched.
+///
+/// They are committed a thousand at a time. Should one of those fail, 503 says how many were accepted.
+#[utoipa::path(
+    post, path = "/v1/probes/batch", tag = "operators", security(("operator" = [])),
+    request_body(content = NewProbesBody, examples(
+        ("backlog" = (summary = "Ten that do nothing", value = json!({ "count": 10, "steps": 0 }))),
+        ("limited" = (summary = "With every wish", value = json!({
+            "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z",
+            "deadline_at": "2030-01-31T09:30:00Z", "priority": -1,
+            "max_attempts": 2, "fail": false, "panic": false
+        }))),
+    )),
+    responses((status = 202, description = "All are on disk.", body = ProbesAccepted)),
+)]
+pub(super) async fn create_probes(
+    Then(Operator(member), StrictJson(body)): Then<Operator, StrictJson<NewProbesBody>>,
+    state: web::Data<State>,
+    request: RequestId,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let count: Option<usize> = ranged(&mut fields, "/count", Some(body.count), 1, BATCH_MAX);
+    let mut one = NewProbeBody {
+        steps: body.steps,
+        step_ms: body.step_ms,
+        timeout_ms: body.timeout_ms,
+        run_at: body.run_at,
+        deadline_at: body.deadline_at,
+        unique: None,
+        priority: body.priority,
+        max_attempts: body.max_attempts,
+        fail: body.fail,
+        panic: body.panic,
+    };
+    let order = one.wishes().checked(&mut fields, &request, state.clock.now());
+    let args = one.args(&mut fields);
+    let args = fields.finish_with(args)?;
+    let (count, workspace) = (count.unwrap_or(0), member.account.workspace);
+    let (accepted, failed) = insert(count, &args, workspace, &order, &state).await?;
+    tracing::info!(
+        event = event::JOBS_ENQUEUED,
+        accepted,
+        kind = Probe::NAME,
+        queue = %Probe::QUEUE,
+        %workspace,
+        request_id = request.as_str(),
+        "many jobs were accepted"
+    );
+    match failed {
+        None => Ok(HttpResponse::Accepted().json(ProbesAccepted { accepted })),
+        Some(error) if accepted == 0 => Err(error.into()),
+        Some(error) => {
+            let error = telemetry::chain(&error);
+            let request_id = request.as_str();
+            tracing::warn!(
+                event = event::REQUEST_FAILED,
+                request_id,
+                error,
+                "a batch was cut short"
+            );
+            let detail = format!("{accepted} of {count} probes were accepted, and then the database failed");
+            Err(Problem::unavailable(detail, RETRY_AFTER))
+        }
+    }
+}
+
+/// Inserts so many probes, and answers how many were, and why not all.
+async fn insert(
+    count: usize,
+    args: &ProbeArgs,
+    workspace: WorkspaceId,
+    order: &Order,
+    state: &State,
+) -> Result<(usize, Option<StoreError>), Problem> {
+    let mut accepted = 0;
+    while accepted < count {
+        let (portion, now) = ((count - accepted).min(BATCH_ROWS), state.clock.now());
+        let jobs: Result<Vec<_>, _> = (0..portion)
+            .map(|_| new_job::<Probe>(args, workspace, now, order.clone()))
+            .collect();
+        if let Err(error) = state.store.enqueue(jobs.map_err(Problem::internal)?).await {
+            return Ok((accepted, Some(error)));
+        }
+        accepted += portion;
+        let rows = u64::try_from(portion).unwrap_or(u64::MAX);
+        state.depths.add(Probe::QUEUE, workspace, rows);
+    }
+    Ok((accepted, None))
 }
 
 /// Makes a probe: work to be watched.

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::id::AccountId;
 use crate::domain::job::Queue;
 use crate::store::queues::{self, Pause};
-use crate::store::{Abort, Connection, Count, StoreError, jobs};
+use crate::store::{Abort, Connection, Count, KnownKind, StoreError, jobs};
 use crate::telemetry::names::event;
 
 /// The most waiting jobs that are counted: beyond it only the order of magnitude is of interest.
@@ -37,11 +37,21 @@ pub(super) struct QueueView {
     paused_at: Option<Timestamp>,
     /// The account that paused it.
     paused_by: Option<AccountId>,
+    /// Whether it is paused.
+    paused: bool,
+    /// How many jobs wait, for their time, for a slot or for their next attempt: exactly so up to ten thousand, and beyond
+    /// that as they were counted last.
+    waiting: u64,
+    /// How long the job that is next could have run by now, in seconds; of several kinds, the one that has waited the
+    /// longest. Null if none could run.
+    oldest_waiting_s: Option<f64>,
+    /// How many jobs end in a second, over the last ten seconds or so.
+    rate_per_s: f64,
     /// How many jobs could be claimed now.
     depth: DepthView,
     /// Attempts that run now.
     running: i64,
-    /// Attempts that may run at once in this process.
+    /// Attempts that may run at once in this process; 0 if it performs no jobs.
     slots: usize,
 }
 
@@ -58,17 +68,28 @@ struct DepthView {
 /// What the database says of one queue.
 struct Standing {
     available: Count,
+    /// Those that wait for their time; none if there are too many to be counted each time.
+    to_come: Option<i64>,
+    /// From when the next one could run.
+    oldest: Option<Timestamp>,
     running: i64,
     pause: Option<Pause>,
 }
 
 impl QueueView {
-    fn of(worker: &QueueWorker, standing: &Standing) -> Self {
+    fn of(worker: &QueueWorker, standing: &Standing, state: &State) -> Self {
+        let counted = standing.to_come.filter(|_| !standing.available.is_capped);
+        let counted = counted.and_then(|to_come| u64::try_from(to_come.saturating_add(standing.available.count)).ok());
+        let age = standing.oldest.map(|since| state.clock.now().since(since));
         Self {
             name: worker.queue,
             worker: worker.worker,
             paused_at: standing.pause.map(|pause| pause.at),
             paused_by: standing.pause.map(|pause| pause.by),
+            paused: standing.pause.is_some(),
+            waiting: counted.unwrap_or_else(|| state.depths.waiting(worker.queue)),
+            oldest_waiting_s: age.map(|age| thousandths(age.as_secs_f64())),
+            rate_per_s: thousandths(state.depths.rate(worker.queue)),
             depth: DepthView {
                 available: standing.available.count,
                 capped: standing.available.is_capped,
@@ -79,6 +100,10 @@ impl QueueView {
     }
 }
 
+fn thousandths(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}
+
 /// Lists the queues, with what waits and runs in each.
 ///
 /// Waiting jobs are counted up to a bound, so that a look is cheap however many wait.
@@ -87,10 +112,14 @@ impl QueueView {
     responses((status = 200, description = "All queues of this process.", body = Page<QueueView>)),
 )]
 pub(super) async fn list_queues(_operator: Operator, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let names: Vec<Queue> = state.workers.iter().map(|worker| worker.queue).collect();
-    let standings = state.store.read(move |connection| look(connection, &names)).await?;
+    let asked: Vec<Asked> = state
+        .workers
+        .iter()
+        .map(|worker| Asked::of(worker.queue, &state))
+        .collect();
+    let standings = state.store.read(move |connection| look(connection, &asked)).await?;
     let each = state.workers.iter().zip(&standings);
-    let views = each.map(|(worker, standing)| QueueView::of(worker, standing));
+    let views = each.map(|(worker, standing)| QueueView::of(worker, standing, &state));
     Ok(HttpResponse::Ok().json(Page::whole(views)))
 }
 
@@ -109,9 +138,10 @@ pub(super) async fn pause_queue(
 ) -> Result<HttpResponse, Problem> {
     let worker = worker_of(queue, &state)?;
     let (by, now) = (member.account.id, state.clock.now());
+    let asked = Asked::of(queue, &state);
     let write = state.store.write(move |tx| {
         let changed = queues::pause(tx.connection(), queue, by, now)?;
-        Ok((changed, one(tx.connection(), queue)?))
+        Ok((changed, one(tx.connection(), &asked)?))
     });
     let (changed, standing) = write.await.map_err(or_refused(|()| Problem::not_found()))?;
     state.paused.set(queue, true);
@@ -119,7 +149,7 @@ pub(super) async fn pause_queue(
         let request_id = request.as_str();
         tracing::warn!(event = event::QUEUE_PAUSED, %queue, account = %by, request_id, "an operator paused a queue");
     }
-    Ok(HttpResponse::Ok().json(QueueView::of(worker, &standing)))
+    Ok(HttpResponse::Ok().json(QueueView::of(worker, &standing, &state)))
 }
 
 /// Resumes a queue: what waits is claimed again, at once.
@@ -134,9 +164,10 @@ pub(super) async fn resume_queue(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let worker = worker_of(queue, &state)?;
+    let asked = Asked::of(queue, &state);
     let write = state.store.write(move |tx| {
         let changed = queues::resume(tx, queue)?;
-        Ok((changed, one(tx.connection(), queue)?))
+        Ok((changed, one(tx.connection(), &asked)?))
     });
     let (changed, standing) = write.await.map_err(or_refused(|()| Problem::not_found()))?;
     state.paused.set(queue, false);
@@ -144,7 +175,7 @@ pub(super) async fn resume_queue(
         let (by, request_id) = (member.account.id, request.as_str());
         tracing::warn!(event = event::QUEUE_RESUMED, %queue, account = %by, request_id, "an operator resumed a queue");
     }
-    Ok(HttpResponse::Ok().json(QueueView::of(worker, &standing)))
+    Ok(HttpResponse::Ok().json(QueueView::of(worker, &standing, &state)))
 }
 
 fn worker_of(queue: Queue, state: &State) -> Result<&QueueWorker, Problem> {
@@ -152,12 +183,30 @@ fn worker_of(queue: Queue, state: &State) -> Result<&QueueWorker, Problem> {
     worker.ok_or_else(Problem::not_found)
 }
 
-fn look(connection: &mut Connection, names: &[Queue]) -> Result<Vec<Standing>, StoreError> {
+/// A queue that is looked at, and the kinds that are performed of it.
+struct Asked {
+    queue: Queue,
+    kinds: Vec<KnownKind>,
+}
+
+impl Asked {
+    fn of(queue: Queue, state: &State) -> Self {
+        Self {
+            queue,
+            kinds: state.registry.of_queue(queue),
+        }
+    }
+}
+
+fn look(connection: &mut Connection, asked: &[Asked]) -> Result<Vec<Standing>, StoreError> {
     let paused = queues::paused(connection)?;
     let running = jobs::running(connection)?;
-    let standing = |queue: &Queue| {
+    let (to_come, has_more) = jobs::to_come(connection, COUNTED_MAX)?;
+    let standing = |Asked { queue, kinds }: &Asked| {
         Ok(Standing {
             available: jobs::available(connection, *queue, COUNTED_MAX)?,
+            to_come: (!has_more).then(|| to_come.get(queue).copied().unwrap_or(0)),
+            oldest: jobs::oldest(connection, *queue, kinds)?,
             running: running
                 .iter()
                 .find(|(name, _)| name == queue)
@@ -165,11 +214,11 @@ fn look(connection: &mut Connection, names: &[Queue]) -> Result<Vec<Standing>, S
             pause: paused.iter().find(|pause| pause.queue == *queue).copied(),
         })
     };
-    names.iter().map(standing).collect()
+    asked.iter().map(standing).collect()
 }
 
-fn one(connection: &mut Connection, queue: Queue) -> Result<Standing, Abort<()>> {
-    let standing = look(connection, &[queue])?.pop();
+fn one(connection: &mut Connection, asked: &Asked) -> Result<Standing, Abort<()>> {
+    let standing = look(connection, std::slice::from_ref(asked))?.pop();
     // One was asked for, so one is answered.
     standing.ok_or(Abort::Refused(()))
 }

@@ -11,7 +11,7 @@ use crate::domain::id::JobId;
 use crate::domain::job::Queue;
 use crate::domain::password::PasswordHasher;
 use crate::jobs::kinds::Postbox;
-use crate::jobs::{PausedQueues, Registry};
+use crate::jobs::{Depths, PausedQueues, Registry};
 use crate::keyring::KeyRing;
 use crate::reports::ReportFolder;
 use crate::store::Store;
@@ -63,6 +63,8 @@ pub struct State {
     pub workers: Vec<QueueWorker>,
     /// How much may be asked for.
     pub throttle: Arc<Throttle>,
+    /// How many jobs wait.
+    pub depths: Depths,
     /// The queues that are paused.
     pub paused: PausedQueues,
     /// Whether the database can do its work, as it was last found.
@@ -86,7 +88,7 @@ pub struct QueueWorker {
     pub queue: Queue,
     /// The worker's name in the supervision tree.
     pub worker: &'static str,
-    /// Attempts that it runs at once.
+    /// Attempts that it runs at once; 0 where this process performs no jobs.
     pub slots: usize,
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn accept_mail<K: Kind>(
     let limits = async || {
         let holder = unique::holder(unique.as_ref(), member, state).await?;
         if holder.is_none() {
-            state.throttle.take_work(&member.account, mails, &state.store).await?;
+            state.throttle.take_work(&member.account, K::QUEUE, mails)?;
         }
         Ok(holder)
     };
@@ -138,10 +138,16 @@ where
     let view = JobView::of_new(&job, state);
     let body = serde_json::to_string(&view).map_err(Problem::internal)?;
     if keyed.is_none() && besides.is_none() && job.unique.is_none() {
-        state.store.enqueue(vec![job.clone()]).await?;
+        let enqueued = state.store.enqueue(vec![job.clone()]).await;
+        enqueued.inspect_err(|_| state.depths.left(job.queue, [workspace]))?;
     } else {
         let kept = keyed.as_ref().map(|keyed| kept(keyed, &job, &body, state));
-        match write(&job, kept, besides, state).await {
+        let written = write(&job, kept, besides, state).await;
+        if !matches!(written, Ok(Entered::New)) {
+            // Nothing came of the place that it took.
+            state.depths.left(job.queue, [workspace]);
+        }
+        match written {
             Ok(Entered::New) => {}
             Ok(Entered::Known(known)) => {
                 let fingerprint = keyed.map(|keyed| keyed.fingerprint).unwrap_or_default();

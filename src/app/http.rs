@@ -29,12 +29,13 @@ pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<St
         max_body_bytes: config.http.max_body_bytes,
         request_timeout: config.http.request_timeout,
     });
+    let roles = config.roles;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
             .app_data(limits.clone())
-            .configure(api::routes)
             .default_service(web::to(security::not_found))
+            .configure(api::routes_of(roles))
             .wrap(from_fn(security::limit_time))
             .wrap(from_fn(request_id::track))
     })

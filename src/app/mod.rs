@@ -30,8 +30,8 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::Registry;
 use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
+use crate::jobs::{DepthLimits, Depths, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
@@ -40,7 +40,7 @@ use crate::store::{Database, LockError, ServeLock, Store, StoreError, StoreOptio
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
-use crate::workers::{Lease, Wakes};
+use crate::workers::{Wakes, count_depths};
 
 use service_manager::Progress;
 
@@ -182,7 +182,7 @@ struct Running {
 
 async fn start(config: Config, options: RunOptions) -> Result<Running, AppError> {
     let config = Arc::new(config);
-    let clock = Clock::System;
+    let clock = Clock::corrected();
     let data_dir = config.data_dir.clone();
     private::make_folder(&data_dir).map_err(|source| AppError::DataDir {
         path: data_dir.clone(),
@@ -196,9 +196,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let planted = tree::plant(&clock, options.fault_injection);
     let store = open_store(&config, &wakes, &planted.tree)?;
     let node = NodeId::generate();
-    // From before it is entered, so that it never lasts longer here than in the database.
-    let lease = Lease::renewed_at(clock.now());
-    recovery::enter_and_rescue(&store, node, &clock).await?;
+    let lease = recovery::enter_and_rescue(&store, node, config.roles, &clock).await?;
 
     let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
@@ -226,10 +224,18 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let throttle = Arc::new(Throttle::new(&config.limits, &clock));
+    let depths = Depths::new(&DepthLimits {
+        queues: config.queues.clone(),
+        workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
+        is_alone: store.is_alone(),
+    });
+    // Before anything is accepted, so that a restart does not open what is full.
+    count_depths(&store, &depths, &clock).await;
+    let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
         lease,
+        depths: depths.clone(),
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
     };
@@ -256,6 +262,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         controls,
         workers: grown.workers.clone(),
         throttle,
+        depths,
         paused: shared.paused.clone(),
         readiness: Readiness::default(),
         shutdown: shutdown.clone(),

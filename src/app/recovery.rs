@@ -2,60 +2,55 @@
 
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
-use crate::domain::job::JobState;
+use crate::domain::roles::Roles;
 use crate::jobs::{PausedQueues, Registry};
-use crate::store::{Abort, Finished, Store, StoreError, accounts, jobs, nodes, queues};
+use crate::store::{Abort, Store, StoreError, accounts, jobs, nodes, queues};
 use crate::telemetry;
 use crate::telemetry::names::event;
-use crate::workers::LEASE;
+use crate::workers::{LEASE, Lease, Rescued, Sign};
 
-/// Enters this node, and takes back what dead ones left running.
-pub(super) async fn enter_and_rescue(store: &Store, node: NodeId, clock: &Clock) -> Result<(), StoreError> {
-    let now = clock.now();
+/// Enters this node, and answers its lease. On SQLite, which one process has to itself, it takes back at once what dead ones
+/// left running; elsewhere others may be alive, and the keeper takes back only what their leases say.
+pub(super) async fn enter_and_rescue(
+    store: &Store,
+    node: NodeId,
+    roles: Roles,
+    clock: &Clock,
+) -> Result<Lease, StoreError> {
     let version = env!("CARGO_PKG_VERSION");
-    only_store(
-        store
-            .write(move |tx| Ok(nodes::enter(tx.connection(), node, version, now, LEASE)?))
-            .await,
-    )?;
-    let mut counts = Counts::default();
+    let asked = clock.clone();
+    let entered = store.write(move |tx| {
+        let sign = Sign::taken(&asked, |now| {
+            nodes::enter(tx.connection(), node, (version, roles), now, LEASE)
+        });
+        Ok(sign?)
+    });
+    // An id that is made anew is never entered already.
+    let sign = only_store(entered.await)?.ok_or(StoreError::Closed)?;
+    sign.set(clock);
+    if store.is_alone() {
+        rescue_all(store, node, clock).await?;
+    }
+    Ok(Lease::taken_at(sign.at))
+}
+
+async fn rescue_all(store: &Store, node: NodeId, clock: &Clock) -> Result<(), StoreError> {
+    let mut rescued = Rescued::default();
     loop {
         let now = clock.now();
-        let rescued = only_store(store.write(move |tx| Ok(jobs::rescue(tx, node, now)?)).await)?;
-        if rescued.is_empty() {
+        let portion = only_store(store.write(move |tx| Ok(jobs::rescue(tx, node, now)?)).await)?;
+        portion.iter().for_each(|finished| rescued.add(*finished));
+        if portion.is_empty() {
             break;
         }
-        rescued.iter().for_each(|finished| counts.add(*finished));
     }
-    if counts.rescued > 0 {
-        tracing::warn!(
-            event = event::JOB_RESCUED,
-            node = %node,
-            rescued = counts.rescued,
-            uncertain = counts.uncertain,
-            quarantined = counts.quarantined,
-            "jobs that a dead process left running were taken back"
-        );
-    }
+    only_store(
+        store
+            .write(move |tx| Ok(nodes::leave_alone(tx.connection(), node)?))
+            .await,
+    )?;
+    rescued.tell(node);
     Ok(())
-}
-
-#[derive(Default)]
-struct Counts {
-    rescued: usize,
-    uncertain: usize,
-    quarantined: usize,
-}
-
-impl Counts {
-    fn add(&mut self, finished: Finished) {
-        self.rescued += 1;
-        match finished {
-            Finished::Written(JobState::Uncertain) => self.uncertain += 1,
-            Finished::Written(JobState::Discarded) => self.quarantined += 1,
-            Finished::Written(_) | Finished::LeaseLost => {}
-        }
-    }
 }
 
 /// The queues that are paused, which the log tells too: a queue that stands still should not surprise anybody.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 
-use super::tree::{CONTROL, Grown, JOBS, Planted};
+use super::tree::{CONTROL, GUARD, Grown, JOBS, Planted};
 use crate::api::ShutdownFlag;
 use crate::config::Config;
 use crate::control::{Connections, ControlSocket};
@@ -148,7 +148,7 @@ async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {
 async fn stop_actors(tree: Tree, connections: Option<Connections>) -> TaskOutput {
     let mut stopped = Vec::new();
     // The control socket last, so that whoever follows events over it hears of the others' ends.
-    for name in [JOBS, CONTROL] {
+    for name in [JOBS, GUARD, CONTROL] {
         // One that is not there was not started, or has ended with the whole tree.
         stopped.extend(tree.stop_branch(name).await.unwrap_or_default());
     }

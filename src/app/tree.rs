@@ -3,6 +3,7 @@
 //! ```text
 //! root              supervisor, arbiter "supervision"
 //! ├── writer        thread: writes the database; escalates
+//! ├── guard         ends all work when the lease cannot be renewed; an arbiter of its own
 //! ├── jobs          supervisor
 //! │   ├── keeper      lease, clearing away      an arbiter of its own
 //! │   ├── workers   supervisor
@@ -42,12 +43,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempts, PausedQueues, Registry};
+use crate::jobs::{Attempts, Depths, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
-    Dispatcher, DispatcherParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes, Walk, Worker,
+    Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes,
+    Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -55,6 +57,9 @@ pub(super) const JOBS: &str = "jobs";
 
 /// The control socket's actor.
 pub(super) const CONTROL: &str = "control";
+
+/// What ends all work when the lease cannot be renewed.
+pub(super) const GUARD: &str = "guard";
 
 /// Neighbours that are stopped together.
 const TOGETHER: &str = "actors";
@@ -82,6 +87,8 @@ pub(super) struct Shared {
     pub(super) throttle: Arc<Throttle>,
     /// This node's right to be alive.
     pub(super) lease: Lease,
+    /// How many jobs wait.
+    pub(super) depths: Depths,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
     /// Where reports are kept.
@@ -116,10 +123,25 @@ pub(super) fn grow(
     let stop = config.shutdown.actors;
     let jobs = tree.supervisor(SupervisorSpec::new(JOBS));
 
+    let (posts, idle) = if config.roles.has_work() {
+        (posts(config), Vec::new())
+    } else {
+        (Vec::new(), posts(config))
+    };
+    let guard = GuardParts {
+        node,
+        lease: shared.lease.clone(),
+        attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
+    };
+    tree.start(actor(GUARD, stop), move || Guard::new(guard.clone()));
+
     let throttle = Arc::clone(&shared.throttle);
     let keeper = KeeperParts {
         lease: shared.lease.clone(),
         retention: config.retention,
+        roles: config.roles,
+        attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
+        depths: shared.depths.clone(),
         walk: Walk::default(),
         events_kept: config.events.kept,
         sweep: Arc::new(move || throttle.sweep()),
@@ -130,16 +152,30 @@ pub(super) fn grow(
     };
     jobs.start(actor("keeper", stop), move || Keeper::new(keeper.clone()));
 
-    let supervisor = jobs.supervisor(SupervisorSpec::new("workers").phase(TOGETHER));
     let mut lanes = Vec::new();
-    let mut workers = Vec::new();
-    let posts = [
-        ("mailer", Queue::Mail, config.mail.concurrency),
-        ("prober", Queue::Probes, config.probes.concurrency),
-        ("reporter", Queue::Reports, config.reports.concurrency),
-    ];
-    for (name, queue, slots) in posts {
-        let attempts = Attempts::new();
+    // Where nothing is performed, its queues are shown without slots.
+    let idle = idle.into_iter().map(|post| QueueWorker {
+        queue: post.queue,
+        worker: post.name,
+        slots: 0,
+    });
+    let mut workers: Vec<QueueWorker> = idle.collect();
+    if posts.is_empty() {
+        // Nothing is performed here, so there is nobody to perform it and nobody to claim.
+        return Grown {
+            lanes,
+            workers,
+            registry: registry.clone(),
+        };
+    }
+    let supervisor = jobs.supervisor(SupervisorSpec::new("workers").phase(TOGETHER));
+    for Post {
+        name,
+        queue,
+        slots,
+        attempts,
+    } in posts
+    {
         let spec = actor(name, stop).mailbox(WORKER_MAILBOX);
         let worker = start_worker(&supervisor, spec, &attempts, (queue, wakes));
         workers.push(QueueWorker {
@@ -158,6 +194,7 @@ pub(super) fn grow(
             clock: clock.clone(),
             wakes: wakes.clone(),
             lease: shared.lease.clone(),
+            depths: shared.depths.clone(),
             paused: shared.paused.clone(),
         })));
     }
@@ -168,7 +205,6 @@ pub(super) fn grow(
         node,
         clock: clock.clone(),
         wakes: wakes.clone(),
-        lease: shared.lease.clone(),
     });
     let dispatcher = jobs.start(actor("dispatcher", stop).mailbox(64), move || {
         Dispatcher::new(Arc::clone(&parts))
@@ -179,6 +215,29 @@ pub(super) fn grow(
         workers,
         registry: registry.clone(),
     }
+}
+
+/// A worker that is to be.
+struct Post {
+    name: &'static str,
+    queue: Queue,
+    slots: usize,
+    attempts: Attempts,
+}
+
+fn posts(config: &Config) -> Vec<Post> {
+    let all = [
+        ("mailer", Queue::Mail, config.mail.concurrency),
+        ("prober", Queue::Probes, config.probes.concurrency),
+        ("reporter", Queue::Reports, config.reports.concurrency),
+    ];
+    let post = |(name, queue, slots)| Post {
+        name,
+        queue,
+        slots,
+        attempts: Attempts::new(),
+    };
+    all.into_iter().map(post).collect()
 }
 
 /// What all actors of this service have in common.

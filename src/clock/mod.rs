@@ -19,6 +19,8 @@ pub enum Clock {
     /// The machine's wall clock.
     #[default]
     System,
+    /// The machine's wall clock, corrected by so many microseconds; clones share the correction.
+    Corrected(Arc<AtomicI64>),
     /// A clock that stands still until [`Clock::advance`] moves it; clones share it.
     Manual(Arc<AtomicI64>),
     /// A clock that goes with the time of tokio's timers, which a test pauses: the second moment is the first of the timers.
@@ -27,6 +29,12 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// The machine's wall clock, until [`Clock::correct`] sets it by another one.
+    #[must_use]
+    pub fn corrected() -> Self {
+        Self::Corrected(Arc::default())
+    }
+
     /// A clock that stands at `now` until it is advanced.
     #[must_use]
     pub fn manual(now: Timestamp) -> Self {
@@ -47,10 +55,26 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::from_system_clock(),
+            Self::Corrected(offset) => Timestamp::from_system_clock().shifted(offset.load(Ordering::SeqCst)),
             Self::Manual(micros) => Timestamp::from_micros(micros.load(Ordering::SeqCst)),
             #[cfg(feature = "testing")]
             Self::Timers(start, since) => start.plus(since.elapsed()),
         }
+    }
+
+    /// Sets a corrected clock by another one, which showed `reference` at some moment between those at which this one showed
+    /// `before` and `after`: by as little as makes that possible, so that two clocks that agree are left alone. Answers by
+    /// how many microseconds this clock was off; others are not set.
+    pub fn correct(&self, before: Timestamp, reference: Timestamp, after: Timestamp) -> i64 {
+        let off = reference.as_micros().saturating_sub(if reference < before {
+            before.as_micros()
+        } else {
+            reference.min(after).as_micros()
+        });
+        if let Self::Corrected(offset) = self {
+            offset.fetch_add(off, Ordering::SeqCst);
+        }
+        off
     }
 
     /// Moves a manual clock forward; others cannot be moved and stay as they are.
@@ -73,6 +97,23 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         other.advance(Duration::from_millis(2));
         assert_eq!(clock.now().as_micros(), 3_000);
+    }
+
+    #[test]
+    fn a_corrected_clock_is_set_into_the_bounds_of_what_was_measured_and_no_further() {
+        let clock = Clock::corrected();
+        let at = Timestamp::from_micros;
+        assert_eq!(clock.correct(at(100), at(150), at(200)), 0, "it may be right");
+        assert_eq!(clock.correct(at(100), at(90), at(200)), -10);
+        assert_eq!(clock.correct(at(100), at(207), at(200)), 7);
+        let hour = 3_600_000_000;
+        let (before, real) = (Timestamp::from_system_clock(), clock.clone());
+        assert_eq!(clock.correct(at(0), at(hour), at(0)), hour);
+        let ahead = real.now().since(before);
+        assert!(
+            ahead > Duration::from_secs(3_590) && ahead < Duration::from_secs(3_610),
+            "{ahead:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

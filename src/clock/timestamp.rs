@@ -49,6 +49,11 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The moment so many microseconds later, or earlier if they are below zero.
+    pub(super) const fn shifted(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub(super) fn from_system_clock() -> Self {
         // A clock before 1970 is a broken clock; the epoch is then as good an answer as any.

@@ -12,6 +12,7 @@ mod listing;
 mod mail;
 mod percent;
 mod postgres;
+mod retention;
 mod service_manager;
 mod source;
 mod url;
@@ -27,11 +28,14 @@ pub use kept::{Events, Idempotency};
 pub use listing::{Listing, SettingRow};
 pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
+pub use retention::Retention;
 pub use service_manager::notify_socket;
 pub use source::ConfigError;
 pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
+use crate::domain::job::Queue;
 use crate::domain::password::PasswordCost;
+use crate::domain::roles::{NoRoles, Roles};
 use crate::telemetry::LogFormat;
 use environment::Variable;
 use source::Settings;
@@ -58,6 +62,8 @@ pub struct ConfigArgs {
 pub struct Config {
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
+    /// What this node does; both on SQLite, which one process has to itself.
+    pub roles: Roles,
     /// Where people reach the service.
     pub public_url: PublicUrl,
     /// Keys given by the operator, as text for [`crate::keyring::KeyRing::open`]; none means the file in the data folder.
@@ -72,6 +78,8 @@ pub struct Config {
     pub probes: Probes,
     /// Reports.
     pub reports: Reports,
+    /// The most jobs that may wait in each queue; 0 to 1,000,000,000, and 0 is no limit.
+    pub queues: Vec<(Queue, u64)>,
     /// Hashing passwords.
     pub passwords: Passwords,
     /// Registrations that wait to be verified.
@@ -178,19 +186,6 @@ pub struct Session {
     pub ttl: Duration,
 }
 
-/// How long finished jobs are kept, with their arguments, attempts and results.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    /// Those that completed; 1 day to 100 years.
-    pub completed: Duration,
-    /// Those that were discarded; 1 day to 100 years.
-    pub discarded: Duration,
-    /// Those that were cancelled; 1 day to 100 years, as long as discarded ones unless set.
-    pub cancelled: Duration,
-    /// Those whose effect is uncertain; 1 day to 100 years, as long as discarded ones unless set.
-    pub uncertain: Duration,
-}
-
 /// How much may be asked for, where the asker is no operator; 0 is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -268,14 +263,22 @@ impl Config {
             "" => Err("must name a folder"),
             text => Ok(text.into()),
         })?;
+        let database = Database::read(settings, &data_dir)?;
+        let roles = settings.checked("roles", |names: Names| names.roles())?;
+        settings.require(
+            roles == Roles::Both || database.url.sqlite_path().is_none(),
+            "roles",
+            "must be both with SQLite, which one process has to itself: nobody else could do the other half",
+        )?;
         let http = Http::read(settings)?;
         Ok(Self {
+            roles,
             public_url: settings
                 .derived("public_url", |text| PublicUrl::parse(&text))?
                 .unwrap_or_else(|| PublicUrl::of_listener(http.bind)),
             secret_keys: settings.optional::<String>("secret_keys")?.map(SecretString::from),
             http,
-            database: Database::read(settings, &data_dir)?,
+            database,
             mail: Mail::read(settings, &data_dir)?,
             probes: Probes {
                 concurrency: settings.ranged("probes.concurrency", 1, 10_000)?,
@@ -287,6 +290,20 @@ impl Config {
                 max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
                 max_kept: settings.ranged("reports.max_kept", 0, 1_000_000)?,
             },
+            queues: vec![
+                (
+                    Queue::Mail,
+                    settings.ranged("queues.mail.max_waiting", 0, 1_000_000_000)?,
+                ),
+                (
+                    Queue::Probes,
+                    settings.ranged("queues.probes.max_waiting", 0, 1_000_000_000)?,
+                ),
+                (
+                    Queue::Reports,
+                    settings.ranged("queues.reports.max_waiting", 0, 1_000_000_000)?,
+                ),
+            ],
             passwords: Passwords::read(settings)?,
             registration: Registration {
                 ttl: HOUR * settings.ranged("registration.ttl_hours", 1, 24 * 30)?,
@@ -366,26 +383,6 @@ impl Http {
     }
 }
 
-impl Retention {
-    fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let days = |setting| Ok::<_, ConfigError>(24 * HOUR * settings.ranged::<u32>(setting, 1, 36_500)?);
-        let discarded = days("retention.discarded_days")?;
-        let like_discarded = |setting| {
-            if settings.value(setting).is_some() {
-                days(setting)
-            } else {
-                Ok(discarded)
-            }
-        };
-        Ok(Self {
-            completed: days("retention.completed_days")?,
-            discarded,
-            cancelled: like_discarded("retention.cancelled_days")?,
-            uncertain: like_discarded("retention.uncertain_days")?,
-        })
-    }
-}
-
 impl Limits {
     fn read(settings: &Settings) -> Result<Self, ConfigError> {
         // Beyond any real use, and small enough to be multiplied.
@@ -449,6 +446,23 @@ impl Passwords {
             cost,
             waiting: settings.ranged("passwords.waiting", 0, 10_000)?,
         })
+    }
+}
+
+/// Names as a file lists them, or as a variable has them, with commas between.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Names {
+    Listed(Vec<String>),
+    Joined(String),
+}
+
+impl Names {
+    fn roles(&self) -> Result<Roles, NoRoles> {
+        match self {
+            Self::Listed(names) => Roles::of(names.iter().map(String::as_str)),
+            Self::Joined(names) => names.parse(),
+        }
     }
 }
 

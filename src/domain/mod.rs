@@ -8,4 +8,5 @@ pub mod job;
 mod named;
 pub mod password;
 pub mod report;
+pub mod roles;
 pub mod token;

@@ -12,14 +12,13 @@ use crate::clock::Timestamp;
 /// # Errors
 /// When a statement fails.
 pub fn forget(connection: &mut Connection, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-    let last: Option<i64> = idempotency_keys::table
+    let last: Vec<i64> = idempotency_keys::table
         .filter(idempotency_keys::expires_at.le(now.as_micros()))
         .order(idempotency_keys::expires_at.asc())
         .offset(number(limit).saturating_sub(1))
         .limit(1)
         .select(idempotency_keys::expires_at)
-        .get_result(connection)
-        .optional()?;
-    let until = last.unwrap_or(now.as_micros());
+        .load(connection)?;
+    let until = last.first().copied().unwrap_or(now.as_micros());
     Ok(diesel::delete(idempotency_keys::table.filter(idempotency_keys::expires_at.le(until))).execute(connection)?)
 }

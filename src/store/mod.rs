@@ -233,6 +233,12 @@ impl Store {
         backup::copy(path, target)
     }
 
+    /// Whether this process has the database to itself.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.source.file().is_some()
+    }
+
     /// The file of the database, if it is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {

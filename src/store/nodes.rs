@@ -1,49 +1,128 @@
-//! Nodes: one row for each run of the process, with its right to be alive.
+//! Nodes: one row for each process that is alive, with its right to be so.
+//!
+//! Guarantees: whose lease has ended is decided by one clock for all nodes (see `dialect::present`). A lease that somebody
+//! takes over is marked as ended for ever in the same transaction, under the row's lock, so that its node cannot renew it
+//! while its work is taken back, and a second rescuer waits; the row goes when nothing is left to be taken back. So a
+//! rescuer that dies half-way leaves a row that the next one finds.
 
 use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
 
+use super::dialect::Present;
 use super::schema::nodes;
-use super::text::number;
+use super::text::{number, parsed, time};
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::NodeId;
+use crate::domain::roles::Roles;
 
-/// Enters a node that has just started.
+/// When the lease of a node ended whose work is being taken back: before any present.
+const ENDED_FOR_EVER: i64 = 0;
+
+/// A node, as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// Its id.
+    pub id: NodeId,
+    /// The version of the service that it runs.
+    pub version: String,
+    /// What it does.
+    pub roles: Roles,
+    /// Since when it is entered.
+    pub started_at: Timestamp,
+    /// Until when it is alive without a further sign.
+    pub lease_until: Timestamp,
+}
+
+/// Who is alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alive {
+    /// Nodes that answer all requests.
+    pub api: usize,
+    /// Nodes that perform jobs.
+    pub work: usize,
+}
+
+/// Enters a node, and answers the present of the clock that decides; none if it is entered still, by its life before.
 ///
 /// # Errors
 /// When the statement fails.
 pub fn enter(
     connection: &mut Connection,
     node: NodeId,
-    version: &str,
+    (version, roles): (&str, Roles),
     now: Timestamp,
     lease: Duration,
-) -> Result<(), StoreError> {
-    diesel::insert_into(nodes::table)
+) -> Result<Option<Timestamp>, StoreError> {
+    let until: Option<i64> = diesel::insert_into(nodes::table)
         .values((
             nodes::id.eq(node.to_string()),
             nodes::version.eq(version),
-            nodes::started_at.eq(now.as_micros()),
-            nodes::lease_until.eq(now.plus(lease).as_micros()),
+            nodes::started_at.eq(Present::at(now)),
+            nodes::lease_until.eq(Present::plus(now, lease)),
+            nodes::roles.eq(roles.as_str()),
         ))
-        .execute(connection)?;
-    Ok(())
+        .on_conflict_do_nothing()
+        .returning(nodes::lease_until)
+        .get_result(connection)
+        .optional()?;
+    Ok(until.map(|until| time(until).minus(lease)))
 }
 
-/// Renews the node's lease; answers whether the node was still entered.
+/// Renews the node's lease, and answers the present of the clock that decides; none if it has no lease to renew any more.
+/// One that ended is renewed too, as long as nobody has taken it over.
 ///
 /// # Errors
 /// When the statement fails.
-pub fn beat(connection: &mut Connection, node: NodeId, now: Timestamp, lease: Duration) -> Result<bool, StoreError> {
-    let renewed = diesel::update(nodes::table.filter(nodes::id.eq(node.to_string())))
-        .set(nodes::lease_until.eq(now.plus(lease).as_micros()))
-        .execute(connection)?;
-    Ok(renewed == 1)
+pub fn beat(
+    connection: &mut Connection,
+    node: NodeId,
+    now: Timestamp,
+    lease: Duration,
+) -> Result<Option<Timestamp>, StoreError> {
+    let own = nodes::table
+        .filter(nodes::id.eq(node.to_string()))
+        .filter(nodes::lease_until.gt(ENDED_FOR_EVER));
+    let until: Option<i64> = diesel::update(own)
+        .set(nodes::lease_until.eq(Present::plus(now, lease)))
+        .returning(nodes::lease_until)
+        .get_result(connection)
+        .optional()?;
+    Ok(until.map(|until| time(until).minus(lease)))
 }
 
-/// Removes a node that shuts down in order.
+/// Up to `limit` nodes whose lease has ended, or is being taken over already.
+///
+/// # Errors
+/// When the statement fails.
+pub fn ended(connection: &mut Connection, now: Timestamp, limit: usize) -> Result<Vec<NodeId>, StoreError> {
+    let ids: Vec<String> = nodes::table
+        .filter(nodes::lease_until.lt(Present::at(now)))
+        .order(nodes::lease_until.asc())
+        .limit(number(limit))
+        .select(nodes::id)
+        .load(connection)?;
+    ids.iter().map(|id| parsed(id, "nodes", "id")).collect()
+}
+
+/// Takes over the lease of a node, for this transaction, if it has ended: from now on the node cannot renew it. Answers
+/// whether it had.
+///
+/// # Errors
+/// When the statement fails.
+pub fn take_over(connection: &mut Connection, node: NodeId, now: Timestamp) -> Result<bool, StoreError> {
+    // The condition is looked at again once the row is locked: a beat that came first keeps its node alive.
+    let ended = nodes::table
+        .filter(nodes::id.eq(node.to_string()))
+        .filter(nodes::lease_until.lt(Present::at(now)));
+    let taken = diesel::update(ended)
+        .set(nodes::lease_until.eq(ENDED_FOR_EVER))
+        .execute(connection)?;
+    Ok(taken == 1)
+}
+
+/// Removes a node that shuts down in order, or that has nothing left to be taken back.
 ///
 /// # Errors
 /// When the statement fails.
@@ -52,15 +131,60 @@ pub fn leave(connection: &mut Connection, node: NodeId) -> Result<(), StoreError
     Ok(())
 }
 
-/// Removes up to `limit` nodes whose lease ended before `before`: they say nothing any more. Answers how many.
+/// Removes all nodes but this one: for a database that only one can have.
 ///
 /// # Errors
-/// When a statement fails.
-pub fn forget(connection: &mut Connection, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-    let gone: Vec<String> = nodes::table
-        .filter(nodes::lease_until.lt(before.as_micros()))
+/// When the statement fails.
+pub fn leave_alone(connection: &mut Connection, me: NodeId) -> Result<(), StoreError> {
+    diesel::delete(nodes::table.filter(nodes::id.ne(me.to_string()))).execute(connection)?;
+    Ok(())
+}
+
+/// Up to `limit` nodes, those first that have been there the longest. A row that this version cannot read is left out.
+///
+/// # Errors
+/// When the statement fails.
+pub fn list(connection: &mut Connection, limit: usize) -> Result<Vec<NodeRecord>, StoreError> {
+    let rows: Vec<(String, String, String, i64, i64)> = nodes::table
+        .order((nodes::started_at.asc(), nodes::id.asc()))
         .limit(number(limit))
-        .select(nodes::id)
+        .select((
+            nodes::id,
+            nodes::version,
+            nodes::roles,
+            nodes::started_at,
+            nodes::lease_until,
+        ))
         .load(connection)?;
-    Ok(diesel::delete(nodes::table.filter(nodes::id.eq_any(gone))).execute(connection)?)
+    let known = rows.into_iter().filter_map(|(id, version, roles, started_at, until)| {
+        Some(NodeRecord {
+            id: id.parse().ok()?,
+            version,
+            roles: roles.parse().ok()?,
+            started_at: time(started_at),
+            lease_until: time(until),
+        })
+    });
+    Ok(known.collect())
+}
+
+/// How many nodes with each role are alive.
+///
+/// # Errors
+/// When the statement fails.
+pub fn alive(connection: &mut Connection, now: Timestamp) -> Result<Alive, StoreError> {
+    let all: Vec<(String, i64)> = nodes::table
+        .filter(nodes::lease_until.ge(Present::at(now)))
+        .group_by(nodes::roles)
+        .select((nodes::roles, diesel::dsl::count_star()))
+        .load(connection)?;
+    let mut alive = Alive::default();
+    for (roles, count) in all {
+        let (Ok(roles), Ok(count)) = (roles.parse::<Roles>(), usize::try_from(count)) else {
+            continue;
+        };
+        alive.api += if roles.has_api() { count } else { 0 };
+        alive.work += if roles.has_work() { count } else { 0 };
+    }
+    Ok(alive)
 }

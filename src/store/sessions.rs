@@ -137,6 +137,7 @@ pub fn keep_newest(connection: &mut Connection, account: AccountId) -> Result<us
         // Not `first`, whose limit would stand behind the offset.
         .limit(1)
         .offset(KEPT_MAX - 1)
+        .limit(1)
         .select(sessions::id)
         .get_result(connection)
         .optional()?;

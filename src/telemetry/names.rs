@@ -60,6 +60,8 @@ pub mod event {
     pub const CANCEL_FAILED: &str = "cancel_failed";
     /// A job was accepted: its transaction is committed.
     pub const JOB_ENQUEUED: &str = "job_enqueued";
+    /// Many jobs were accepted at once: their transactions are committed.
+    pub const JOBS_ENQUEUED: &str = "jobs_enqueued";
     /// An attempt of a job began.
     pub const JOB_CLAIMED: &str = "job_claimed";
     /// An attempt of a job ended; `outcome` says how and `state` where that leaves the job.
@@ -141,8 +143,16 @@ pub mod event {
     pub const LEASE_LAPSED: &str = "lease_lapsed";
     /// This node renewed its lease after that, and claims again.
     pub const LEASE_REGAINED: &str = "lease_regained";
-    /// This node's lease is gone from the database.
+    /// This node's lease was taken over; it enters anew once its work has ended.
     pub const NODE_LOST: &str = "node_lost";
+    /// The lease of another node has ended; its work is taken back.
+    pub const NODE_DEAD: &str = "node_dead";
+    /// It could not be looked for dead nodes; the next look tries again.
+    pub const RESCUE_FAILED: &str = "rescue_failed";
+    /// This machine's clock differs from the database's; it is corrected.
+    pub const CLOCK_SET: &str = "clock_set";
+    /// What waits could not be counted; limits rest on an older count.
+    pub const COUNT_FAILED: &str = "count_failed";
     /// Expired rows were cleared away.
     pub const CLEARED: &str = "cleared";
     /// Expired rows could not be cleared away; the next round tries again.

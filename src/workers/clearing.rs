@@ -15,9 +15,7 @@ use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
-use crate::store::{
-    Abort, Connection, Store, StoreError, events, expired_answers, jobs, nodes, registrations, sessions,
-};
+use crate::store::{Abort, Connection, Store, StoreError, events, expired_answers, jobs, registrations, sessions};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -32,8 +30,6 @@ const LOOK_REST_MIN: Duration = Duration::from_millis(2);
 const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
-/// How long rows of nodes that are gone are kept, for people who ask what ran a job.
-const NODES_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Deletes up to so many rows of one sort that expired until then, and answers how many.
 type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>;
@@ -57,12 +53,11 @@ pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
     // A little longer than is said, so that whoever comes back in time is not passed by a row that is about to go.
     let followed_until = now.minus(parts.events_kept.saturating_add(EVENTS_MARGIN));
-    let all: [(&'static str, Forget, Timestamp); 5] = [
+    let all: [(&'static str, Forget, Timestamp); 4] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", expired_answers::forget, now),
-        ("nodes", nodes::forget, now.minus(NODES_KEPT)),
     ];
     for (what, forget, until) in all {
         if !tell(what, clear_one(store, forget, until).await) {

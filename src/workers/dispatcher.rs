@@ -1,7 +1,7 @@
 //! The dispatcher: claims waiting jobs and sends them to their workers.
 //!
 //! It is woken by commits that made jobs available, by slots that become free, by the time of the next job that is due, and
-//! by a poll. It ends this node's work when its lease cannot be renewed. It also finds cancels that were asked for and whose
+//! by a poll. It also finds cancels that were asked for and whose
 //! message was lost (the row comes first, the message second), and running jobs whose deadline came unnoticed.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Handler, Message, SpawnHandle};
 
-use super::{Lane, Lease, LeaseChange, Wake, Wakes};
+use super::{Lane, Wake, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
@@ -37,8 +37,6 @@ pub struct DispatcherParts {
     pub clock: Clock,
     /// Told which wakes arrived.
     pub wakes: Wakes,
-    /// This node's lease, without which its work must end.
-    pub lease: Lease,
 }
 
 /// Claims and sends; see the module.
@@ -78,27 +76,6 @@ impl Dispatcher {
     fn serve_all(&self, ctx: &supervision::Context<Self>) {
         for lane in &self.parts.lanes {
             self.serve(lane.queue(), ctx);
-        }
-    }
-
-    /// Ends this node's work while its lease cannot be renewed.
-    fn guard_lease(&self) {
-        let (lease, now, node) = (&self.parts.lease, self.parts.clock.now(), self.parts.node);
-        match lease.watch(now) {
-            Some(LeaseChange::Lapsed) => tracing::error!(
-                event = event::LEASE_LAPSED,
-                %node,
-                "this node could not renew its lease; its work is told to stop, and nothing is claimed until it can"
-            ),
-            Some(LeaseChange::Regained) => {
-                tracing::info!(event = event::LEASE_REGAINED, %node, "this node renewed its lease; it claims again");
-            }
-            None => {}
-        }
-        if !lease.is_held(now) {
-            for lane in &self.parts.lanes {
-                lane.attempts().stop_all(StopCause::LeaseLost);
-            }
         }
     }
 
@@ -143,7 +120,6 @@ impl Actor for Dispatcher {
         }
         self.serve_all(ctx);
         ctx.run_interval(POLL_EVERY, |dispatcher, ctx| {
-            dispatcher.guard_lease();
             dispatcher.serve_all(ctx);
             dispatcher.find_what_is_to_stop();
         });

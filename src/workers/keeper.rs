@@ -1,31 +1,43 @@
-//! The keeper: renews this node's lease, ends jobs that wait beyond their deadline, and clears away what has expired.
+//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, counts what
+//! waits, and clears away what has expired.
 //!
-//! Guarantees: one beat and one clearing at a time, so that a database that stands still is not buried under them.
-//!
-//! Left out: taking over the work of other nodes. On SQLite there are none; what a dead process left running is taken back
-//! at the next start.
+//! Guarantees: one beat, one rescue, one count and one clearing at a time, so that a database that stands still is not buried under
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::beat::beat;
 use super::clearing::{Walk, clear};
+use super::counting::count_depths;
 use super::deadlines::{LOOK_EVERY, end_overdue};
-use super::lease::{LEASE, LEASE_BEAT, Lease};
+use super::lease::{LEASE_BEAT, Lease};
 use super::report_files;
+use super::rescue::rescue;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::domain::id::NodeId;
+use crate::domain::roles::Roles;
+use crate::domain::token::random_bytes;
+use crate::jobs::{Attempts, Depths};
 use crate::reports::ReportFolder;
-use crate::store::{Abort, Store, StoreError, nodes};
+use crate::store::Store;
 use crate::supervision;
-use crate::telemetry;
-use crate::telemetry::names::event;
 
 /// How often what has expired is cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether what waits is to be counted.
+const COUNT_TICK: Duration = Duration::from_millis(500);
+/// How often dead nodes are looked for, on average: what they left runs again within 20 s of their last sign of life, of which
+/// the lease takes 15.
+const RESCUE_EVERY: Duration = Duration::from_millis(2_500);
+/// How much sooner or later than that, so that the nodes do not all look at once.
+const RESCUE_JITTER: Duration = Duration::from_millis(500);
 
 /// What a keeper is made of.
 #[derive(Clone)]
@@ -36,12 +48,18 @@ pub struct KeeperParts {
     pub reports: ReportFolder,
     /// This process.
     pub node: NodeId,
+    /// What it does.
+    pub roles: Roles,
+    /// Its attempts, which must have ended before it enters anew.
+    pub attempts: Vec<Attempts>,
     /// The time.
     pub clock: Clock,
     /// Told of each renewal.
     pub lease: Lease,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// How much waits, which it counts.
+    pub depths: Depths,
     /// How far the walk through finished jobs has come.
     pub walk: Walk,
     /// How long events are kept.
@@ -54,6 +72,8 @@ pub struct KeeperParts {
 pub struct Keeper {
     parts: KeeperParts,
     beating: Option<JoinHandle<()>>,
+    rescuing: Option<JoinHandle<()>>,
+    counting: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
     ending_overdue: Option<JoinHandle<()>>,
 }
@@ -65,6 +85,8 @@ impl Keeper {
         Self {
             parts,
             beating: None,
+            rescuing: None,
+            counting: None,
             clearing: None,
             ending_overdue: None,
         }
@@ -76,6 +98,29 @@ impl Keeper {
         }
         let parts = self.parts.clone();
         self.beating = Some(tokio::spawn(async move { beat(&parts).await }));
+    }
+
+    fn rescue(&mut self) {
+        if is_under_way(self.rescuing.as_ref()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.rescuing = Some(tokio::spawn(async move { rescue(&parts).await }));
+    }
+
+    fn count(&mut self) {
+        if is_under_way(self.counting.as_ref()) || !self.parts.depths.is_due(Instant::now()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.counting = Some(tokio::spawn(async move {
+            count_depths(&parts.store, &parts.depths, &parts.clock).await
+        }));
+    }
+
+    fn rescue_and_again(&mut self, ctx: &mut supervision::Context<Self>) {
+        self.rescue();
+        ctx.run_later(jittered(), Self::rescue_and_again);
     }
 
     fn end_overdue(&mut self) {
@@ -104,32 +149,11 @@ fn is_under_way(task: Option<&JoinHandle<()>>) -> bool {
     task.is_some_and(|task| !task.is_finished())
 }
 
-async fn beat(parts: &KeeperParts) {
-    let (node, clock) = (parts.node, parts.clock.clone());
-    let beaten = parts.store.write(move |tx| {
-        let now = clock.now();
-        Ok::<_, Abort<()>>((nodes::beat(tx.connection(), node, now, LEASE)?, now))
-    });
-    match beaten.await {
-        Ok((true, at)) => parts.lease.renew(at),
-        Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => {}
-        Ok((false, _)) => {
-            tracing::error!(
-                event = event::NODE_LOST,
-                %node,
-                "this node's lease is gone; was the database replaced while serving?"
-            );
-        }
-        Err(Abort::Store(error)) => {
-            let error = telemetry::chain(&error);
-            tracing::warn!(
-                event = event::BEAT_FAILED,
-                %node,
-                error,
-                "the lease could not be renewed; the next beat tries again"
-            );
-        }
-    }
+/// How long until the next look.
+fn jittered() -> Duration {
+    // Without randomness all look at once, which costs more and breaks nothing.
+    let random = random_bytes().map(u16::from_le_bytes).unwrap_or(u16::MAX / 2);
+    RESCUE_EVERY - RESCUE_JITTER + (RESCUE_JITTER * 2).mul_f64(f64::from(random) / f64::from(u16::MAX))
 }
 
 impl Actor for Keeper {
@@ -138,7 +162,9 @@ impl Actor for Keeper {
     fn started(&mut self, ctx: &mut Self::Context) {
         // At once, since the start, or a restart, may have used much of the lease up.
         self.beat();
+        self.rescue_and_again(ctx);
         self.clear();
+        ctx.run_interval(COUNT_TICK, |keeper, _| keeper.count());
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());

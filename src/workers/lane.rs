@@ -12,11 +12,12 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Lease, Perform, Wakes};
+use super::ledger::LaneLedger;
+use super::{Lease, Perform, Term, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempt, AttemptParts, Attempts, PausedQueues, Registry, StopCause};
+use crate::jobs::{Attempt, AttemptParts, Attempts, Depths, PausedQueues, Registry, StopCause};
 use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
 use crate::telemetry;
@@ -51,6 +52,8 @@ pub struct LaneParts {
     pub wakes: Wakes,
     /// This node's lease, without which nothing is claimed.
     pub lease: Lease,
+    /// Told by each claim what waits no more.
+    pub depths: Depths,
     /// Told by each claim whether the queue is paused.
     pub paused: PausedQueues,
 }
@@ -165,6 +168,7 @@ impl Lane {
     async fn claim_and_send(&self) -> Option<Timestamp> {
         let mut next_due = None;
         while let Some(slots) = self.free_slots() {
+            let (slots, term) = slots;
             let limit = slots.num_permits();
             let request = ClaimRequest {
                 queue: self.parts.queue,
@@ -187,11 +191,13 @@ impl Lane {
                 }
             };
             self.parts.paused.set(self.parts.queue, claimed.is_paused);
+            let workspaces = claimed.jobs.iter().map(|job| job.workspace);
+            self.parts.depths.left(self.parts.queue, workspaces);
             next_due = claimed.next_due;
             // Those that were too late for their deadline took places of the claim that others may have now.
             let has_more = claimed.jobs.len().saturating_add(claimed.overdue) >= limit;
             self.hungry.store(has_more, Ordering::SeqCst);
-            self.send(claimed.jobs, slots).await;
+            self.send(claimed.jobs, slots, term).await;
             if !has_more {
                 break;
             }
@@ -199,20 +205,22 @@ impl Lane {
         next_due
     }
 
-    /// As many free slots as one claim may fill; none if there are none, or nothing is to be claimed.
-    fn free_slots(&self) -> Option<OwnedSemaphorePermit> {
-        let is_held = self.parts.lease.is_held(self.parts.clock.now());
-        if self.closed.is_cancelled() || !is_held || !self.worker_is_running() {
+    /// As many free slots as one claim may fill, and the term of the lease in which; none if there are none, or nothing is to
+    /// be claimed.
+    fn free_slots(&self) -> Option<(OwnedSemaphorePermit, Term)> {
+        let term = self.parts.lease.term(Instant::now())?;
+        if self.closed.is_cancelled() || !self.worker_is_running() {
             return None;
         }
         // Said before the look, so that a slot that becomes free between the two gives a wake.
         self.hungry.store(true, Ordering::SeqCst);
         let free = self.slots.available_permits().min(CLAIM_MAX);
         let count = u32::try_from(free).ok().filter(|count| *count > 0)?;
-        Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
+        let slots = Arc::clone(&self.slots).try_acquire_many_owned(count).ok()?;
+        Some((slots, term))
     }
 
-    async fn send(&self, jobs: Vec<ClaimedJob>, mut slots: OwnedSemaphorePermit) {
+    async fn send(&self, jobs: Vec<ClaimedJob>, mut slots: OwnedSemaphorePermit, term: Term) {
         let mut attempts = Vec::with_capacity(jobs.len());
         // All are listed before the first is sent, which may have to wait: a stop reaches those that are not sent yet.
         for job in jobs {
@@ -228,14 +236,24 @@ impl Lane {
             };
             attempts.push(Attempt::new(AttemptParts {
                 handle: self.parts.attempts.begin(job.id, job.fence),
-                job,
                 kind,
-                ledger: Arc::new(self.parts.store.clone()),
+                ledger: Arc::new(LaneLedger {
+                    store: self.parts.store.clone(),
+                    depths: self.parts.depths.clone(),
+                    queue: self.parts.queue,
+                    workspace: job.workspace,
+                }),
+                job,
                 clock: self.parts.clock.clone(),
                 keep: Box::new(slot),
             }));
         }
         drop(slots);
+        // A process that was stopped for long may get what it claimed when its node has been given up.
+        if self.parts.lease.term(Instant::now()) != Some(term) {
+            tracing::debug!(queue = %self.parts.queue, "the lease ended during the claim; its jobs are given back");
+            return;
+        }
         for attempt in attempts {
             // An attempt that is not sent is dropped, and gives its job back by that.
             tokio::select! {

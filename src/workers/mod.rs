@@ -6,21 +6,30 @@
 //!
 //! Left out: what the work is (`jobs::kinds`), and how a failing actor is restarted (`supervision`).
 
+mod beat;
 mod clearing;
+mod counting;
 mod deadlines;
 mod dispatcher;
+mod guard;
 mod keeper;
 mod lane;
 mod lease;
+mod ledger;
 mod report_files;
+mod rescue;
 mod wakes;
 mod worker;
 
+pub use beat::Sign;
 pub use clearing::Walk;
+pub use counting::count_depths;
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
+pub use guard::{GUARD_EVERY, Guard, GuardParts};
 pub use keeper::{Keeper, KeeperParts};
 pub use lane::{Lane, LaneParts};
-pub use lease::{LEASE, LEASE_BEAT, Lease, LeaseChange};
+pub use lease::{LEASE, LEASE_BEAT, Lease, LeaseChange, Term};
+pub use rescue::Rescued;
 pub use wakes::{Wake, Wakes};
 pub use worker::{Perform, Worker};
 

@@ -7,6 +7,7 @@ mod first_steps;
 mod help;
 mod log;
 mod mail;
+mod nodes;
 mod pages;
 mod reports;
 mod results;

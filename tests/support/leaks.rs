@@ -65,12 +65,12 @@ fn addresses(text: &str) -> impl Iterator<Item = String> {
         let local_from = before.rfind(|char| !in_local(char)).map_or(0, |end| {
             end + before.split_at(end).1.chars().next().map_or(0, char::len_utf8)
         });
-        let local = before.split_at(local_from).1;
+        let (ahead, local) = before.split_at(local_from);
+        // The role at a database, whose password, if there were one, would stand here in its place.
+        let is_role = local.starts_with("//") && ahead.ends_with("postgres:");
         let domain: String = after.chars().skip(1).take_while(|char| in_domain(*char)).collect();
         let is_masked = local.strip_suffix("***").is_some_and(|rest| rest.chars().count() <= 1);
         let address = format!("{local}@{domain}");
-        // `postgres://role@host` names who a service is to its database, without a password.
-        let is_role = before.split_at(local_from).0.ends_with("postgres:") && local.starts_with("//");
         let is_mail = !is_masked && !is_role && !is_message_id(local) && address != EXAMPLE;
         let is_leak = !local.is_empty() && !domain.is_empty() && is_mail;
         is_leak.then_some(address)
@@ -120,6 +120,7 @@ fn every_planted_secret_is_found_and_what_is_masked_is_not() {
         "550 <ada@example.com>: no",
         "smtp://user:hush@relay.example:587",
         "postgres://role:hush@db.example:5432/legwork",
+        "postgres://user:hush@db.example/legwork",
         "key lwk_AbC",
         "GET /verify?token=abc",
         "headers: {\"Authorization\": \"Basic abc\"}",
@@ -136,6 +137,7 @@ fn every_planted_secret_is_found_and_what_is_masked_is_not() {
         r#"{"event":"mail_sent","reply":"250 2.1.5 <a***@example.com> ok","job":"job_0199c0de"}"#,
         "***@example.com",
         "an @ alone",
+        "postgres://legwork@127.0.0.1:5432/legwork",
         "smtp://127.0.0.1:25",
         "postgres://role@db.example:5432/legwork",
         "20260131T120000.000000Z-job_01a20d69d9c670dca4cd55414318d6e5@localhost.eml",

@@ -11,6 +11,7 @@ use crate::api::auth::Member;
 use crate::api::emails::NewEmailBody;
 use crate::api::http::{FieldError, Fields, Problem, Unread};
 use crate::api::probes::NewProbeBody;
+use crate::domain::job::Queue;
 use crate::jobs::Kind;
 use crate::jobs::kinds::{EmailSend, Probe};
 use crate::store::jobs::ChangedArgs;
@@ -33,6 +34,8 @@ pub(in crate::api) struct RetryBody {
 pub(super) struct Changed {
     /// As they are stored.
     pub(super) args: ChangedArgs,
+    /// The queue in which it waits.
+    pub(super) queue: Queue,
     /// How many mails the job then sends.
     pub(super) mails: usize,
 }
@@ -73,6 +76,10 @@ impl Changed {
             args: serde_json::to_string(args).map_err(Problem::internal)?,
             version: K::VERSION,
         };
-        Ok(Self { args, mails })
+        Ok(Self {
+            args,
+            queue: K::QUEUE,
+            mails,
+        })
     }
 }

@@ -6,6 +6,7 @@
 mod changed;
 pub(super) mod cursor;
 mod view;
+mod waiting;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -20,16 +21,18 @@ use super::prefer::{self, Preferences};
 use super::then::Then;
 use super::waiting::Wait;
 use crate::domain::id::JobId;
-use crate::domain::job::{JobState, Queue, Refused};
-use crate::jobs::Kind as _;
+use crate::domain::job::{JobState, Queue, Refused, rank};
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
+use crate::jobs::{Kind as _, Registry};
 use crate::store::jobs::{self, OrderRefused};
-use crate::store::{AttemptRecord, Connection, JobFilter, JobRecord, JobScope, StoreError};
+use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
 use changed::{Changed, RetryBody};
 pub(super) use view::JobView;
 
+/// Jobs before one that are counted: beyond it only the order of magnitude is of interest.
+const AHEAD_MAX: usize = 10_000;
 /// Jobs on a page unless told otherwise.
 const PAGE: i64 = 50;
 /// The most jobs on a page.
@@ -151,14 +154,18 @@ pub(super) async fn shown_in(
     member: &Member,
     state: &State,
 ) -> Result<Option<JobView>, Problem> {
+    let registry = state.registry.clone();
     let read = state.store.read(move |connection| {
         let job = jobs::one(connection, id, scope)?;
-        job.map(|job| with_attempts(connection, job)).transpose()
+        let Some(job) = job else { return Ok(None) };
+        let ahead = ahead_of(connection, &job, &registry)?;
+        Ok(Some((with_attempts(connection, job)?, ahead)))
     });
-    let found = read.await?;
-    Ok(found
-        .map(|(job, attempts)| view(job, attempts, member, state))
-        .transpose()?)
+    let Some(((job, attempts), ahead)) = read.await? else {
+        return Ok(None);
+    };
+    let turn = ahead.and_then(|ahead| waiting::waits_for_turn(view::standing_of(&job), ahead, state));
+    Ok(Some(view(job, attempts, member, state)?.with_turn(turn)))
 }
 
 /// Cancels a job that waits or runs.
@@ -183,6 +190,11 @@ pub(super) async fn cancel_job(
     });
     let (job, attempts) = write.await.map_err(or_refused(refused))?;
     let is_running = job.state == JobState::Running;
+    if let Ok(queue) = job.queue.parse()
+        && !is_running
+    {
+        state.depths.left(queue, [job.workspace]);
+    }
     let is_here = is_running && (state.cancel_attempt)(id);
     tracing::info!(
         event = event::JOB_CANCEL_REQUESTED,
@@ -230,17 +242,19 @@ pub(super) async fn retry_job(
     let (scope, now) = (member.job_scope(), state.clock.now());
     let changed = match body.and_then(|body| body.args) {
         Some(args) => {
-            let (kind, _) = runs_again(id, scope, &state).await?;
+            let (kind, ..) = runs_again(id, scope, &state).await?;
             Some(Changed::checked(&kind, args, &member, &state)?)
         }
         None => None,
     };
     // Run again, it does again whatever it did: it counts like a new one.
-    let mails = match &changed {
-        Some(changed) => changed.mails,
-        None => mails_of(id, scope, &state).await?,
+    let (queue, mails) = match &changed {
+        Some(changed) => (Some(changed.queue), changed.mails),
+        None => cost_of(id, scope, &state).await?,
     };
-    state.throttle.take_work(&member.account, mails, &state.store).await?;
+    if let Some(queue) = queue {
+        state.throttle.take_work(&member.account, queue, mails)?;
+    }
     let changed = changed.map(|changed| changed.args);
     let write = state.store.write(move |tx| {
         let job = jobs::retry_with(tx, id, scope, now, changed.as_ref())?;
@@ -260,36 +274,37 @@ pub(super) async fn retry_job(
     Ok(HttpResponse::Accepted().json(view(job, attempts, &member, &state)?))
 }
 
-/// How many mails a job sends that is to run again.
+/// In which queue a job waits and how many mails it sends, that is to run again; operators' own costs nothing.
 ///
 /// # Errors
 /// 409 where it cannot, so that asking in vain costs nothing of a limit.
-async fn mails_of(id: JobId, scope: JobScope, state: &State) -> Result<usize, Problem> {
+async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Queue>, usize), Problem> {
     // Operators' work has no limit, and so needs no count.
     if scope == JobScope::All {
-        return Ok(0);
+        return Ok((None, 0));
     }
-    let (kind, args) = runs_again(id, scope, state).await?;
+    let (kind, queue, args) = runs_again(id, scope, state).await?;
     let is_mail = kind == EmailSend::NAME;
     let args = is_mail
         .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
         .flatten();
-    Ok(args.map_or(usize::from(is_mail), |args| args.to.len()))
+    let mails = args.map_or(usize::from(is_mail), |args| args.to.len());
+    Ok((queue.parse().ok(), mails))
 }
 
-/// The kind and the arguments of a job that can run again.
+/// The kind, the queue and the arguments of a job that can run again.
 ///
 /// # Errors
 /// 404 where there is none in the scope; 409 where it cannot.
-async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String, String), Problem> {
+async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String, String, String), Problem> {
     let read = state
         .store
         .read(move |connection| jobs::arguments(connection, id, scope));
-    let (kind, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
+    let (kind, queue, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
     if !standing.can_run_again() {
         return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
     }
-    Ok((kind, args))
+    Ok((kind, queue, args))
 }
 
 /// The job and its attempts.
@@ -302,6 +317,18 @@ pub(super) fn with_attempts(
 ) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
     Ok((job, attempts))
+}
+
+/// How many jobs are claimed before this one, if it could be claimed itself.
+fn ahead_of(connection: &mut Connection, job: &JobRecord, registry: &Registry) -> Result<Option<Count>, StoreError> {
+    let (Ok(queue), Ok(priority)) = (job.queue.parse(), i32::try_from(job.priority)) else {
+        return Ok(None);
+    };
+    if job.state != JobState::Available {
+        return Ok(None);
+    }
+    let place = (rank(job.run_at, priority), job.id);
+    jobs::ahead(connection, queue, &registry.of_queue(queue), place, AHEAD_MAX).map(Some)
 }
 
 /// The job as `member` may see it.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::waiting::{Standing, waits_for, waits_for_whom};
 use crate::api::State;
 use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
@@ -42,7 +43,7 @@ pub(in crate::api) struct JobView {
     /// What the work answered, or has done so far; its form is the kind's own.
     #[schema(value_type = Option<JobResult>)]
     result: Option<Value>,
-    /// What it lacks, where nothing here can claim it.
+    /// What it waits for, while it waits for something that can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     waiting_for: Option<String>,
@@ -97,8 +98,9 @@ impl JobView {
             what: "result",
         };
         let progress = progress(&job);
+        let standing = standing_of(&job);
         Ok(Self {
-            waiting_for: waiting_for(job.state, &job.queue, &job.kind, job.args_version, state),
+            waiting_for: waits_for(standing, state).or_else(|| waits_for_whom(standing, state)),
             id: job.id,
             kind: job.kind,
             queue: job.queue,
@@ -142,11 +144,14 @@ impl JobView {
             cause: None,
             progress: None,
             result: None,
-            waiting_for: waiting_for(
-                job.state(),
-                job.queue.as_str(),
-                job.kind,
-                job.args_version.into(),
+            waiting_for: waits_for(
+                Standing {
+                    state: job.state(),
+                    queue: job.queue.as_str(),
+                    kind: job.kind,
+                    version: job.args_version.into(),
+                    run_at: job.run_at,
+                },
                 state,
             ),
             attempts: Vec::new(),
@@ -161,12 +166,29 @@ impl JobView {
         self.state.is_final()
     }
 
+    /// The job with its turn, if nothing else holds it up.
+    pub(in crate::api) fn with_turn(mut self, turn: Option<String>) -> Self {
+        self.waiting_for = self.waiting_for.or(turn);
+        self
+    }
+
     /// The job as whoever does not belong to its workspace may see it: an operator, who is shown no mail address in full.
     pub(in crate::api) fn masked(mut self) -> Self {
         if let Some(result) = &mut self.result {
             mask_recipients(result);
         }
         self
+    }
+}
+
+/// What of a job decides why it waits.
+pub(super) fn standing_of(job: &JobRecord) -> Standing<'_> {
+    Standing {
+        state: job.state,
+        queue: &job.queue,
+        kind: &job.kind,
+        version: job.args_version,
+        run_at: job.run_at,
     }
 }
 
@@ -205,19 +227,4 @@ impl From<AttemptRecord> for AttemptView {
             node: attempt.node,
         }
     }
-}
-
-/// What a job that could be claimed waits for, where it is not just a free slot.
-fn waiting_for(standing: JobState, queue: &str, kind: &str, version: i64, state: &State) -> Option<String> {
-    if standing != JobState::Available {
-        return None;
-    }
-    let Some(known) = state.registry.get(kind) else {
-        return Some(format!("a worker that knows the kind {kind}"));
-    };
-    if version > known.version().into() {
-        return Some(format!("a worker that knows version {version} of the kind {kind}"));
-    }
-    let is_paused = queue.parse().is_ok_and(|queue| state.paused.contains(queue));
-    is_paused.then(|| format!("the paused queue {queue} to be resumed"))
 }

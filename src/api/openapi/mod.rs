@@ -27,7 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, emails, following, health, jobs, probes, queues, reports, sessions, supervision, verification,
+    accounts, api_keys, emails, following, health, jobs, nodes, probes, queues, reports, sessions, supervision,
+    verification,
 };
 
 /// The document.
@@ -61,6 +62,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::delete_api_key,
         emails::create_email,
         probes::create_probe,
+        probes::create_probes,
         reports::create_report,
         reports::list_reports,
         reports::show_report,
@@ -75,6 +77,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queues::list_queues,
         queues::pause_queue,
         queues::resume_queue,
+        nodes::list_nodes,
         supervision::show_tree,
         supervision::stream_events,
         supervision::show_node,

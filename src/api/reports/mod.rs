@@ -35,7 +35,7 @@ use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ReportId};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
-use crate::jobs::{Order, new_job};
+use crate::jobs::{Kind as _, Order, new_job};
 use crate::reports::{FileName, Found};
 use crate::store::reports::{self, NewReport};
 use crate::store::{Abort, NewJob, Tx};
@@ -171,7 +171,7 @@ pub(super) async fn create_report(
     let limits = async || {
         let holder = unique::holder(unique.as_ref(), &member, &state).await?;
         if holder.is_none() {
-            state.throttle.take_work(&member.account, 0, &state.store).await?;
+            state.throttle.take_work(&member.account, ReportBuild::QUEUE, 0)?;
         }
         Ok(holder)
     };

@@ -10,17 +10,26 @@ use actix_web::{App, Error, HttpResponse, body, web};
 
 use super::{Answer, openapi};
 use crate::api::http::{Limits, request_id, security};
-use crate::api::{State, routes};
+use crate::api::{State, routes_of};
+use crate::domain::roles::Roles;
 
 /// The whole application, ready to be asked.
 pub(super) async fn app(
     state: web::Data<State>,
 ) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
+    app_of(state, Roles::Both).await
+}
+
+/// The application of a node with these roles.
+pub(super) async fn app_of(
+    state: web::Data<State>,
+    roles: Roles,
+) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
     let app = App::new()
         .app_data(state)
         .app_data(web::Data::new(Limits::default()))
-        .configure(routes)
         .default_service(web::to(security::not_found))
+        .configure(routes_of(roles))
         .wrap(from_fn(security::limit_time))
         .wrap(from_fn(request_id::track));
     init_service(app).await

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Answer, PASSWORD, World, request};
 use crate::api::Throttle;
 
-fn mail(to: &[&str]) -> Value {
+pub(super) fn mail(to: &[&str]) -> Value {
     json!({ "to": to, "subject": "Hello", "text": "Are you well?" })
 }
 
@@ -105,7 +105,7 @@ async fn a_mail_that_has_become_too_large_for_the_limit_is_refused_for_what_it_i
     let mut limits = world.state.config.limits;
     limits.mails_burst = 2;
     let mut state = Arc::into_inner(world.state.into_inner()).unwrap();
-    state.throttle = Arc::new(Throttle::new(&limits, &world.clock));
+    state.throttle = Arc::new(Throttle::new(&limits, &state.depths, &world.clock));
     world.state = web::Data::new(state);
     let again = request(Method::POST, &format!("{job}/retry"), &ada);
     world.send(again).await.is(422, &["/to"]);
@@ -182,7 +182,7 @@ async fn reports_are_jobs_that_count() {
     let order = json!({ "table": "jobs", "format": "csv" });
     for (variable, refusal) in [
         ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "\"jobs\";r=0;t=60"),
-        ("LEGWORK_LIMITS__JOBS_WAITING", "\"jobs_waiting\";r=0;t=1"),
+        ("LEGWORK_LIMITS__JOBS_WAITING", "\"jobs_waiting\";r=0;t=60"),
     ] {
         let world = World::with(&[(variable, "1")]);
         let (ada, operator) = (world.member("ada@example.org").await, world.operator().await);
@@ -210,7 +210,7 @@ async fn whoever_is_refused_a_place_in_the_queue_loses_no_mails_by_it() {
     first.is(202, &[]);
     for _ in 0..3 {
         let refused = world.post("/v1/emails", &ada, &mail(&["b@example.com"])).await;
-        is_over(&refused, "1", "\"jobs_waiting\";q=1", "\"jobs_waiting\";r=0;t=1");
+        is_over(&refused, "60", "\"jobs_waiting\";q=1", "\"jobs_waiting\";r=0;t=60");
         world.advance(Duration::from_secs(1));
     }
     let cancel = format!("/v1/jobs/{}/cancel", first.body["id"].as_str().unwrap());
@@ -247,7 +247,7 @@ async fn a_workspace_at_its_depth_is_refused_until_something_is_done_and_operato
     );
     world.advance(Duration::from_secs(2));
     let refused = world.post("/v1/probes", &ada, &json!({ "steps": 1 })).await;
-    is_over(&refused, "1", "\"jobs_waiting\";q=3", "\"jobs_waiting\";r=0;t=1");
+    is_over(&refused, "60", "\"jobs_waiting\";q=3", "\"jobs_waiting\";r=0;t=60");
     for _ in 0..5 {
         world.probe(&operator).await;
     }

@@ -12,6 +12,7 @@ mod jobs;
 mod limits;
 mod lives;
 mod log;
+mod nodes;
 mod openapi;
 mod operators;
 mod probes;
@@ -46,7 +47,7 @@ use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
 use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
-use crate::jobs::{Order, PausedQueues, Registry, new_job};
+use crate::jobs::{DepthLimits, Depths, Order, PausedQueues, Registry, new_job};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
@@ -141,8 +142,14 @@ impl World {
         if fault_injection {
             tree = tree.with_fault_injection();
         }
+        let depths = Depths::new(&DepthLimits {
+            queues: config.queues.clone(),
+            workspace: config.limits.jobs_waiting.try_into().unwrap(),
+            is_alone: true,
+        });
         let state = State {
-            throttle: Arc::new(Throttle::new(&config.limits, &clock)),
+            throttle: Arc::new(Throttle::new(&config.limits, &depths, &clock)),
+            depths,
             config: Arc::new(config),
             clock: clock.clone(),
             store: store.unwrap(),
@@ -415,4 +422,16 @@ async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it
     }
     let jobs = world.get("/v1/jobs", &token).await;
     assert_eq!(jobs.body["data"], json!([]), "nothing was done");
+}
+
+/// Counts what waits, as the keeper does.
+async fn count(world: &World) {
+    let (began, now) = (tokio::time::Instant::now(), world.clock.now());
+    world.state.depths.begin(began);
+    let read = world.state.store.read(move |connection| {
+        let alive = crate::store::nodes::alive(connection, now)?;
+        Ok((crate::store::jobs::depths(connection, 100)?, alive))
+    });
+    let (found, alive) = read.await.unwrap();
+    world.state.depths.counted(&found, alive, (began, began));
 }

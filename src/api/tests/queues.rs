@@ -56,6 +56,7 @@ async fn a_pause_holds_what_waits_back_and_a_resume_lets_it_go_on() {
     assert_eq!(
         paused.body,
         json!({ "name": "probes", "worker": "prober", "paused_at": "2023-11-14T22:13:20.000000Z", "paused_by": me,
+                "paused": true, "waiting": 1, "oldest_waiting_s": 0.0, "rate_per_s": 0.0,
                 "depth": { "available": 1, "capped": false }, "running": 0, "slots": 16 })
     );
     let accepted = world.post("/v1/probes", &operator, &json!({ "steps": 1 })).await;

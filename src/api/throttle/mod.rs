@@ -10,7 +10,6 @@ mod buckets;
 mod network;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -23,12 +22,12 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::WorkspaceId;
-use crate::store::Store;
+use crate::domain::job::Queue;
+use crate::jobs::{Depths, Full, FullOf};
 use crate::store::accounts::Account;
 use buckets::{Buckets, Policy, Refusal};
 use network::Network;
 pub(super) use network::NetworkTurn;
-use waiting::Waiting;
 
 /// One minute, in which jobs, entries and logins are counted.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,8 +41,8 @@ pub struct Throttle {
     mails: Buckets<WorkspaceId>,
     /// Jobs of a workspace.
     jobs: Buckets<WorkspaceId>,
-    /// Jobs that a workspace has waiting.
-    waiting: Waiting,
+    /// Jobs that wait, in queues and of workspaces.
+    depths: Depths,
     /// Registrations, logins and verifications from one network.
     entries: Buckets<Network>,
     /// Registrations from one network: each has a mail sent to whatever address it names.
@@ -52,13 +51,12 @@ pub struct Throttle {
     logins: Buckets<(u64, Network)>,
     /// Makes a number of an address, so that no address is kept.
     addresses: std::hash::RandomState,
-    clock: Clock,
 }
 
 impl Throttle {
     /// The limits that the settings say, all buckets full.
     #[must_use]
-    pub fn new(limits: &config::Limits, clock: &Clock) -> Self {
+    pub fn new(limits: &config::Limits, depths: &Depths, clock: &Clock) -> Self {
         let policy = |name, amount, window, burst| Policy {
             name,
             amount,
@@ -70,12 +68,11 @@ impl Throttle {
         Self {
             mails: Buckets::new(policy("mails", limits.mails_per_hour, HOUR, limits.mails_burst), clock),
             jobs: Buckets::new(policy("jobs", jobs, MINUTE, jobs), clock),
-            waiting: Waiting::new(limits.jobs_waiting),
+            depths: depths.clone(),
             entries: Buckets::new(policy("entries", entries, MINUTE, entries), clock),
             registrations: Buckets::new(policy("registrations", registrations, HOUR, registrations), clock),
             logins: Buckets::new(policy("logins", logins, MINUTE, logins), clock),
             addresses: std::hash::RandomState::new(),
-            clock: clock.clone(),
         }
     }
 
@@ -86,25 +83,27 @@ impl Throttle {
         self.entries.sweep();
         self.registrations.sweep();
         self.logins.sweep();
-        self.waiting.sweep(self.clock.now());
     }
 
-    /// Takes one job of the account's workspace, which sends this many mails.
+    /// Takes one job in this queue of the account's workspace, which sends this many mails.
     ///
     /// # Errors
-    /// 429 if that is more than it may; 422 if it is more mails than any wait will allow; 503 if the jobs that wait cannot
-    /// be counted.
-    pub(super) async fn take_work(&self, account: &Account, mails: usize, store: &Store) -> Result<(), Problem> {
+    /// 429 if that is more than it may, or than may wait there; 422 if it is more mails than any wait will allow.
+    pub(super) fn take_work(&self, account: &Account, queue: Queue, mails: usize) -> Result<(), Problem> {
+        let workspace = account.workspace;
         if account.is_operator {
+            self.depths.add(queue, workspace, 1);
             return Ok(());
         }
-        let workspace = account.workspace;
         let told = self.jobs.take(&workspace, 1);
         told.map_err(|refusal| refused(&refusal, "this workspace has asked for as many jobs as it may for now"))?;
-        self.waiting.take(workspace, store, &self.clock).await?;
+        self.depths.take(queue, workspace).map_err(|full| no_room(&full))?;
         // Last, since they come back slowest: whoever waits for a place must not lose an hour's mails by asking.
         let told = self.mails.take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX));
-        told.map_err(|refusal| refused(&refusal, "this workspace has sent as many mails as it may for now"))
+        told.map_err(|refusal| {
+            self.depths.left(queue, [workspace]);
+            refused(&refusal, "this workspace has sent as many mails as it may for now")
+        })
     }
 
     /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
@@ -135,6 +134,18 @@ impl Throttle {
         let told = self.logins.take(&key, 1);
         told.map_err(|refusal| refused(&refusal, "too many logins with this address were tried"))
     }
+}
+
+/// The answer to a job for which there is no room.
+fn no_room(full: &Full) -> Problem {
+    let (name, detail) = match full.of {
+        FullOf::Queue => ("queue_waiting", "as many jobs wait in this queue as may"),
+        FullOf::Workspace => ("jobs_waiting", "this workspace has as many jobs waiting as it may"),
+    };
+    let problem = Problem::too_many_requests(detail, full.wait);
+    let problem = with_text(problem, "ratelimit-policy", &format!("\"{name}\";q={}", full.max));
+    let seconds = whole_seconds(full.wait);
+    with_text(problem, "ratelimit", &format!("\"{name}\";r=0;t={seconds}"))
 }
 
 /// The answer to what is over a limit. The headers are those of the IETF's draft "RateLimit header fields for HTTP".

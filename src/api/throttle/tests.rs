@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::waiting::Turn;
 use super::*;
 use crate::clock::Timestamp;
 
@@ -44,30 +43,6 @@ proptest! {
             let gone = clock.now().since(NOW).as_secs_f64();
             let most = f64::from(burst) + gone * f64::from(amount) / 60.0 + 1.0;
             prop_assert!(f64::from(taken) <= most, "{taken} after {gone} s, {before} before");
-        }
-    }
-
-    #[test]
-    fn a_workspace_never_has_more_waiting_than_its_limit(
-        max in 1_usize..20,
-        steps in prop::collection::vec((any::<bool>(), 0_u64..3_000), 1..300),
-    ) {
-        let waiting = Waiting::new(max);
-        let (workspace, clock) = (WorkspaceId::generate(), Clock::manual(NOW));
-        let mut jobs = 0_usize;
-        for (is_done, wait_ms) in steps {
-            clock.advance(Duration::from_millis(wait_ms));
-            if is_done {
-                jobs = jobs.saturating_sub(1);
-                continue;
-            }
-            let mut turn = waiting.turn(workspace, clock.now());
-            if turn == Turn::Count {
-                turn = waiting.counted(workspace, jobs, clock.now());
-                prop_assert_eq!(turn == Turn::Granted, jobs < max, "a count decides exactly");
-            }
-            jobs += usize::from(turn == Turn::Granted);
-            prop_assert!(jobs <= max);
         }
     }
 }
@@ -117,31 +92,4 @@ fn an_ipv6_client_cannot_walk_through_its_own_network() {
     assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
     assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-}
-
-#[test]
-fn counts_that_are_too_old_are_let_go_and_made_anew() {
-    let waiting = Waiting::new(5);
-    let workspace = WorkspaceId::generate();
-    assert_eq!(waiting.turn(workspace, NOW), Turn::Count);
-    assert_eq!(waiting.counted(workspace, 0, NOW), Turn::Granted);
-    let later = NOW.plus(Duration::from_secs(59));
-    assert_eq!(waiting.turn(workspace, later), Turn::Granted);
-    assert_eq!(waiting.turn(workspace, NOW.plus(MINUTE)), Turn::Count);
-    waiting.sweep(NOW.plus(MINUTE));
-    assert_eq!(waiting.turn(workspace, later), Turn::Count);
-}
-
-#[test]
-fn a_clock_that_is_set_back_keeps_no_workspace_at_a_limit_that_it_has_left() {
-    let waiting = Waiting::new(5);
-    let workspace = WorkspaceId::generate();
-    assert_eq!(
-        waiting.counted(workspace, 5, NOW),
-        Turn::Refused(Duration::from_secs(1))
-    );
-    let earlier = NOW.minus(Duration::from_secs(3600));
-    assert_eq!(waiting.turn(workspace, earlier), Turn::Count);
-    assert_eq!(waiting.counted(workspace, 0, earlier), Turn::Granted);
-    assert_eq!(waiting.turn(workspace, earlier), Turn::Granted);
 }

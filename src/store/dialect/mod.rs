@@ -13,6 +13,7 @@ mod merged;
 mod optional;
 pub(super) mod postgres;
 pub(super) mod prelude;
+mod present;
 pub(super) mod sqlite;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -26,6 +27,7 @@ pub(super) use limited::Limited;
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::Merged;
 pub(super) use optional::Optional;
+pub(super) use present::Present;
 
 /// SQLite's words for a lock that somebody else holds.
 const LOCKED: &str = "database is locked";

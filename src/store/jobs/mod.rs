@@ -6,6 +6,7 @@
 mod aside;
 mod claim;
 mod deadline;
+mod depths;
 mod finish;
 mod insert;
 mod order;
@@ -20,17 +21,18 @@ mod unique;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
+pub use depths::{DepthCounts, ahead, depths, oldest, to_come};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, hold, no_return};
 pub use read::{
-    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, unknown_kinds,
-    waiting_of,
+    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, running_by_node,
+    unknown_kinds,
 };
 pub use record::{AttemptRecord, JobRecord};
-pub use rescue::rescue;
+pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays};
 pub use retention::{FinishedUntil, OldJobs, PAGE_MAX, forget, old_jobs};
 pub use unique::{Enqueued, holder_of};
 

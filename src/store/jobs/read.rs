@@ -1,5 +1,7 @@
 //! Reading jobs: one, a page of them, and what operators ask about them.
 
+use std::collections::HashMap;
+
 use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
 use diesel::sql_types::Integer;
@@ -118,20 +120,7 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
 }
 
-/// How many jobs of a workspace wait, for their time or for a slot, counted up to `max`.
-///
-/// # Errors
-/// When the statement fails.
-pub fn waiting_of(connection: &mut Connection, workspace: WorkspaceId, max: usize) -> Result<Count, StoreError> {
-    let rows = jobs::table
-        .filter(jobs::workspace_id.eq(workspace.to_string()))
-        .filter(Literally("jobs.state IN ('scheduled', 'available', 'retryable')"))
-        .select(sql::<Integer>("1"))
-        .limit(number(max).saturating_add(1));
-    Ok(Count::of(Counted(rows).get_result(connection)?, max))
-}
-
-/// The kind, the arguments and the state of a job.
+/// The kind, the queue, the arguments and the state of a job.
 ///
 /// # Errors
 /// When the statement fails.
@@ -139,14 +128,14 @@ pub fn arguments(
     connection: &mut Connection,
     id: JobId,
     scope: JobScope,
-) -> Result<Option<(String, String, JobState)>, StoreError> {
+) -> Result<Option<(String, String, String, JobState)>, StoreError> {
     let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
         .filter(scope.of_jobs())
-        .select((jobs::kind, jobs::args, jobs::state));
-    let found: Option<(String, String, String)> = query.first(connection).optional()?;
+        .select((jobs::kind, jobs::queue, jobs::args, jobs::state));
+    let found: Option<(String, String, String, String)> = query.first(connection).optional()?;
     found
-        .map(|(kind, args, state)| Ok((kind, args, parsed(&state, "jobs", "state")?)))
+        .map(|(kind, queue, args, state)| Ok((kind, queue, args, parsed(&state, "jobs", "state")?)))
         .transpose()
 }
 
@@ -164,6 +153,22 @@ pub fn running(connection: &mut Connection) -> Result<Vec<(Queue, i64)>, StoreEr
         .into_iter()
         .filter_map(|(queue, count)| Some((queue.parse().ok()?, count)));
     Ok(known.collect())
+}
+
+/// How many attempts run on each node that has any. As many rows are read as run.
+///
+/// # Errors
+/// When the statement fails.
+pub fn running_by_node(connection: &mut Connection) -> Result<HashMap<String, i64>, StoreError> {
+    let counts: Vec<(Option<String>, i64)> = jobs::table
+        .filter(Literally("jobs.state = 'running'"))
+        .group_by(jobs::node)
+        .select((jobs::node, diesel::dsl::count_star()))
+        .load(connection)?;
+    Ok(counts
+        .into_iter()
+        .filter_map(|(node, count)| Some((node?, count)))
+        .collect())
 }
 
 /// The kinds that wait although no worker of this node knows them.

@@ -15,21 +15,67 @@ use crate::store::schema::jobs;
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError, Tx};
 
-/// Ends, as lost, up to one statement's worth of attempts that run under another node than `me`, and answers what became
-/// of them; none are left when it answers fewer than asked. On SQLite every other node is dead: the lock beside the
-/// database says so.
+/// Attempts that one rescue takes back at most: one statement's worth.
+pub const RESCUED_MAX: usize = STATEMENT_ROWS_MAX;
+
+/// Ends, as lost, up to [`RESCUED_MAX`] attempts that run under another node than `me`, and answers what became of them; none
+/// are left when it answers fewer. For a database that only one node can have, where every other is dead.
 ///
 /// # Errors
 /// When a statement fails.
 pub fn rescue(tx: &mut Tx<'_>, me: NodeId, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
-    let (connection, effects) = tx.parts();
     let left: Vec<(String, i64)> = jobs::table
         .filter(Literally("jobs.state = 'running'"))
         .filter(jobs::node.ne(me.to_string()))
         .order(jobs::id.asc())
-        .limit(number(STATEMENT_ROWS_MAX))
+        .limit(number(RESCUED_MAX))
         .select((jobs::id, jobs::fence))
-        .load(connection)?;
+        .load(tx.connection())?;
+    end_as_lost(tx, left, now)
+}
+
+/// The same of the attempts of one node, whose lease the caller has taken over in this transaction.
+///
+/// # Errors
+/// When a statement fails.
+pub fn rescue_node(tx: &mut Tx<'_>, node: NodeId, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
+    let left: Vec<(String, i64)> = jobs::table
+        .filter(Literally("jobs.state = 'running'"))
+        .filter(jobs::node.eq(node.to_string()))
+        .limit(number(RESCUED_MAX))
+        .select((jobs::id, jobs::fence))
+        .load(tx.connection())?;
+    end_as_lost(tx, left, now)
+}
+
+/// The same of attempts whose node is not entered: one that was stopped for long claimed them with its first breath, when
+/// its lease was taken over already.
+///
+/// # Errors
+/// When a statement fails.
+pub fn rescue_strays(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
+    let left: Vec<(String, i64)> = jobs::table
+        .filter(Literally("jobs.state = 'running'"))
+        .filter(Literally("NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = jobs.node)"))
+        .limit(number(RESCUED_MAX))
+        .select((jobs::id, jobs::fence))
+        .load(tx.connection())?;
+    end_as_lost(tx, left, now)
+}
+
+/// Whether there are attempts whose node is not entered: as many rows are read as run.
+///
+/// # Errors
+/// When the statement fails.
+pub fn any_stray(connection: &mut Connection) -> Result<bool, StoreError> {
+    let stray = jobs::table
+        .filter(Literally("jobs.state = 'running'"))
+        .filter(Literally("NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = jobs.node)"));
+    Ok(diesel::select(diesel::dsl::exists(stray)).get_result(connection)?)
+}
+
+fn end_as_lost(tx: &mut Tx<'_>, left: Vec<(String, i64)>, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
+    let (connection, effects) = tx.parts();
     let mut ends = Vec::with_capacity(left.len());
     for (id, fence) in left {
         ends.push(AttemptFinish {

@@ -8,20 +8,23 @@ mod dispatching;
 mod keeping;
 mod lanes;
 mod report_files;
+mod rescuing;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Backoff, JobState, Queue};
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbePanic};
-use crate::jobs::{Attempts, JobContext, Kind, Order, Outcome, PausedQueues, Registry, StopCause, new_job};
+use crate::jobs::{
+    Attempts, DepthLimits, Depths, JobContext, Kind, Order, Outcome, PausedQueues, Registry, StopCause, new_job,
+};
 use crate::store::testing::{NODE, TestStore};
 use crate::store::{JobRecord, JobScope, NewJob, jobs};
 use crate::supervision::{Address, ChildSpec, RestartPolicy, Tree};
@@ -108,9 +111,13 @@ fn probe(panic: Option<ProbePanic>, now: Timestamp) -> NewJob {
     new_job::<Probe>(&args, WorkspaceId::SERVICE, now, Order::default()).unwrap()
 }
 
+/// A lease that does not lapse though nobody beats.
+fn eternal() -> Lease {
+    Lease::taken_at(Instant::now() + Duration::from_secs(24 * 3600))
+}
+
 /// A store, a worker with a mailbox of four, its lane, and a dispatcher once it is started.
 struct Service {
-    lease: Lease,
     clock: Clock,
     store: TestStore,
     tree: Tree,
@@ -126,7 +133,7 @@ impl Service {
 
     fn with_policy(slots: usize, recorded: Recorded, policy: RestartPolicy) -> Self {
         // Nobody beats here, and nothing lapses.
-        let lease = Lease::renewed_at(Timestamp::from_micros(i64::MAX / 2));
+        let lease = eternal();
         Self::with_parts(slots, recorded, policy, Clock::System, lease)
     }
 
@@ -136,7 +143,7 @@ impl Service {
     }
 
     fn with_spec(slots: usize, spec: ChildSpec, registry: Registry) -> Self {
-        let lease = Lease::renewed_at(Timestamp::from_micros(i64::MAX / 2));
+        let lease = eternal();
         Self::with_all(slots, registry, spec, Clock::System, lease)
     }
 
@@ -158,11 +165,11 @@ impl Service {
             node: NODE,
             clock: clock.clone(),
             wakes: wakes.clone(),
-            lease: lease.clone(),
+            lease,
+            depths: Depths::new(&DepthLimits::default()),
             paused: PausedQueues::of(&[]),
         }));
         Self {
-            lease,
             clock,
             store,
             tree,
@@ -180,7 +187,6 @@ impl Service {
             node: NODE,
             clock: self.clock.clone(),
             wakes: self.wakes.clone(),
-            lease: self.lease.clone(),
         });
         let dispatcher = self.tree.start(ChildSpec::new("dispatcher"), move || {
             Dispatcher::new(Arc::clone(&parts))

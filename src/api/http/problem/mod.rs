@@ -103,6 +103,12 @@ impl Problem {
         )
     }
 
+    /// 404, of an address that another node has.
+    #[must_use]
+    pub fn not_here(detail: &'static str) -> Self {
+        Self::new(Slug::NotFound, detail)
+    }
+
     /// 405, with the methods that `allow` names.
     #[must_use]
     pub fn method_not_allowed(allow: &[Method]) -> Self {

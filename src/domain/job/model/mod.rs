@@ -24,6 +24,8 @@ const LAST: i64 = 2;
 const LEASE: i64 = 1;
 /// Claims in one life; a longer one shows nothing new, since fences are only compared.
 const CLAIMS_MAX: u8 = 3;
+/// Fences that there can be, that of a job which nobody claimed included.
+const FENCES: usize = 4;
 
 /// Which guards are kept, and what the job is.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,7 @@ pub(super) struct World {
     runs_on: Option<usize>,
     nodes: [Node; NODES],
     /// How often the end of the attempt with each fence was written.
-    ends: [u8; CLAIMS_MAX as usize + 1],
+    ends: [u8; FENCES],
     crashes: u8,
     cancels: u8,
     retries: u8,
@@ -239,7 +241,7 @@ impl Model for Life {
             fence: 0,
             runs_on: None,
             nodes: [node.clone(), node],
-            ends: [0; CLAIMS_MAX as usize + 1],
+            ends: [0; FENCES],
             crashes: 0,
             cancels: 0,
             retries: 0,
