@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::Member;
 use super::http::{Fields, Problem, RequestId, StrictJson};
-use super::openapi::{Accepted, Existing, Recipients, TemplateName};
+use super::openapi::{Accepted, Recipients, TemplateName};
 use super::order::Wishes;
 use super::then::Then;
 use super::unique::UniqueBody;
@@ -89,7 +89,7 @@ pub(super) struct NewEmailBody {
             "unique": { "key": "alarm", "for_s": 60 }
         }))),
     )),
-    responses(Accepted, Existing),
+    responses(Accepted),
 )]
 pub(super) async fn create_email(
     Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewEmailBody>>,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::{Member, Operator};
 use super::http::{Fields, Problem, RequestId, StrictJson};
-use super::openapi::{Accepted, Existing};
+use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
 use super::then::Then;
 use super::unique::UniqueBody;
@@ -122,8 +122,8 @@ struct ProbesAccepted {
     request_body(content = NewProbesBody, examples(
         ("backlog" = (summary = "Ten that do nothing", value = json!({ "count": 10, "steps": 0 }))),
         ("limited" = (summary = "With every wish", value = json!({
-            "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-31T08:30:00Z",
-            "deadline_at": "2030-01-31T09:30:00Z", "priority": -1,
+            "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-01T08:30:00Z",
+            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1,
             "max_attempts": 2, "fail": false, "panic": false
         }))),
     )),
@@ -219,7 +219,7 @@ async fn insert(
             "steps": 3, "unique": { "key": "example", "while": "unfinished" }
         }))),
     )),
-    responses(Accepted, Existing),
+    responses(Accepted),
 )]
 pub(super) async fn create_probe(
     Then(member, StrictJson(mut body)): Then<Member, StrictJson<NewProbeBody>>,

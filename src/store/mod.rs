@@ -127,8 +127,7 @@ impl Store {
             // Beside a service, which polls.
             OlderSchema::Refuse => Arc::clone(&options.on_available),
         };
-        let writer = source
-            .off_reactor(|| writer::Writer::start(&source, options.writers, Arc::clone(&told), &hub, supervisor))?;
+        let writer = source.off_reactor(|| writer::Writer::start(&source, options.writers, &told, &hub, supervisor))?;
         Ok(Self {
             readers,
             writer,

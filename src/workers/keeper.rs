@@ -114,7 +114,7 @@ impl Keeper {
         }
         let parts = self.parts.clone();
         self.counting = Some(tokio::spawn(async move {
-            count_depths(&parts.store, &parts.depths, &parts.clock).await
+            count_depths(&parts.store, &parts.depths, &parts.clock).await;
         }));
     }
 

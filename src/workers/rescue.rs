@@ -89,13 +89,15 @@ async fn take_back(parts: &KeeperParts, rescued: &mut Rescued) -> Result<(), Sto
         );
         take_node(store, clock, node, rescued).await?;
     }
-    while has_strays {
+    if !has_strays {
+        return Ok(());
+    }
+    loop {
         let portion = portion(store, clock, |tx, now| Ok(Some(jobs::rescue_strays(tx, now)?))).await?;
         if count(portion.as_deref().unwrap_or_default(), rescued) {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// Takes all work of a node back, and then removes the node; nothing of a node whose lease has not ended.

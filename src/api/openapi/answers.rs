@@ -79,6 +79,10 @@ impl IntoResponses for Accepted {
                     text("The wait that was honoured, if one was asked for."),
                 )
                 .header(
+                    "Legwork-Existing-Job",
+                    text("`true` where another job has the unique key: this one."),
+                )
+                .header(
                     "Idempotent-Replayed",
                     text("`true` where the answer is that of an earlier request."),
                 )
@@ -88,30 +92,13 @@ impl IntoResponses for Accepted {
         BTreeMap::from([
             (
                 "200".to_owned(),
-                answer("The job, which has ended within the wait that was asked for, whatever it came to."),
+                answer(
+                    "The job, which has ended within the wait that was asked for, whatever it came to; or the one that has the \
+                     unique key already, beside which no other was made.",
+                ),
             ),
             ("202".to_owned(), answer("The job, which is on disk.")),
         ])
-    }
-}
-
-/// What every work route answers where another job has the unique key.
-pub(in crate::api) enum Existing {}
-
-impl IntoResponses for Existing {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let Some(RefOr::T(mut response)) = Accepted::responses().remove("202") else {
-            return BTreeMap::new();
-        };
-        response.description = "The job that has the unique key already; no other was made.".to_owned();
-        let told = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(["true"]));
-        let told = HeaderBuilder::from(Header::new(told)).description(Some("That the job was there before."));
-        response
-            .headers
-            .insert("Legwork-Existing-Job".to_owned(), told.build().into());
-        BTreeMap::from([("200".to_owned(), response.into())])
     }
 }
 

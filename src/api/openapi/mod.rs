@@ -21,7 +21,7 @@ use asking::Asking;
 use presence::Presence;
 use roles::Roles;
 
-pub(super) use answers::{Accepted, Existing};
+pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};

@@ -25,7 +25,7 @@ use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
 use super::jobs::cursor;
-use super::openapi::{Accepted, Existing};
+use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
 use super::page::Page;
 use super::then::Then;
@@ -107,7 +107,7 @@ pub(super) struct ListQuery {
     )),
     responses(
         Accepted,
-        Existing,
+
         (status = 409, description = "The workspace has as many reports as it may; it can delete some."),
     ),
 )]

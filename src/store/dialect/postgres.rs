@@ -20,7 +20,7 @@ use crate::telemetry;
 const THREADS: usize = 2;
 
 /// Who migrates holds this advisory lock. Any number does that no other program uses: "legwork" in ASCII.
-const MIGRATION_LOCK: i64 = 0x6c65_6777_6f72_6b;
+const MIGRATION_LOCK: i64 = 0x006c_6567_776f_726b;
 
 /// The runtime that drives the connections.
 pub(in crate::store) struct PostgresRuntime {

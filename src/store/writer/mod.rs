@@ -75,7 +75,7 @@ impl Writer {
     pub(super) fn start(
         source: &Source,
         count: u32,
-        on_available: OnAvailable,
+        on_available: &OnAvailable,
         hub: &Hub,
         supervisor: &Supervisor,
     ) -> Result<Self, StoreError> {
@@ -88,7 +88,7 @@ impl Writer {
         for number in 0..count {
             // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
             let first = Mutex::new(Some(source.connect(Access::Write)?));
-            let (source, told) = (source.clone(), Arc::clone(&on_available));
+            let (source, told) = (source.clone(), Arc::clone(on_available));
             let (counted, hub) = (Arc::clone(&closures), hub.clone());
             senders.push(supervisor.start_thread(spec(number), move |context| {
                 let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();

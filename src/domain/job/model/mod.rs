@@ -123,11 +123,11 @@ impl World {
         if was_final && next.state != self.standing.state && !is_persons {
             self.wrong.left_its_end = true;
         }
-        self.write(next);
+        self.write(&next);
         true
     }
 
-    fn write(&mut self, next: Next) {
+    fn write(&mut self, next: &Next) {
         self.standing = Standing {
             state: next.state,
             attempt: next.attempt,
