@@ -74,6 +74,7 @@ impl Mailer {
             args_version: 1,
             attempt: 1,
             max_attempts: 20,
+            deadline: None,
             timeout: Duration::from_secs(60),
             fence: 1,
             created_at: NOW,
