@@ -1,82 +1,115 @@
-//! Durable accepts per second, `POST /v1/emails` with an API key and the queue paused, against a goroutine that keeps nothing.
+//! Durable accepts per second, `POST /v1/emails` with an API key, against a goroutine that keeps nothing: with the queue
+//! paused, and with the mailer sending all the while.
 
-use std::path::Path;
-use std::process::{Child, Command};
-use std::time::Duration;
+use crate::goroutine::Goroutine;
+use crate::place::Place;
+use crate::round::{MAIL, Request, Round, load, median};
+use crate::scale::Scale;
+use crate::sink::Sink;
+use crate::table::Row;
 
-use crate::database;
-use crate::machine;
-use crate::round::{MAIL, Round, load, median};
-use crate::server::{Server, free_port};
+/// What is to be reached and what is aimed at over so many connections.
+struct Wish {
+    connections: u32,
+    reach: &'static str,
+    aim: &'static str,
+}
 
-const ROUNDS: usize = 3;
-const SECONDS: u32 = 10;
+/// With the queue paused.
+pub(crate) fn measure(scale: Scale) -> Vec<Row> {
+    let wishes = [(64, "0.8", "1.2"), (256, "0.9", "1.3")];
+    compare(
+        scale,
+        "mail queue paused",
+        &wishes.map(wish),
+        ("0.5", "0.15"),
+        |connections| {
+            let place = Place::new(None);
+            let server = place.start(&[]);
+            server.pause("mail");
+            round(&place, &server.base, &server.key, connections, scale)
+        },
+    )
+}
 
-struct Peer(Child);
+/// With the mailer at full load.
+pub(crate) fn measure_busy(scale: Scale) -> Vec<Row> {
+    let wishes = [(64, "0.4", "0.7"), (256, "0.4", "0.7")];
+    compare(
+        scale,
+        "mailer at full load",
+        &wishes.map(wish),
+        ("", ""),
+        |connections| {
+            let sink = Sink::start();
+            let place = Place::new(None);
+            let server = place.start(&[("LEGWORK_MAIL__URL", &sink.url())]);
+            let found = round(&place, &server.base, &server.key, connections, scale);
+            let waiting = server.queue("mail")["waiting"].as_u64().unwrap();
+            let sent = place.count("SELECT count(*) FROM jobs WHERE state = 'completed'");
+            println!("          {sent} mails sent meanwhile, {waiting} wait still");
+            assert!(sent > 0, "no mail was sent");
+            found
+        },
+    )
+}
 
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // A failure means that it has ended already.
-        drop(self.0.kill());
-        drop(self.0.wait());
+fn wish((connections, reach, aim): (u32, &'static str, &'static str)) -> Wish {
+    Wish {
+        connections,
+        reach,
+        aim,
     }
 }
 
-pub(crate) fn measure() {
-    let folder = tempfile::tempdir().unwrap();
-    let binary = folder.path().join("goroutine");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/yardsticks/goroutine.go");
-    let built = machine::command("go")
-        .args(["build", "-o"])
-        .arg(&binary)
-        .arg(source)
-        .status()
-        .unwrap();
-    assert!(built.success(), "the yardstick could not be built");
-    for connections in [64, 256] {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            let home = tempfile::tempdir().unwrap();
-            let server = Server::start(home.path(), &[]);
-            server.pause("mail");
-            let round = load(
-                &format!("{}/v1/emails", server.base),
-                &server.key,
-                MAIL,
-                connections,
-                SECONDS,
-            );
-            println!("{}", line("legwork", connections, round));
-            let kept = database::count(home.path(), "SELECT count(*) FROM jobs");
-            let answered = round.per_second * f64::from(SECONDS);
-            assert!(kept as f64 > answered * 0.99, "{kept} rows for {answered} answers");
-            ours.push(round);
-            drop(server);
+/// One round, and whether as much is in the database as was answered.
+fn round(place: &Place<'_>, base: &str, key: &str, connections: u32, scale: Scale) -> Round {
+    let url = format!("{base}/v1/emails");
+    let round = load(&Request::post(&url, key, MAIL), connections, scale.seconds);
+    let kept = place.count("SELECT count(*) FROM jobs");
+    let answered = round.per_second * f64::from(scale.seconds);
+    assert!(kept as f64 > answered * 0.99, "{kept} rows for {answered} answers");
+    round
+}
 
-            let bind = format!("127.0.0.1:{}", free_port());
-            let _peer = Peer(Command::new(&binary).arg(&bind).spawn().unwrap());
-            std::thread::sleep(Duration::from_millis(300));
-            let round = load(&format!("http://{bind}/accept"), "none", MAIL, connections, SECONDS);
-            println!("{}", line("goroutine", connections, round));
-            theirs.push(round);
+fn compare(
+    scale: Scale,
+    what: &str,
+    wishes: &[Wish],
+    tail: (&'static str, &'static str),
+    accept: impl Fn(u32) -> Round,
+) -> Vec<Row> {
+    println!("against a Go handler that starts a goroutine for each request and keeps nothing");
+    let goroutine = Goroutine::build();
+    let mut rows = Vec::new();
+    for wish in wishes {
+        let connections = wish.connections;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..scale.rounds {
+            ours.push(accept(connections));
+            println!("{}", ours.last().unwrap().line("legwork", connections));
+            theirs.push(goroutine.accept(connections, scale.seconds));
+            println!("{}", theirs.last().unwrap().line("goroutine", connections));
         }
         let rates = [&ours, &theirs].map(|rounds| median(rounds, |round| round.per_second));
         let tails = [&ours, &theirs].map(|rounds| median(rounds, |round| round.p99_ms));
-        println!(
-            "{connections} connections: {:.0}/s durable, {:.0}/s kept nowhere, ratio {:.2}; p99 {:.1} and {:.1} ms, ratio {:.2}",
-            rates[0],
-            rates[1],
-            rates[0] / rates[1],
-            tails[0],
-            tails[1],
-            tails[0] / tails[1]
-        );
+        let figure = format!("durable accepts, SQLite, {what}, {connections} connections");
+        rows.push(Row {
+            figure: figure.clone(),
+            value: format!("{:.0}/s", rates[0]),
+            yardstick: format!("goroutine, kept nowhere: {:.0}/s", rates[1]),
+            ratio: Some(rates[0] / rates[1]),
+            reach: wish.reach,
+            aim: wish.aim,
+        });
+        rows.push(Row {
+            figure: format!("p99 of {figure}"),
+            value: format!("{:.1} ms", tails[0]),
+            yardstick: format!("goroutine's: {:.1} ms", tails[1]),
+            ratio: Some(tails[0] / tails[1]),
+            reach: tail.0,
+            aim: tail.1,
+        });
     }
-}
-
-fn line(who: &str, connections: u32, round: Round) -> String {
-    format!(
-        "{who:>9}, {connections} connections: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} failed",
-        round.per_second, round.p50_ms, round.p99_ms, round.failed
-    )
+    rows
 }

@@ -34,6 +34,10 @@ impl Write for Escaping<'_> {
 /// Writes JSON with the unsafe characters that JSON would allow escaped as JSON escapes them: `\u009b`. They can only stand
 /// within strings there.
 pub(super) fn write_json(text: &str, out: &mut dyn Write) -> fmt::Result {
+    // Nearly all lines are of these alone, and bytes are quicker to look at than characters.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return out.write_str(text);
+    }
     let mut rest = text;
     while let Some(at) = rest.find(is_unsafe) {
         let (safe, unsafe_rest) = rest.split_at(at);

@@ -25,18 +25,21 @@ where
     N: for<'writer> FormatFields<'writer> + 'static,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = Line::default();
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        line.put("timestamp", &time.into());
-        line.put("level", &event.metadata().level().as_str().into());
         let mut fields = Fields::default();
         event.record(&mut fields);
         let target = fields.log_target.as_deref().unwrap_or(event.metadata().target());
-        line.put("target", &target.into());
-        line.put("message", &fields.message.unwrap_or_default().into());
-        for (name, value) in fields.others {
-            line.put(name, &value);
+        let mut line = Line::default();
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        line.put_text("timestamp", &time);
+        line.put_text("level", event.metadata().level().as_str());
+        line.put_text("target", target);
+        line.put_text("message", fields.message.as_deref().unwrap_or_default());
+        for (name, value) in &fields.others {
+            match value {
+                Plain::Text(text) => line.put_text(name, text),
+                Plain::Json(json) => line.put_json(name, json),
+            }
         }
         for span in ctx.event_scope().into_iter().flatten() {
             let extensions = span.extensions();
@@ -45,7 +48,7 @@ where
             let object = formatted.and_then(|fields| serde_json::from_str::<Value>(&fields.fields).ok());
             if let Some(Value::Object(fields)) = object {
                 for (name, value) in fields {
-                    line.put(&name, &value);
+                    line.put_json(&name, &value.to_string());
                 }
             }
         }
@@ -63,16 +66,52 @@ struct Line {
 
 impl Line {
     /// Adds a field, unless there is one of that name.
-    fn put(&mut self, name: &str, value: &Value) {
+    fn put_text(&mut self, name: &str, value: &str) {
+        if self.begin(name) {
+            quote(value, &mut self.text);
+        }
+    }
+
+    /// The same with a value that is JSON already.
+    fn put_json(&mut self, name: &str, value: &str) {
+        if self.begin(name) {
+            self.text.push_str(value);
+        }
+    }
+
+    fn begin(&mut self, name: &str) -> bool {
         if self.names.iter().any(|known| known == name) {
-            return;
+            return false;
         }
         self.text.push(if self.names.is_empty() { '{' } else { ',' });
-        // A `Value` is written as JSON by its `Display`, and a text as one is quoted and escaped.
-        let written = write!(self.text, "{}:{value}", Value::from(name));
-        debug_assert!(written.is_ok(), "writing to a String never fails");
+        quote(name, &mut self.text);
+        self.text.push(':');
         self.names.push(name.to_owned());
+        true
     }
+}
+
+/// Appends a text as JSON. Nearly all of them need no escape, and then nothing but a copy.
+fn quote(text: &str, out: &mut String) {
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+    {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        let written = write!(out, "{}", Value::from(text));
+        debug_assert!(written.is_ok(), "writing to a String never fails");
+    }
+}
+
+/// A value, as far as it is written.
+enum Plain {
+    /// A text, to be quoted.
+    Text(String),
+    /// A number or a truth value.
+    Json(String),
 }
 
 /// The fields of one event.
@@ -81,14 +120,14 @@ struct Fields {
     message: Option<String>,
     /// Where a line of the `log` crate came from; its event has a target that says nothing.
     log_target: Option<String>,
-    others: Vec<(&'static str, Value)>,
+    others: Vec<(&'static str, Plain)>,
 }
 
 impl Fields {
-    fn take(&mut self, field: &Field, value: Value) {
+    fn take(&mut self, field: &Field, value: Plain) {
         match (field.name(), value) {
-            ("message", Value::String(text)) => self.message = Some(text),
-            ("log.target", Value::String(text)) => self.log_target = Some(text),
+            ("message", Plain::Text(text)) => self.message = Some(text),
+            ("log.target", Plain::Text(text)) => self.log_target = Some(text),
             (name, _) if name.starts_with("log.") => {}
             (name, value) => self.others.push((name, value)),
         }
@@ -97,26 +136,27 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.take(field, format!("{value:?}").into());
+        self.take(field, Plain::Text(format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value.into());
+        self.take(field, Plain::Text(value.to_owned()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.take(field, value.into());
+        self.take(field, Plain::Json(value.to_string()));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.take(field, value.into());
+        self.take(field, Plain::Json(value.to_string()));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.take(field, value.into());
+        self.take(field, Plain::Json(value.to_string()));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.take(field, value.into());
+        // What is no number is null.
+        self.take(field, Plain::Json(Value::from(value).to_string()));
     }
 }

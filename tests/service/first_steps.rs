@@ -145,7 +145,7 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
     let (status, tree) = service.get(&operator, "/v1/supervision").await;
     assert_eq!(status, 200, "{tree}");
     let root = &tree["root"];
-    assert_eq!(names(root), ["writer", "jobs", "control"], "{tree}");
+    assert_eq!(names(root), ["writer", "jobs", "guard", "control"], "{tree}");
     assert_eq!(
         names(&root["children"][1]),
         ["keeper", "workers", "dispatcher"],

@@ -11,3 +11,4 @@ pub(crate) mod postgres_server;
 pub(crate) mod relay;
 pub(crate) mod required;
 pub(crate) mod service;
+pub(crate) mod tmpfs;

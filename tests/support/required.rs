@@ -46,7 +46,7 @@ pub(crate) fn folder_with(what: &str, folders: &[PathBuf], programs: &[&str]) ->
 }
 
 /// Says that `what` cannot be had for want of `missing`, and fails if it is required.
-fn lacks(what: &str, missing: &str) {
+pub(crate) fn lacks(what: &str, missing: &str) {
     let required = std::env::var("LEGWORK_TEST_REQUIRE").unwrap_or_default();
     assert!(
         !required.split(',').any(|one| one == what),

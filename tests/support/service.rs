@@ -69,7 +69,20 @@ impl Home {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_legwork"));
+        self.command_under(&[], arguments)
+    }
+
+    /// The program, started by another one if `wrapper` names it.
+    fn command_under(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_legwork");
+        let mut command = match wrapper {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
         command
             .current_dir(self.path())
             .args(arguments)
@@ -121,13 +134,16 @@ impl Home {
 
     /// The same, with these flags.
     pub(crate) fn serve_with(&self, flags: &[&str]) -> Service {
-        let mut process = self
-            .command(&["serve"])
-            .args(flags)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::started(self.command(&["serve"]).args(flags))
+    }
+
+    /// The same, started by `wrapper`, which must become the service's process or leave that to be its child.
+    pub(crate) fn serve_under(&self, wrapper: &[&str]) -> Service {
+        Self::started(&mut self.command_under(wrapper, &["serve"]))
+    }
+
+    fn started(command: &mut Command) -> Service {
+        let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::follow(process.stderr.take().unwrap());
         let serving = log.wait_for(|line| line["event"] == "serving");
         let base = format!("http://{}", serving["address"].as_str().unwrap());

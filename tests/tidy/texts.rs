@@ -43,6 +43,10 @@ const SLEEPERS: &[(&str, &str)] = &[
         "asks another process, over HTTP, whether it has come to a state: a bounded wait with pauses between the questions",
     ),
     (
+        "tests/store/outage.rs",
+        "gives a service so many requests a second while its database is gone for so long, which is what the test is about",
+    ),
+    (
         "tests/service/faults.rs",
         "gives another process so many requests and panics a second, which is what the test is about; it waits for none by that",
     ),

@@ -12,6 +12,9 @@ use super::prelude::*;
 
 /// A database's own words.
 pub(in crate::store) trait Differs: Backend {
+    /// What follows `INSERT` and `UPDATE` of many rows. SQLite keeps a journal of each such statement, to undo it alone should a
+    /// row be refused; nobody goes on in a transaction after that, so that it need not.
+    const OR_FAIL: &'static str;
     /// Ends a query whose rows are to be changed: others wait for them. SQLite has one writer, who holds all.
     const LOCK: &'static str;
     /// The same, leaving out what others hold.
@@ -26,6 +29,7 @@ pub(in crate::store) trait Differs: Backend {
 }
 
 impl Differs for Sqlite {
+    const OR_FAIL: &'static str = " OR FAIL";
     const LOCK: &'static str = "";
     const LOCK_FREE: &'static str = "";
     const COMPLETE: &'static str = "events.tx >= 0";
@@ -40,6 +44,7 @@ impl Differs for Sqlite {
 }
 
 impl Differs for Pg {
+    const OR_FAIL: &'static str = "";
     const LOCK: &'static str = " FOR UPDATE";
     const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
     const COMPLETE: &'static str = "events.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";

@@ -10,6 +10,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
 use super::connection::Connection;
+use super::differs::Differs;
 
 /// Rows in the longest of the statements; shorter ones have a power of two of them, so that a connection keeps seven texts
 /// for each sort of write. Beyond this, a longer statement saves nothing that can be measured.
@@ -118,11 +119,13 @@ where
 
 impl<DB> QueryFragment<DB> for InsertStatement<'_>
 where
-    DB: Backend,
+    DB: Differs,
     Value: QueryFragment<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO ");
+        out.push_sql("INSERT");
+        out.push_sql(DB::OR_FAIL);
+        out.push_sql(" INTO ");
         out.push_sql(self.many.table);
         for (index, column) in self.many.columns.iter().enumerate() {
             out.push_sql(if index == 0 { " (" } else { ", " });
@@ -145,13 +148,15 @@ where
 
 impl<DB> QueryFragment<DB> for UpdateStatement<'_>
 where
-    DB: Backend + HasSqlType<Text> + HasSqlType<BigInt>,
+    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
     Value: QueryFragment<DB>,
     String: ToSql<Text, DB>,
     i64: ToSql<BigInt, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("UPDATE jobs SET ");
+        out.push_sql("UPDATE");
+        out.push_sql(DB::OR_FAIL);
+        out.push_sql(" jobs SET ");
         for (index, column) in self.many.columns.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             out.push_sql(&format!("{comma}{column} = changed.column{}", index + 3));

@@ -135,10 +135,11 @@ impl ConnectError {
 pub(in crate::store) async fn connect(
     settings: &PostgresSettings,
 ) -> Result<(Client, BoxFuture<'static, ()>), ConnectError> {
-    let (client, messages) = open(settings).await?;
-    // Who waits for an answer hears of an error there.
-    let task = messages.for_each(|_message| std::future::ready(())).boxed();
-    Ok((client, task))
+    let (client, mut messages) = open(settings).await?;
+    // Until the first error, which whoever waits for an answer hears there: past it a connection may say nothing more, and its
+    // client would wait for ever.
+    let task = async move { while let Some(Ok(_message)) = messages.next().await {} };
+    Ok((client, task.boxed()))
 }
 
 /// The same, with what the connection says instead of the task.

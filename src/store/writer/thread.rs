@@ -145,7 +145,9 @@ impl<'a> Thread<'a> {
 
     /// Runs the batch on a sound connection, opening a new one if the last was given up.
     fn transact(&mut self, members: &mut [Member]) -> Result<Effects, StoreError> {
-        let mut connection = match self.connection.take() {
+        // One that was lost while it lay idle has told nobody's write to the database yet: nobody need be refused for it.
+        let kept = self.connection.take();
+        let mut connection = match kept.and_then(|mut kept| kept.is_sound().then_some(kept)) {
             Some(connection) => connection,
             None => reconnect(self.source)?,
         };

@@ -46,7 +46,7 @@ async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_
         "jobs_to_claim (queue=? AND kind=? AND args_version=?)",
     );
     uses(plan_of(&plans, "min(`jobs`.`run_at`)"), "jobs_to_come");
-    uses(plan_of(&plans, "UPDATE jobs SET"), "(id=?)");
+    uses(plan_of(&plans, "UPDATE OR FAIL jobs SET"), "(id=?)");
 }
 
 #[tokio::test]

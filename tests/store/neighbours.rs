@@ -1,0 +1,87 @@
+//! Two services on one PostgreSQL: what one accepts, the other starts, by notification or, if all of those are lost, by its poll.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::postgres_server::PostgresServer;
+use crate::support::service::{Home, Service};
+
+/// Two services of which only the second claims jobs.
+struct Pair {
+    accepts: Service,
+    performs: Service,
+    key: String,
+    _homes: [Home; 2],
+}
+
+impl Pair {
+    async fn start(server: &PostgresServer) -> Self {
+        let home = || {
+            Home::new()
+                .with("LEGWORK_DATABASE__URL", server.url("postgres"))
+                .with("LEGWORK_LIMITS__JOBS_PER_MINUTE", "0")
+        };
+        let homes = [home(), home()];
+        let key = homes[0].operator();
+        let (accepts, performs) = (homes[0].serve(), homes[1].serve());
+        let (status, answer) = accepts
+            .post(&key, "/v1/supervision/dispatcher/suspend", &json!({}))
+            .await;
+        assert!(status < 300, "{answer}");
+        Self {
+            accepts,
+            performs,
+            key,
+            _homes: homes,
+        }
+    }
+
+    /// How long a probe waited until it was started.
+    async fn delay(&self) -> Duration {
+        let id = self.accepts.probe(&self.key, &json!({ "steps": 0 })).await;
+        let done = |job: &Value| job["state"] == "completed";
+        let job = self.performs.job_when(&self.key, &id, done).await;
+        let at = |name: &str| job[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        Duration::try_from(at("started_at").duration_since(at("created_at"))).unwrap()
+    }
+
+    async fn delays(&self, count: usize) -> Vec<Duration> {
+        let mut delays = Vec::new();
+        for _ in 0..count {
+            delays.push(self.delay().await);
+        }
+        delays.sort();
+        delays
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_one_node_accepts_is_started_by_another_at_once() {
+    let Some(server) = PostgresServer::start_new(&[("fsync", "off")]) else {
+        return;
+    };
+    let pair = Pair::start(&server).await;
+    let delays = pair.delays(10).await;
+    // Polls alone, one a second, would have half of them wait longer than this.
+    assert!(delays[7] < Duration::from_millis(500), "{delays:?}");
+}
+
+#[tokio::test]
+async fn a_job_whose_every_notification_is_lost_is_started_by_a_poll() {
+    let options = [("fsync", "off"), ("allow_system_table_mods", "on")];
+    let Some(server) = PostgresServer::start_new(&options) else {
+        return;
+    };
+    server.psql("CREATE OR REPLACE FUNCTION pg_catalog.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'");
+    let pair = Pair::start(&server).await;
+    let delays = pair.delays(10).await;
+    assert!(
+        delays[9] < Duration::from_secs(3),
+        "a poll comes each second: {delays:?}"
+    );
+    assert!(
+        delays[9] > Duration::from_millis(100),
+        "something else has told: {delays:?}"
+    );
+}
