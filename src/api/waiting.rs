@@ -14,13 +14,12 @@ use super::State;
 use super::auth::Member;
 use super::http::Problem;
 use super::http::security::Patience;
+use super::jobs::cancel::{Cancelled, cancel};
 use super::jobs::{JobView, shown};
 use super::prefer::Preferences;
-use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, JobId};
-use crate::domain::job::JobState;
 use crate::store::events::{Interest, Subscription};
-use crate::store::{Abort, JobScope, jobs};
+use crate::store::{Abort, JobScope};
 use crate::telemetry::names::event;
 
 /// How often a job is looked at while nothing is told of it: a wake that was lost costs no more than that.
@@ -92,12 +91,14 @@ impl Wait {
         self.arm();
         let mut is_over = false;
         loop {
-            let job = shown(self.job, member, state).await?;
-            if is_over || job.as_ref().is_none_or(JobView::is_final) {
+            let job = shown(self.job, member, state).await;
+            let goes_on = !is_over && matches!(&job, Ok(Some(job)) if !job.is_final());
+            if !goes_on {
+                // Whatever is answered, the client is still there to get it.
                 if let Some(gone) = &mut self.gone {
                     gone.is_armed = false;
                 }
-                return Ok(job);
+                return job;
             }
             let look_at = self.until.min(Instant::now() + LOOK_EVERY);
             is_over = tokio::select! {
@@ -143,17 +144,16 @@ impl Drop for WhenGone {
         let state = web::Data::clone(&self.state);
         // Without a runtime the process is at its end.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { cancel(job, scope, account, &state).await });
+            runtime.spawn(async move { cancel_for(job, scope, account, &state).await });
         }
     }
 }
 
-async fn cancel(job: JobId, scope: JobScope, account: AccountId, state: &State) {
-    let now: Timestamp = state.clock.now();
-    let write = state.store.write(move |tx| jobs::cancel(tx, job, scope, now));
-    match write.await {
-        Ok(record) => {
-            let is_here = record.state == JobState::Running && (state.cancel_attempt)(job);
+async fn cancel_for(job: JobId, scope: JobScope, account: AccountId, state: &State) {
+    match cancel(job, scope, state).await {
+        Ok(Cancelled {
+            job: record, is_here, ..
+        }) => {
             tracing::info!(
                 event = event::JOB_CANCEL_REQUESTED,
                 job = %job,

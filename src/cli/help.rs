@@ -15,7 +15,7 @@ Environment:
 
 Files:
   legwork.toml        settings, read from the current folder if it is there; `legwork config --defaults` shows all
-  data/legwork.db     the database (SQLite, with -wal and -shm beside it)
+  data/legwork.db     the database (SQLite, with -wal and -shm beside it), unless database.url names PostgreSQL
   data/keys           the keys that sign links; keep it with backups of the database
   data/outbox/        mails, until mail.url names a relay
   data/control.sock   where `legwork supervision` reaches the running service; its user's only
@@ -120,7 +120,8 @@ Examples:
   legwork --config /etc/legwork.toml backup /var/backups/legwork-$(date +%F).db
 
 The copy is one moment's state, complete and on disk when the command ends. To restore: stop the service, put the copy in
-the place of the database (without the -wal and -shm files beside that), and the file `keys` that belongs to it.";
+the place of the database (without the -wal and -shm files beside that), and the file `keys` that belongs to it.
+It copies a file; a database on a PostgreSQL server is copied by pg_dump.";
 
 /// After `account`.
 pub(crate) const ACCOUNT: &str = "\

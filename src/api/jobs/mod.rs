@@ -3,6 +3,7 @@
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
+pub(super) mod cancel;
 mod changed;
 pub(super) mod cursor;
 mod view;
@@ -28,6 +29,7 @@ use crate::store::jobs::{self, OrderRefused};
 use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
+use cancel::Cancelled;
 use changed::{Changed, RetryBody};
 pub(super) use view::JobView;
 
@@ -121,7 +123,10 @@ pub(super) async fn list_jobs(
         ("id" = JobId, Path, description = "Which job."),
         ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds, at most 60, for the job's end."),
     ),
-    responses((status = 200, description = "The job.", body = JobView)),
+    responses((
+        status = 200, description = "The job.", body = JobView,
+        headers(("Preference-Applied" = String, description = "The wait that was honoured, if one was asked for.")),
+    )),
 )]
 pub(super) async fn show_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
@@ -183,19 +188,8 @@ pub(super) async fn cancel_job(
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let (scope, now) = (member.job_scope(), state.clock.now());
-    let write = state.store.write(move |tx| {
-        let job = jobs::cancel(tx, id, scope, now)?;
-        Ok(with_attempts(tx.connection(), job)?)
-    });
-    let (job, attempts) = write.await.map_err(or_refused(refused))?;
-    let is_running = job.state == JobState::Running;
-    if let Ok(queue) = job.queue.parse()
-        && !is_running
-    {
-        state.depths.left(queue, [job.workspace]);
-    }
-    let is_here = is_running && (state.cancel_attempt)(id);
+    let cancelled = cancel::cancel(id, member.job_scope(), &state).await;
+    let Cancelled { job, attempts, is_here } = cancelled.map_err(or_refused(refused))?;
     tracing::info!(
         event = event::JOB_CANCEL_REQUESTED,
         job = %id,
@@ -205,7 +199,7 @@ pub(super) async fn cancel_job(
         is_here,
         "a cancel was asked for"
     );
-    let mut answer = if is_running {
+    let mut answer = if job.state == JobState::Running {
         HttpResponse::Accepted()
     } else {
         HttpResponse::Ok()
@@ -260,7 +254,14 @@ pub(super) async fn retry_job(
         let job = jobs::retry_with(tx, id, scope, now, changed.as_ref())?;
         Ok(with_attempts(tx.connection(), job)?)
     });
-    let (job, attempts) = write.await.map_err(or_refused(refused))?;
+    let written = write.await;
+    if written.is_err()
+        && let Some(queue) = queue
+    {
+        // Nothing came of the place that it took.
+        state.depths.left(queue, [member.account.workspace]);
+    }
+    let (job, attempts) = written.map_err(or_refused(refused))?;
     tracing::info!(
         event = event::JOB_ENQUEUED,
         job = %id,

@@ -127,7 +127,8 @@ pub(in crate::api) fn operations(document: &mut OpenApi) -> impl Iterator<Item =
 
 /// How operations of this sort refuse.
 fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
-    // A header that is not kept yet, or a query that is not form-encoded; a fault; a database that is busy.
+    // An Idempotency-Key that is none or is not kept here, or a query that is not form-encoded; a fault; a database that is
+    // busy.
     let mut slugs = vec![Slug::BadRequest, Slug::Internal, Slug::Unavailable];
     let role = Role::of(operation);
     if role != Role::Open {

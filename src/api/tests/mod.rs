@@ -19,6 +19,7 @@ mod probes;
 mod queues;
 mod report_bounds;
 mod reports;
+mod room;
 mod sessions;
 mod steering;
 mod waiting;
