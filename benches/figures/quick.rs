@@ -1,7 +1,7 @@
 //! What a quick request takes while the workers are busy, `GET /v1/sessions/current` with a login's token, against the same
 //! request with nothing else to do.
 //!
-//! Busy are all 64 slots of the probes, each with a step every ten milliseconds, and all slots of the mailer, which empties a
+//! Busy are all 256 slots of the probes, each with a step every hundred milliseconds, and all slots of the mailer, which empties a
 //! backlog into smtp-sink. Reports are left out: they read, and the figure would be that of the cores which they share.
 
 use crate::place::Place;
@@ -14,9 +14,9 @@ use crate::table::Row;
 /// Moderate: a server that is at its limit queues, whoever else is at work.
 const CONNECTIONS: u32 = 8;
 /// As many probes as there are slots.
-const PROBES: u64 = 64;
+const PROBES: u64 = 256;
 /// Longer than any round.
-const PROBE: &str = r#"{"count":64,"steps":30000,"step_ms":10}"#;
+const PROBE: &str = r#"{"count":256,"steps":3000,"step_ms":100}"#;
 
 pub(crate) fn measure(scale: Scale) -> Vec<Row> {
     println!("busy workers against idle ones, {CONNECTIONS} connections");

@@ -107,8 +107,8 @@ fn performed(state: &State) -> impl Iterator<Item = &QueueWorker> {
 }
 
 async fn ask(store: &Store, names: Vec<Queue>) -> Result<Vec<(Count, bool)>, (&'static str, StoreError)> {
-    let ping = store.ping(PING_MAX).await;
-    ping.map_err(|error| ("the database does not take writes", error))?;
+    let taken = store.take_write(PING_MAX).await;
+    taken.map_err(|error| ("the database does not take writes", error))?;
     let read = store.read(move |connection| {
         let paused = queues::paused(connection)?;
         let each = names.iter().map(|queue| {

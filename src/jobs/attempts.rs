@@ -95,6 +95,12 @@ impl Attempts {
         }
     }
 
+    /// Whether the attempt of `job` under this fence is listed.
+    #[must_use]
+    pub fn has(&self, job: JobId, fence: i64) -> bool {
+        self.with(|held| held.get(&job).is_some_and(|held| held.fence == fence))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: a write that the database cannot take now is repeated until it can or is closed, and the attempt's slot is kept
 //! until then. A write that would fail for ever, because of what it says or of what its row is, is not: the attempt is given
-//! up as failed, in words of ours, and if even that cannot be written, the slot is freed and the job stays `running` until the
-//! next start of the process takes it back.
+//! up as failed, in words of ours, and if even that cannot be written, the slot is freed and the job stays `running` until its
+//! lane finds that nobody has it (`workers::unlisted`).
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub(super) async fn conclude(parts: AttemptParts, end: End, progress: &ProgressC
                 job = %finish.job,
                 fence = finish.fence,
                 error,
-                "the end of an attempt could not be written; the job is running until the next start takes it back"
+                "the end of an attempt could not be written; the job is running until it is found that nobody has it"
             );
             None
         }

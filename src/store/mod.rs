@@ -224,6 +224,22 @@ impl Store {
         }
     }
 
+    /// Whether the database takes a write: a row is written and taken away, within `limit`. What [`ping`](Self::ping) commits takes
+    /// no room, and so succeeds on a full disk.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn take_write(&self, limit: Duration) -> Result<(), StoreError> {
+        let write = self.write::<(), (), _>(|tx| Ok(nodes::touch(tx.connection())?));
+        match tokio::time::timeout(limit, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Abort::Store(error))) => Err(error),
+            Ok(Err(Abort::Refused(()))) | Err(_) => Err(StoreError::Unavailable {
+                what: "the writer is not answering",
+            }),
+        }
+    }
+
     /// Writes a consistent copy of the database to `target` while others go on; refuses a file that exists.
     ///
     /// # Errors

@@ -8,6 +8,11 @@ use std::str::FromStr;
 use super::StoreError;
 use crate::clock::Timestamp;
 
+/// A text that every database takes: PostgreSQL has no place for a NUL, which whatever failed may have said.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A text column as the type it stands for.
 pub(super) fn parsed<T: FromStr>(text: &str, table: &'static str, what: &'static str) -> Result<T, StoreError> {
     text.parse()

@@ -2,12 +2,15 @@
 //!
 //! It is woken by commits that made jobs available, by slots that become free, by the time of the next job that is due, and
 //! by a poll. It also finds cancels that were asked for and whose
-//! message was lost (the row comes first, the message second), and running jobs whose deadline came unnoticed.
+//! message was lost (the row comes first, the message second), running jobs whose deadline came unnoticed, and jobs that run
+//! here by the database and nowhere else.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Handler, Message, SpawnHandle};
+
+use tokio::task::JoinHandle;
 
 use super::{Lane, Wake, Wakes};
 use crate::clock::{Clock, Timestamp};
@@ -21,6 +24,10 @@ use crate::telemetry::names::event;
 
 /// How often it looks without being woken: the most that a lost wake or a lost cancel costs.
 pub const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it looks for running jobs of this node that no attempt of it has. A lost answer is rare, and its jobs wait that
+/// long.
+const UNLISTED_EVERY: Duration = Duration::from_secs(10);
 
 /// The shortest wait for a job that is due: a clock that jumps must not make a busy loop.
 const DUE_WAIT_MIN: Duration = Duration::from_millis(1);
@@ -44,6 +51,8 @@ pub struct Dispatcher {
     parts: Arc<DispatcherParts>,
     /// The timer for the next job that is due.
     due: Option<(Timestamp, SpawnHandle)>,
+    /// The look for work that this node does not know that it has.
+    looking: Option<JoinHandle<()>>,
 }
 
 /// A lane has claimed what it could.
@@ -57,7 +66,11 @@ impl Dispatcher {
     /// A dispatcher of these parts.
     #[must_use]
     pub fn new(parts: Arc<DispatcherParts>) -> Self {
-        Self { parts, due: None }
+        Self {
+            parts,
+            due: None,
+            looking: None,
+        }
     }
 
     fn serve(&self, queue: Queue, ctx: &supervision::Context<Self>) {
@@ -77,6 +90,19 @@ impl Dispatcher {
         for lane in &self.parts.lanes {
             self.serve(lane.queue(), ctx);
         }
+    }
+
+    /// One look at a time.
+    fn take_back_unlisted(&mut self) {
+        if self.looking.as_ref().is_some_and(|look| !look.is_finished()) {
+            return;
+        }
+        let parts = Arc::clone(&self.parts);
+        self.looking = Some(tokio::spawn(async move {
+            for lane in &parts.lanes {
+                lane.take_back_unlisted().await;
+            }
+        }));
     }
 
     fn find_what_is_to_stop(&self) {
@@ -123,6 +149,7 @@ impl Actor for Dispatcher {
             dispatcher.serve_all(ctx);
             dispatcher.find_what_is_to_stop();
         });
+        ctx.run_interval(UNLISTED_EVERY, |dispatcher, _| dispatcher.take_back_unlisted());
     }
 }
 

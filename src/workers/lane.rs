@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::LaneLedger;
+use super::unlisted::take_back;
 use super::{Lease, Perform, Term, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
@@ -26,6 +27,9 @@ use crate::telemetry::names::event;
 /// How often a paused queue is looked at, whatever wakes it: jobs that come in by thousands a second must not cost a look each
 /// time some are committed.
 const PAUSED_LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a look for what was lost waits for the lane's claims.
+const TURN_MAX: Duration = Duration::from_secs(1);
 
 /// Jobs in one claim: beyond this a claim's transaction holds others up more than it saves.
 const CLAIM_MAX: usize = 256;
@@ -156,6 +160,23 @@ impl Lane {
             }
         }
         next_due
+    }
+
+    /// Takes back what this node runs of the queue by the database, and does not have. Left to the next time if the lane is
+    /// busy for long.
+    pub async fn take_back_unlisted(&self) {
+        // While this is held no claim is under way, and what earlier ones got is listed.
+        let Ok(claiming) = timeout(TURN_MAX, self.claiming.lock()).await else {
+            return;
+        };
+        if self.closed.is_cancelled() {
+            return;
+        }
+        let parts = &self.parts;
+        take_back(&parts.store, &parts.attempts, parts.node, parts.queue, &parts.clock).await;
+        drop(claiming);
+        // Whoever asked to be served meanwhile went away.
+        parts.wakes.wake(parts.queue);
     }
 
     /// How long to leave a queue alone that was found paused when it was `last` looked at.

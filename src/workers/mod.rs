@@ -18,6 +18,7 @@ mod lease;
 mod ledger;
 mod report_files;
 mod rescue;
+mod unlisted;
 mod wakes;
 mod worker;
 

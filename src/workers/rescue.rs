@@ -50,7 +50,7 @@ impl Rescued {
                 rescued = self.all,
                 uncertain = self.uncertain,
                 quarantined = self.quarantined,
-                "jobs that a dead process left running were taken back"
+                "jobs that nobody has any more were taken back"
             );
         }
     }

@@ -79,6 +79,7 @@ impl Mailer {
             fence: 1,
             created_at: NOW,
             run_at: NOW,
+            deadline: None,
             started_at: NOW,
             request_id: None,
             result: None,

@@ -26,7 +26,7 @@ fn every_setting_is_printed_with_its_value_and_where_it_came_from() {
             "LEGWORK_MAIL__URL_FILE, the file relay",
         ),
         ("http.bind", "\"127.0.0.1:0\"", "LEGWORK_HTTP__BIND"),
-        ("probes.concurrency", "64", "default"),
+        ("probes.concurrency", "256", "default"),
         ("database.url", "\"sqlite:data/legwork.db\"", "derived"),
     ] {
         let (shown, from) = line(&format!("{setting} = "));

@@ -61,7 +61,8 @@ async fn a_full_disk_is_told_and_costs_nothing_that_was_accepted() {
         assert!(Instant::now() < deadline, "the disk does not become full");
     }
     while readiness(&service).await != 503 {
-        assert!(Instant::now() < deadline, "the service calls itself ready");
+        let log = || service.log().join("\n");
+        assert!(Instant::now() < deadline, "the service calls itself ready:\n{}", log());
         breathe().await;
     }
     disk.make_room();

@@ -10,7 +10,7 @@ use crate::support::service::{Home, Service};
 /// Two services of which only the second claims jobs.
 struct Pair {
     accepts: Service,
-    performs: Service,
+    _performs: Service,
     key: String,
     _homes: [Home; 2],
 }
@@ -22,16 +22,15 @@ impl Pair {
                 .with("LEGWORK_DATABASE__URL", server.url("postgres"))
                 .with("LEGWORK_LIMITS__JOBS_PER_MINUTE", "0")
         };
-        let homes = [home(), home()];
+        let homes = [
+            home().with("LEGWORK_ROLES", "api"),
+            home().with("LEGWORK_ROLES", "work"),
+        ];
         let key = homes[0].operator();
         let (accepts, performs) = (homes[0].serve(), homes[1].serve());
-        let (status, answer) = accepts
-            .post(&key, "/v1/supervision/dispatcher/suspend", &json!({}))
-            .await;
-        assert!(status < 300, "{answer}");
         Self {
             accepts,
-            performs,
+            _performs: performs,
             key,
             _homes: homes,
         }
@@ -41,9 +40,10 @@ impl Pair {
     async fn delay(&self) -> Duration {
         let id = self.accepts.probe(&self.key, &json!({ "steps": 0 })).await;
         let done = |job: &Value| job["state"] == "completed";
-        let job = self.performs.job_when(&self.key, &id, done).await;
+        let job = self.accepts.job_when(&self.key, &id, done).await;
         let at = |name: &str| job[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-        Duration::try_from(at("started_at").duration_since(at("created_at"))).unwrap()
+        // The clock of the database decides, and may be some microseconds off the node's.
+        Duration::try_from(at("started_at").duration_since(at("created_at"))).unwrap_or_default()
     }
 
     async fn delays(&self, count: usize) -> Vec<Duration> {
@@ -69,11 +69,12 @@ async fn a_job_that_one_node_accepts_is_started_by_another_at_once() {
 
 #[tokio::test]
 async fn a_job_whose_every_notification_is_lost_is_started_by_a_poll() {
-    let options = [("fsync", "off"), ("allow_system_table_mods", "on")];
-    let Some(server) = PostgresServer::start_new(&options) else {
+    let Some(server) = PostgresServer::start_new(&[("fsync", "off")]) else {
         return;
     };
-    server.psql("CREATE OR REPLACE FUNCTION pg_catalog.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'");
+    // One of that name that does nothing, in a schema that is looked into first.
+    server.psql("CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'");
+    server.psql("ALTER DATABASE postgres SET search_path = public, pg_catalog");
     let pair = Pair::start(&server).await;
     let delays = pair.delays(10).await;
     assert!(

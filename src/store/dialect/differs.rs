@@ -15,6 +15,9 @@ pub(in crate::store) trait Differs: Backend {
     /// What follows `INSERT` and `UPDATE` of many rows. SQLite keeps a journal of each such statement, to undo it alone should a
     /// row be refused; nobody goes on in a transaction after that, so that it need not.
     const OR_FAIL: &'static str;
+    /// The state of a job, where rows are found by their ids and it is only checked. PostgreSQL takes the plain column for a
+    /// hint to read the whole of a partial index, which it believes to be small.
+    const CHECKED_STATE: &'static str;
     /// Ends a query whose rows are to be changed: others wait for them. SQLite has one writer, who holds all.
     const LOCK: &'static str;
     /// The same, leaving out what others hold.
@@ -30,6 +33,7 @@ pub(in crate::store) trait Differs: Backend {
 
 impl Differs for Sqlite {
     const OR_FAIL: &'static str = " OR FAIL";
+    const CHECKED_STATE: &'static str = "jobs.state";
     const LOCK: &'static str = "";
     const LOCK_FREE: &'static str = "";
     const COMPLETE: &'static str = "events.tx >= 0";
@@ -45,6 +49,7 @@ impl Differs for Sqlite {
 
 impl Differs for Pg {
     const OR_FAIL: &'static str = "";
+    const CHECKED_STATE: &'static str = "(jobs.state || '')";
     const LOCK: &'static str = " FOR UPDATE";
     const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
     const COMPLETE: &'static str = "events.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";

@@ -175,7 +175,8 @@ where
             out.push_sql(")");
         }
         out.push_sql(&format!(
-            ") AS changed WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND jobs.state = '{}'",
+            ") AS changed WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND {} = '{}'",
+            DB::CHECKED_STATE,
             self.many.when_state
         ));
         Ok(())

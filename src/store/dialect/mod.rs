@@ -51,16 +51,26 @@ const POSTGRES_PASSING: &[&str] = &[
     "could not extend file",
     "could not write",
     "deadlock detected",
+    "out of memory",
+    "out of shared memory",
     "remaining connection slots",
     "sorry, too many clients",
     "terminating connection",
     "the database system is",
 ];
 
+/// How what PostgreSQL says of a value begins that it will never take.
+const POSTGRES_REFUSED: &[&str] = &[
+    "invalid byte sequence for encoding",
+    "unsupported Unicode escape sequence",
+];
+
 /// Whether the database may take the same statement a little later.
 pub(super) fn is_transient(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        // The server has become a standby: another one takes writes, to which a new connection leads.
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
         error if is_cut_off(error) => true,
         DieselError::DatabaseError(_, details) => {
             let words = details.message();
@@ -92,7 +102,9 @@ pub(super) fn is_permanent(error: &DieselError) -> bool {
             ) || matches!(
                 details.message(),
                 "database disk image is malformed" | "file is not a database"
-            )
+            ) || POSTGRES_REFUSED
+                .iter()
+                .any(|begin| details.message().starts_with(begin))
         }
         DieselError::DeserializationError(_) | DieselError::SerializationError(_) => true,
         _ => false,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, JobState, Progress, Retry};
-use crate::store::testing::{NOW, TestStore, end as finish, job, request};
+use crate::store::testing::{NOW, TestStore, end as finish, job, on_each_database, request};
 use crate::store::{Abort, AttemptProgress, JobScope, NewJob, Store, jobs};
 
 fn of(workspace: WorkspaceId) -> NewJob {
@@ -289,9 +289,7 @@ proptest! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_follows_while_jobs_change_sees_every_change_once_in_order() {
-    let store = TestStore::new();
+async fn a_reader_that_follows_while_jobs_change_sees_every_change_once_in_order(store: TestStore) {
     let workspace = WorkspaceId::generate();
     let mut subscription = store.hub().subscribe(Interest::Workspace(workspace));
     let writing = {
@@ -407,3 +405,5 @@ fn the_text_of_a_place_is_what_a_stream_gives_as_its_id() {
     assert!(place < "0-7".parse().unwrap() && place > "0-6".parse().unwrap() && place < "1-1-1".parse().unwrap());
     assert_eq!(Cursor::START.to_string(), "0-0-0");
 }
+
+on_each_database!(a_reader_that_follows_while_jobs_change_sees_every_change_once_in_order,);

@@ -15,7 +15,7 @@ use crate::domain::job::{AttemptEnd, AttemptOutcome, Cause, Event, JobState, Pro
 use crate::store::dialect::{AnyOf, InsertMany, Locked, UpdateMany, Value};
 use crate::store::events::Effects;
 use crate::store::schema::{attempts, jobs};
-use crate::store::text::number;
+use crate::store::text::{number, storable};
 use crate::store::{Connection, StoreError};
 
 /// How one attempt ended.
@@ -134,7 +134,7 @@ fn finish_chunk(
             Value::Number(Some(row.started_at.unwrap_or(end.at.as_micros()))),
             Value::Number(Some(end.at.as_micros())),
             Value::Text(Some(next.outcome.unwrap_or(end.end.outcome()).to_string())),
-            Value::Text(end.error.clone()),
+            Value::Text(end.error.as_deref().map(storable)),
             Value::Text(Some(row.node.unwrap_or_default())),
         ]);
     }
@@ -193,7 +193,7 @@ fn values(row: &StandingRow, next: &crate::domain::job::Next, end: &AttemptFinis
         Some(progress) => (
             Some(number(progress.done)),
             progress.total.map(number),
-            progress.note.clone(),
+            progress.note.as_deref().map(storable),
             Some(end.at.as_micros()),
         ),
         None => (

@@ -32,7 +32,7 @@ pub use read::{
     unknown_kinds,
 };
 pub use record::{AttemptRecord, JobRecord};
-pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays};
+pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays, rescue_unlisted, running_on};
 pub use retention::{FinishedUntil, OldJobs, PAGE_MAX, forget, old_jobs};
 pub use unique::{Enqueued, holder_of};
 

@@ -14,7 +14,7 @@ use crate::domain::job::{JobState, Progress};
 use crate::store::dialect::{AnyOf, Literally, Locked, UpdateMany, Value};
 use crate::store::events::{Effects, Written};
 use crate::store::schema::jobs;
-use crate::store::text::number;
+use crate::store::text::{number, storable};
 use crate::store::{Connection, StoreError, Tx};
 
 /// How far an attempt has come.
@@ -62,7 +62,7 @@ pub(in crate::store) fn progress(
                 let values = vec![
                     Value::Number(Some(number(progress.done))),
                     Value::Number(progress.total.map(number)),
-                    Value::Text(progress.note.clone()),
+                    Value::Text(progress.note.as_deref().map(storable)),
                     Value::Number(Some(one.at.as_micros())),
                 ];
                 changes.push((id, one.fence, values));

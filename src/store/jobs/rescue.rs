@@ -1,4 +1,4 @@
-//! Taking back what dead nodes left running.
+//! Taking back what dead nodes left running, and what a living one does not know that it runs.
 
 use crate::store::dialect::prelude::*;
 
@@ -7,8 +7,8 @@ use super::aside::set_aside;
 use super::finish::{AttemptFinish, Finished, finish};
 use super::row::StandingRow;
 use crate::clock::Timestamp;
-use crate::domain::id::NodeId;
-use crate::domain::job::{AttemptEnd, JobState};
+use crate::domain::id::{JobId, NodeId};
+use crate::domain::job::{AttemptEnd, JobState, Queue};
 use crate::store::dialect::Literally;
 use crate::store::events::Effects;
 use crate::store::schema::jobs;
@@ -17,6 +17,11 @@ use crate::store::{Connection, StoreError, Tx};
 
 /// Attempts that one rescue takes back at most: one statement's worth.
 pub const RESCUED_MAX: usize = STATEMENT_ROWS_MAX;
+
+/// Why an attempt of a dead node is lost.
+const DEAD: &str = "the process that ran it ended";
+/// Why an attempt is lost of which its living node knows nothing.
+const UNLISTED: &str = "its process lost the database's answer, and with it the attempt";
 
 /// Ends, as lost, up to [`RESCUED_MAX`] attempts that run under another node than `me`, and answers what became of them; none
 /// are left when it answers fewer. For a database that only one node can have, where every other is dead.
@@ -31,7 +36,7 @@ pub fn rescue(tx: &mut Tx<'_>, me: NodeId, now: Timestamp) -> Result<Vec<Finishe
         .limit(number(RESCUED_MAX))
         .select((jobs::id, jobs::fence))
         .load(tx.connection())?;
-    end_as_lost(tx, left, now)
+    end_as_lost(tx, left, DEAD, now)
 }
 
 /// The same of the attempts of one node, whose lease the caller has taken over in this transaction.
@@ -45,7 +50,7 @@ pub fn rescue_node(tx: &mut Tx<'_>, node: NodeId, now: Timestamp) -> Result<Vec<
         .limit(number(RESCUED_MAX))
         .select((jobs::id, jobs::fence))
         .load(tx.connection())?;
-    end_as_lost(tx, left, now)
+    end_as_lost(tx, left, DEAD, now)
 }
 
 /// The same of attempts whose node is not entered: one that was stopped for long claimed them with its first breath, when
@@ -60,7 +65,33 @@ pub fn rescue_strays(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Finished>, S
         .limit(number(RESCUED_MAX))
         .select((jobs::id, jobs::fence))
         .load(tx.connection())?;
-    end_as_lost(tx, left, now)
+    end_as_lost(tx, left, DEAD, now)
+}
+
+/// The job and the fence of each attempt that `node` runs of `queue`.
+///
+/// # Errors
+/// When the statement fails.
+pub fn running_on(connection: &mut Connection, node: NodeId, queue: Queue) -> Result<Vec<(JobId, i64)>, StoreError> {
+    let rows: Vec<(String, i64)> = jobs::table
+        .filter(Literally("jobs.state = 'running'"))
+        .filter(jobs::node.eq(node.to_string()))
+        .filter(jobs::queue.eq(queue.as_str()))
+        .select((jobs::id, jobs::fence))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(id, fence)| Ok((parsed(&id, "jobs", "id")?, fence)))
+        .collect()
+}
+
+/// Ends, as lost, attempts that their own node does not have, each by its job and fence; at most [`RESCUED_MAX`].
+///
+/// # Errors
+/// When a statement fails.
+pub fn rescue_unlisted(tx: &mut Tx<'_>, left: &[(JobId, i64)], now: Timestamp) -> Result<Vec<Finished>, StoreError> {
+    let left = left.iter().take(RESCUED_MAX);
+    let left = left.map(|(id, fence)| (id.to_string(), *fence)).collect();
+    end_as_lost(tx, left, UNLISTED, now)
 }
 
 /// Whether there are attempts whose node is not entered: as many rows are read as run.
@@ -74,7 +105,12 @@ pub fn any_stray(connection: &mut Connection) -> Result<bool, StoreError> {
     Ok(diesel::select(diesel::dsl::exists(stray)).get_result(connection)?)
 }
 
-fn end_as_lost(tx: &mut Tx<'_>, left: Vec<(String, i64)>, now: Timestamp) -> Result<Vec<Finished>, StoreError> {
+fn end_as_lost(
+    tx: &mut Tx<'_>,
+    left: Vec<(String, i64)>,
+    why: &str,
+    now: Timestamp,
+) -> Result<Vec<Finished>, StoreError> {
     let (connection, effects) = tx.parts();
     let mut ends = Vec::with_capacity(left.len());
     for (id, fence) in left {
@@ -82,7 +118,7 @@ fn end_as_lost(tx: &mut Tx<'_>, left: Vec<(String, i64)>, now: Timestamp) -> Res
             job: parsed(&id, "jobs", "id")?,
             fence,
             end: AttemptEnd::Lost,
-            error: Some("the process that ran it ended".to_owned()),
+            error: Some(why.to_owned()),
             result: None,
             progress: None,
             at: now,

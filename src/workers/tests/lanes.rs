@@ -1,6 +1,7 @@
 //! A lane by itself: slots, order, closing, and a worker that is down.
 
 use super::*;
+use crate::store::{ClaimRequest, KnownKind};
 
 #[actix::test]
 async fn never_more_attempts_are_in_flight_than_slots_and_each_that_ends_makes_room() {
@@ -208,4 +209,46 @@ async fn a_drain_gives_running_attempts_back() {
         let job = service.job(new.id).await;
         assert_eq!((job.state, job.attempt), (JobState::Available, 0));
     }
+}
+
+#[actix::test]
+async fn what_was_claimed_without_its_answer_is_taken_back_and_what_an_attempt_has_is_not() {
+    let (world, go) = (World::default(), Arc::new(Semaphore::new(0)));
+    let service = Service::new(
+        1,
+        Recorded {
+            world: world.clone(),
+            go: Some(Arc::clone(&go)),
+        },
+    );
+    let now = Clock::System.now();
+    service.store.enqueue(vec![recorded(now)]).await.unwrap();
+    service.lane.serve().await;
+    world.began(1).await;
+    // The answer of this one reaches nobody, as when the connection is lost during the commit.
+    let unheard = recorded(now);
+    let id = unheard.id;
+    service.store.enqueue(vec![unheard]).await.unwrap();
+    let claim = ClaimRequest {
+        queue: Queue::Probes,
+        kinds: vec![KnownKind {
+            name: Recorded::NAME,
+            version: 1,
+        }],
+        limit: 1,
+        node: NODE,
+        now,
+    };
+    assert_eq!(service.store.claim(claim).await.unwrap().jobs.len(), 1);
+    service.lane.take_back_unlisted().await;
+    assert_eq!(service.states().await, ["available 1", "running 1"]);
+    assert_eq!(service.job(id).await.state, JobState::Available);
+    go.add_permits(2);
+    service
+        .until("both", || async {
+            service.lane.serve().await;
+            service.states().await == ["completed 2"]
+        })
+        .await;
+    assert_eq!(world.started().len(), 2);
 }

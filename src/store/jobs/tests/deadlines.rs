@@ -6,7 +6,7 @@ use super::super::deadline::waiting_overdue;
 use super::*;
 use crate::domain::job::Queue;
 use crate::store::NewJob;
-use crate::store::testing::{NODE, NOW, plans};
+use crate::store::testing::{NODE, NOW, on_each_database, plans};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -22,9 +22,7 @@ async fn end_overdue(store: &TestStore, now: Timestamp) -> usize {
     ended.await.unwrap()
 }
 
-#[tokio::test]
-async fn what_waits_beyond_its_deadline_is_cancelled_in_whatever_queue_and_kind() {
-    let store = TestStore::new();
+async fn what_waits_beyond_its_deadline_is_cancelled_in_whatever_queue_and_kind(store: TestStore) {
     let unknown = NewJob {
         kind: "no.such",
         queue: Queue::Mail,
@@ -56,9 +54,7 @@ async fn what_waits_beyond_its_deadline_is_cancelled_in_whatever_queue_and_kind(
     }
 }
 
-#[tokio::test]
-async fn a_claim_ends_what_is_too_late_and_says_how_many() {
-    let store = TestStore::new();
+async fn a_claim_ends_what_is_too_late_and_says_how_many(store: TestStore) {
     let (late, fine) = (due_in_a_second(), job());
     let ids = (late.id, fine.id);
     store.enqueue(vec![late, fine]).await.unwrap();
@@ -69,9 +65,7 @@ async fn a_claim_ends_what_is_too_late_and_says_how_many() {
     assert!(attempts(&store, ids.0).await.is_empty());
 }
 
-#[tokio::test]
-async fn what_runs_beyond_its_deadline_is_named_and_its_end_decides() {
-    let store = TestStore::new();
+async fn what_runs_beyond_its_deadline_is_named_and_its_end_decides(store: TestStore) {
     store.enqueue(vec![due_in_a_second(), due_in_a_second()]).await.unwrap();
     let mut held = store.claim(request(10, NOW)).await.unwrap().jobs;
     held.sort_by_key(|job| job.id);
@@ -91,9 +85,7 @@ async fn what_runs_beyond_its_deadline_is_named_and_its_end_decides() {
     );
 }
 
-#[tokio::test]
-async fn a_persons_retry_lifts_a_deadline_that_has_passed() {
-    let store = TestStore::new();
+async fn a_persons_retry_lifts_a_deadline_that_has_passed(store: TestStore) {
     let late = due_in_a_second();
     let id = late.id;
     store.enqueue(vec![late]).await.unwrap();
@@ -125,3 +117,10 @@ async fn what_is_overdue_is_found_by_the_index_of_deadlines() {
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
+
+on_each_database!(
+    what_waits_beyond_its_deadline_is_cancelled_in_whatever_queue_and_kind,
+    a_claim_ends_what_is_too_late_and_says_how_many,
+    what_runs_beyond_its_deadline_is_named_and_its_end_decides,
+    a_persons_retry_lifts_a_deadline_that_has_passed,
+);

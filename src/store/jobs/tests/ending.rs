@@ -40,6 +40,46 @@ async fn an_end_is_written_whole(store: TestStore) {
     );
 }
 
+async fn an_end_whose_words_hold_what_a_database_does_not_take_is_written_without_it(store: TestStore) {
+    let held = running(&store, NOW).await;
+    let progress = Progress::new(1, None, Some("half\0way"));
+    let written = AttemptProgress {
+        job: held.id,
+        fence: held.fence,
+        progress: progress.clone(),
+        at: NOW,
+    };
+    let (yes, cancel_requested) = (store.progress(written).await.unwrap(), false);
+    assert_eq!(yes, Held::Yes { cancel_requested });
+    let written = AttemptFinish {
+        error: Some("bad\0answer".to_owned()),
+        progress: Some(progress),
+        ..end(held.id, held.fence, AttemptEnd::Failed(Retry::Never), LATER)
+    };
+    let finished = store.finish(written).await.unwrap();
+    assert_eq!(finished, Finished::Written(JobState::Discarded));
+    let (job, attempts) = (one(&store, held.id).await, attempts(&store, held.id).await);
+    assert_eq!(job.progress.unwrap().note.as_deref(), Some("half\u{fffd}way"));
+    assert_eq!(attempts[0].error.as_deref(), Some("bad\u{fffd}answer"));
+}
+
+async fn a_job_that_completed_by_its_own_row_and_runs_again_keeps_each_attempt_once(store: TestStore) {
+    let first = running(&store, NOW).await;
+    finish(&store, &first, AttemptEnd::Completed, LATER).await;
+    assert_eq!(attempts(&store, first.id).await.len(), 1);
+    retry(&store, first.id, LATER).await.unwrap();
+    let second = claim_one(&store, LATER).await;
+    finish(&store, &second, AttemptEnd::Lost, LATER).await;
+    let third = claim_one(&store, LATER).await;
+    finish(&store, &third, AttemptEnd::Completed, LATER).await;
+    assert!(retry(&store, first.id, LATER).await.is_ok());
+    cancel(&store, first.id, LATER).await.unwrap();
+    let all = attempts(&store, first.id).await;
+    let told: Vec<_> = all.iter().map(|attempt| (attempt.number, attempt.outcome)).collect();
+    let completed = Some(AttemptOutcome::Completed);
+    assert_eq!(told, [(1, completed), (2, Some(AttemptOutcome::Lost)), (3, completed)]);
+}
+
 async fn an_end_without_progress_keeps_what_was_written_before(store: TestStore) {
     let held = running(&store, NOW).await;
     let progress = Progress::new(1, None, None);
@@ -204,6 +244,8 @@ async fn progress_answers_whether_a_cancel_was_asked_for(store: TestStore) {
 
 on_each_database!(
     an_end_is_written_whole,
+    an_end_whose_words_hold_what_a_database_does_not_take_is_written_without_it,
+    a_job_that_completed_by_its_own_row_and_runs_again_keeps_each_attempt_once,
     an_end_without_progress_keeps_what_was_written_before,
     an_end_that_shows_another_fence_or_comes_twice_writes_nothing,
     two_ends_of_one_attempt_in_one_commit_write_the_first,

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::job::{UniqueHold, UniqueKey};
 use crate::store::NewJob;
 use crate::store::dialect::prelude::*;
-use crate::store::testing::NOW;
+use crate::store::testing::{NOW, on_each_database};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -124,9 +124,7 @@ proptest! {
     }
 }
 
-#[tokio::test]
-async fn a_job_that_runs_again_between_the_look_and_the_deletion_stays() {
-    let store = TestStore::new();
+async fn a_job_that_runs_again_between_the_look_and_the_deletion_stays(store: TestStore) {
     let held = running(&store, NOW).await;
     finish(&store, &held, AttemptEnd::Failed(Retry::Never), NOW).await;
     let until = until([1, 1, 1, 1], 2);
@@ -138,3 +136,5 @@ async fn a_job_that_runs_again_between_the_look_and_the_deletion_stays() {
     assert_eq!(write.await.unwrap(), 0);
     assert_eq!(store.states(), ["available 1"]);
 }
+
+on_each_database!(a_job_that_runs_again_between_the_look_and_the_deletion_stays,);

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::job::{UniqueHold, UniqueKey};
 use crate::store::NewJob;
 use crate::store::jobs::Enqueued;
-use crate::store::testing::NOW;
+use crate::store::testing::{NOW, on_each_database};
 
 fn keyed(hold: UniqueHold) -> NewJob {
     NewJob {
@@ -57,9 +57,7 @@ async fn a_key_holds_until_its_job_is_claimed_or_has_ended_or_its_time_is_over()
     }
 }
 
-#[tokio::test]
-async fn of_many_orders_at_once_one_wins_and_all_others_are_told_of_it() {
-    let store = TestStore::new();
+async fn of_many_orders_at_once_one_wins_and_all_others_are_told_of_it(store: TestStore) {
     let orders: Vec<NewJob> = (0..50).map(|_| keyed(UniqueHold::Unfinished)).collect();
     let answers = futures_util::future::join_all(orders.iter().map(|new| enqueue(&store, new, NOW))).await;
     let won: Vec<_> = orders
@@ -73,9 +71,7 @@ async fn of_many_orders_at_once_one_wins_and_all_others_are_told_of_it() {
     assert_eq!(store.states(), ["available 1"]);
 }
 
-#[tokio::test]
-async fn another_workspace_has_keys_of_its_own() {
-    let store = TestStore::new();
+async fn another_workspace_has_keys_of_its_own(store: TestStore) {
     let workspace = store.workspace().await;
     let own = keyed(UniqueHold::Unfinished);
     let theirs = NewJob {
@@ -88,9 +84,7 @@ async fn another_workspace_has_keys_of_its_own() {
     assert_eq!(found.await.unwrap(), Some(theirs.id));
 }
 
-#[tokio::test]
-async fn a_finished_job_whose_key_another_has_is_not_run_again_before_that_has_ended() {
-    let store = TestStore::new();
+async fn a_finished_job_whose_key_another_has_is_not_run_again_before_that_has_ended(store: TestStore) {
     let (first, second) = (keyed(UniqueHold::Unfinished), keyed(UniqueHold::Unfinished));
     assert_eq!(enqueue(&store, &first, NOW).await, Enqueued::New);
     finish(&store, &claim_one(&store, NOW).await, AttemptEnd::Completed, NOW).await;
@@ -109,10 +103,15 @@ async fn a_finished_job_whose_key_another_has_is_not_run_again_before_that_has_e
     assert_eq!(third, Enqueued::Existing(first.id), "it has its key again");
 }
 
-#[tokio::test]
-async fn jobs_without_a_key_touch_no_keys() {
-    let store = TestStore::new();
+async fn jobs_without_a_key_touch_no_keys(store: TestStore) {
     assert_eq!(enqueue(&store, &job(), NOW).await, Enqueued::New);
     assert_eq!(store.number("SELECT count(*) AS value FROM unique_keys"), Some(0));
     assert_eq!(store.number("SELECT count(unique_key) AS value FROM jobs"), Some(0));
 }
+
+on_each_database!(
+    of_many_orders_at_once_one_wins_and_all_others_are_told_of_it,
+    another_workspace_has_keys_of_its_own,
+    a_finished_job_whose_key_another_has_is_not_run_again_before_that_has_ended,
+    jobs_without_a_key_touch_no_keys,
+);
