@@ -167,13 +167,7 @@ pub(super) async fn create_probes(
         Some(error) if accepted == 0 => Err(error.into()),
         Some(error) => {
             let error = telemetry::chain(&error);
-            let request_id = request.as_str();
-            tracing::warn!(
-                event = event::REQUEST_FAILED,
-                request_id,
-                error,
-                "a batch was cut short"
-            );
+            tracing::error!(event = event::REQUEST_FAILED, error, "a batch was cut short");
             let detail = format!("{accepted} of {count} probes were accepted, and then the database failed");
             Err(Problem::unavailable(detail, RETRY_AFTER))
         }

@@ -8,6 +8,7 @@
 
 mod environment;
 mod kept;
+mod limits;
 mod listing;
 mod mail;
 mod percent;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use kept::{Events, Idempotency};
+pub use limits::Limits;
 pub use listing::{Listing, SettingRow};
 pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
@@ -184,25 +186,6 @@ pub struct Registration {
 pub struct Session {
     /// How long a login lasts; 1 hour to 1 year.
     pub ttl: Duration,
-}
-
-/// How much may be asked for, where the asker is no operator; 0 is no limit.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Mails that a workspace may send in an hour, one a recipient; 0 to 10,000,000.
-    pub mails_per_hour: u32,
-    /// Mails that it may send at once; 1 to 10,000,000.
-    pub mails_burst: u32,
-    /// Jobs that it may ask for in a minute, and at once; 0 to 10,000,000.
-    pub jobs_per_minute: u32,
-    /// Jobs that it may have waiting; 0 to 10,000,000.
-    pub jobs_waiting: usize,
-    /// Registrations, logins and verifications from one network in a minute, and at once; 0 to 10,000,000.
-    pub entries_per_minute: u32,
-    /// Registrations from one network in an hour, and at once; 0 to 10,000,000.
-    pub registrations_per_hour: u32,
-    /// Logins with one address from one network in a minute, and at once; 0 to 10,000,000.
-    pub logins_per_minute: u32,
 }
 
 /// How long each phase of a shutdown may take; 0 to 1 hour each.
@@ -380,22 +363,6 @@ impl Http {
     pub fn connections_per_worker(&self) -> usize {
         let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
         (self.max_connections / workers).max(1)
-    }
-}
-
-impl Limits {
-    fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        // Beyond any real use, and small enough to be multiplied.
-        const MOST: u32 = 10_000_000;
-        Ok(Self {
-            mails_per_hour: settings.ranged("limits.mails_per_hour", 0, MOST)?,
-            mails_burst: settings.ranged("limits.mails_burst", 1, MOST)?,
-            jobs_per_minute: settings.ranged("limits.jobs_per_minute", 0, MOST)?,
-            jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
-            entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
-            registrations_per_hour: settings.ranged("limits.registrations_per_hour", 0, MOST)?,
-            logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
-        })
     }
 }
 
