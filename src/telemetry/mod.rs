@@ -30,9 +30,10 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 pub use format::{LogFormat, ParseLogFormatError};
 pub use writer::LogWriter;
 
-/// The HTTP library calls a client's malformed request an error, with a line for each: not what an operator must act on.
-/// A filter that names this target goes before it.
-const NOT_OURS: &str = "actix_http::h1=off";
+/// The HTTP library calls a client's malformed request an error, with a line for each, and the pool of connections says of a
+/// database that is away what a line of ours says: not what an operator must act on. A filter that names these targets goes
+/// before it.
+const NOT_OURS: &str = "actix_http::h1=off,r2d2=off";
 
 /// What the targets of our own lines are, or start with.
 const OURS: &str = "legwork";

@@ -149,6 +149,8 @@ pub mod event {
     pub const NODE_DEAD: &str = "node_dead";
     /// It could not be looked for dead nodes; the next look tries again.
     pub const RESCUE_FAILED: &str = "rescue_failed";
+    /// It could not be looked for work that runs here by the database alone; the next look tries again.
+    pub const UNLISTED_UNSEEN: &str = "unlisted_unseen";
     /// This machine's clock differs from the database's; it is corrected.
     pub const CLOCK_SET: &str = "clock_set";
     /// What waits could not be counted; limits rest on an older count.

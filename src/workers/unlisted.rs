@@ -25,7 +25,7 @@ pub(super) async fn take_back(store: &Store, attempts: &Attempts, node: NodeId, 
         Err(error) => {
             let error = telemetry::chain(&error);
             tracing::warn!(
-                event = event::RESCUE_FAILED,
+                event = event::UNLISTED_UNSEEN,
                 %queue,
                 error,
                 "it could not be looked for work that this node does not have; the next look tries again"
