@@ -215,6 +215,16 @@ fn decoded(text: &str) -> Result<String, UrlError> {
     ))
 }
 
+/// The sender, checked only for what would break a header; the mail part reads it properly at the start.
+pub(super) fn parse_from(text: String) -> Result<String, &'static str> {
+    let usable = text.contains('@') && !text.chars().any(char::is_control);
+    if usable {
+        Ok(text)
+    } else {
+        Err("must be an e-mail address, such as Legwork <legwork@example.org>")
+    }
+}
+
 impl fmt::Display for MailUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

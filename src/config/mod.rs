@@ -6,6 +6,7 @@
 //!
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
+mod database;
 mod environment;
 mod kept;
 mod limits;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use database::Database;
 pub use kept::{Events, Idempotency};
 pub use limits::Limits;
 pub use listing::{Listing, SettingRow};
@@ -117,17 +119,6 @@ pub struct Http {
     pub header_timeout: Duration,
     /// The most connections at once over all threads; 1 to 100,000.
     pub max_connections: usize,
-}
-
-/// The database.
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// Where it is.
-    pub url: DatabaseUrl,
-    /// Connections that read; 1 to 64.
-    pub readers: u32,
-    /// Connections that write, on PostgreSQL; 1 to 64. On SQLite there is always one.
-    pub writers: u32,
 }
 
 /// Sending mail.
@@ -324,23 +315,6 @@ fn settings_of_process(args: &ConfigArgs) -> Result<Settings, ConfigError> {
     Settings::new(file, environment::of_process()?)
 }
 
-impl Database {
-    fn read(settings: &Settings, data_dir: &Path) -> Result<Self, ConfigError> {
-        let statement_timeout = settings.millis("database.statement_timeout_ms", 100, 600_000)?;
-        let mut url = settings
-            .derived("database.url", |text| DatabaseUrl::parse(&text))?
-            .unwrap_or_else(|| DatabaseUrl::in_folder(data_dir));
-        if let DatabaseUrl::Postgres(server) = &mut url {
-            server.statement_timeout = statement_timeout;
-        }
-        Ok(Self {
-            url,
-            readers: settings.ranged("database.readers", 1, 64)?,
-            writers: settings.ranged("database.writers", 1, 64)?,
-        })
-    }
-}
-
 impl Http {
     fn read(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -389,7 +363,7 @@ impl Mail {
         Ok(Self {
             url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
             ca_file,
-            from: settings.checked("mail.from", parse_from)?,
+            from: settings.checked("mail.from", mail::parse_from)?,
             concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
         })
     }
@@ -430,16 +404,6 @@ impl Names {
             Self::Listed(names) => Roles::of(names.iter().map(String::as_str)),
             Self::Joined(names) => names.parse(),
         }
-    }
-}
-
-/// The sender, checked only for what would break a header; the mail part reads it properly at the start.
-fn parse_from(text: String) -> Result<String, &'static str> {
-    let usable = text.contains('@') && !text.chars().any(char::is_control);
-    if usable {
-        Ok(text)
-    } else {
-        Err("must be an e-mail address, such as Legwork <legwork@example.org>")
     }
 }
 

@@ -16,7 +16,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn start(server: &PostgresServer) -> Self {
+    fn start(server: &PostgresServer) -> Self {
         let home = || {
             Home::new()
                 .with("LEGWORK_DATABASE__URL", server.url("postgres"))
@@ -61,7 +61,7 @@ async fn a_job_that_one_node_accepts_is_started_by_another_at_once() {
     let Some(server) = PostgresServer::start_new(&[("fsync", "off")]) else {
         return;
     };
-    let pair = Pair::start(&server).await;
+    let pair = Pair::start(&server);
     let delays = pair.delays(10).await;
     // Polls alone, one a second, would have half of them wait longer than this.
     assert!(delays[7] < Duration::from_millis(500), "{delays:?}");
@@ -75,7 +75,7 @@ async fn a_job_whose_every_notification_is_lost_is_started_by_a_poll() {
     // One of that name that does nothing, in a schema that is looked into first.
     server.psql("CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT'");
     server.psql("ALTER DATABASE postgres SET search_path = public, pg_catalog");
-    let pair = Pair::start(&server).await;
+    let pair = Pair::start(&server);
     let delays = pair.delays(10).await;
     assert!(
         delays[9] < Duration::from_secs(3),
