@@ -120,7 +120,7 @@ async fn another_accounts_job_is_as_good_as_none() {
     );
     assert_eq!(
         service
-            .post(&bob, &format!("/v1/jobs/{id}/retry"), &Value::Null)
+            .post(&bob, &format!("/v1/jobs/{id}/retry"), &json!({}))
             .await
             .0,
         404
