@@ -119,10 +119,7 @@ async fn another_accounts_job_is_as_good_as_none() {
         404
     );
     assert_eq!(
-        service
-            .post(&bob, &format!("/v1/jobs/{id}/retry"), &json!({}))
-            .await
-            .0,
+        service.post(&bob, &format!("/v1/jobs/{id}/retry"), &json!({})).await.0,
         404
     );
     assert_eq!(service.get(&bob, "/v1/jobs").await.1["data"], json!([]));
