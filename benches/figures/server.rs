@@ -58,7 +58,8 @@ impl Server {
             base: format!("http://{bind}"),
             key: String::new(),
             runtime,
-            http: reqwest::Client::new(),
+            // A connection that lay idle while a load ran may be at its end, and nobody looked at it meanwhile.
+            http: reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(),
         };
         server.wait_until(LOOK, |server| server.answers());
         let kept = folder.join("key");

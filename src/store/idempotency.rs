@@ -6,7 +6,7 @@
 
 use super::dialect::prelude::*;
 use super::schema::idempotency_keys;
-use super::text::parsed;
+use super::text::{number, parsed};
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
@@ -127,4 +127,21 @@ fn take_over(connection: &mut Connection, new: &KeptAnswer, now: Timestamp) -> Q
         ))
         .execute(connection)?;
     Ok(taken == 1)
+}
+
+/// Deletes about `limit` answers that were kept until `now` or before, the oldest first; those that expire in the same
+/// microsecond go together. Answers how many.
+///
+/// # Errors
+/// When a statement fails.
+pub fn forget(connection: &mut Connection, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    let last: Vec<i64> = idempotency_keys::table
+        .filter(idempotency_keys::expires_at.le(now.as_micros()))
+        .order(idempotency_keys::expires_at.asc())
+        .offset(number(limit).saturating_sub(1))
+        .limit(1)
+        .select(idempotency_keys::expires_at)
+        .load(connection)?;
+    let until = last.first().copied().unwrap_or(now.as_micros());
+    Ok(diesel::delete(idempotency_keys::table.filter(idempotency_keys::expires_at.le(until))).execute(connection)?)
 }

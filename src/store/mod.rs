@@ -22,7 +22,6 @@ mod bounded;
 mod dialect;
 mod error;
 pub mod events;
-pub mod expired_answers;
 pub mod idempotency;
 pub mod jobs;
 mod lock;

@@ -27,7 +27,6 @@ pub(super) fn meet(database: &Database, on_available: &OnAvailable, hub: &Hub, s
             }
         }
         Heard::Message(Channel::Events, _) => followers.woken(),
-        Heard::Message(Channel::Cancels, _) => {}
         Heard::Again => {
             heard(Queue::ALL);
             followers.woken();

@@ -15,7 +15,7 @@ use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
-use crate::store::{Abort, Connection, Store, StoreError, events, expired_answers, jobs, registrations, sessions};
+use crate::store::{Abort, Connection, Store, StoreError, events, idempotency, jobs, registrations, sessions};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -57,7 +57,7 @@ pub(super) async fn clear(parts: &KeeperParts) {
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
-        ("idempotency keys", expired_answers::forget, now),
+        ("idempotency keys", idempotency::forget, now),
     ];
     for (what, forget, until) in all {
         if !tell(what, clear_one(store, forget, until).await) {

@@ -53,10 +53,11 @@ where
     }
 }
 
-macro_rules! condition {
-    ($name:ty) => {
+/// Makes an expression of a fragment, of any table and of this type.
+macro_rules! expression {
+    ($name:ty, $type:ty) => {
         impl Expression for $name {
-            type SqlType = diesel::sql_types::Bool;
+            type SqlType = $type;
         }
 
         impl<Source> SelectableExpression<Source> for $name {}
@@ -73,7 +74,14 @@ macro_rules! condition {
     };
 }
 
-pub(super) use condition;
+/// Makes a condition of a fragment.
+macro_rules! condition {
+    ($name:ty) => {
+        $crate::store::dialect::condition::expression!($name, diesel::sql_types::Bool);
+    };
+}
+
+pub(super) use {condition, expression};
 
 condition!(Literally);
 condition!(AnyOf<'_>);

@@ -1,13 +1,12 @@
 //! What the two databases say differently, side by side.
 
 use diesel::backend::Backend;
-use diesel::expression::{ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use super::condition::condition;
+use super::condition::{condition, expression};
 use super::prelude::*;
 
 /// A database's own words.
@@ -126,18 +125,4 @@ impl<DB: Differs> QueryFragment<DB> for JsonText {
     }
 }
 
-impl Expression for JsonText {
-    type SqlType = Nullable<Text>;
-}
-
-impl<Source> SelectableExpression<Source> for JsonText {}
-impl<Source> AppearsOnTable<Source> for JsonText {}
-
-impl ValidGrouping<()> for JsonText {
-    type IsAggregate = is_aggregate::Never;
-}
-
-impl QueryId for JsonText {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+expression!(JsonText, Nullable<Text>);

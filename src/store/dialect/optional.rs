@@ -1,11 +1,11 @@
 //! A condition that may be missing.
 
 use diesel::backend::Backend;
-use diesel::expression::{ValidGrouping, is_aggregate};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{Bool, HasSqlType, Text};
+use diesel::sql_types::{HasSqlType, Text};
 
+use super::condition::condition;
 use super::prelude::*;
 
 /// That a column compares so to a text, if one is given; true otherwise. The text of the statement depends on which of them
@@ -48,18 +48,4 @@ where
     }
 }
 
-impl Expression for Optional {
-    type SqlType = Bool;
-}
-
-impl<Source> SelectableExpression<Source> for Optional {}
-impl<Source> AppearsOnTable<Source> for Optional {}
-
-impl ValidGrouping<()> for Optional {
-    type IsAggregate = is_aggregate::Never;
-}
-
-impl QueryId for Optional {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+condition!(Optional);

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use diesel::expression::{ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::BigInt;
 use diesel::sqlite::Sqlite;
 
+use super::condition::expression;
 use super::prelude::*;
 use crate::clock::Timestamp;
 use crate::store::text::number;
@@ -57,21 +57,7 @@ impl QueryFragment<Pg> for Present {
     }
 }
 
-impl Expression for Present {
-    type SqlType = BigInt;
-}
-
-impl<Source> SelectableExpression<Source> for Present {}
-impl<Source> AppearsOnTable<Source> for Present {}
-
-impl ValidGrouping<()> for Present {
-    type IsAggregate = is_aggregate::Never;
-}
-
-impl QueryId for Present {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
+expression!(Present, BigInt);
 
 #[cfg(test)]
 mod tests {

@@ -58,9 +58,9 @@ impl NewJob {
     }
 }
 
-/// What a row says of a job that has a deadline or a unique key, which few have: what the others do not have, they do not
-/// write.
-const ALL_COLUMNS: &[&str] = &[
+/// What a new job's row says; every other column is null until something happens to it. The last two are those of a deadline
+/// and of a unique key, which few jobs have: the others do not write them.
+const COLUMNS: &[&str] = &[
     "id",
     "workspace_id",
     "kind",
@@ -83,27 +83,8 @@ const ALL_COLUMNS: &[&str] = &[
     "unique_key",
 ];
 
-/// What a new job's row says; every other column is null until something happens to it.
-const COLUMNS: &[&str] = &[
-    "id",
-    "workspace_id",
-    "kind",
-    "queue",
-    "state",
-    "priority",
-    "rank",
-    "args",
-    "args_version",
-    "attempt",
-    "max_attempts",
-    "timeout_ms",
-    "run_at",
-    "created_at",
-    "fence",
-    "worker_panics",
-    "deaths",
-    "request_id",
-];
+/// The columns of jobs that have neither.
+const PLAIN_COLUMNS: &[&str] = COLUMNS.split_at(COLUMNS.len() - 2).0;
 
 fn values(job: &NewJob) -> Vec<Value> {
     let text = |text: String| Value::Text(Some(text));
@@ -150,7 +131,7 @@ pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob], eff
     let is_plain = new.iter().all(|job| job.deadline.is_none() && job.unique.is_none());
     let many = InsertMany {
         table: "jobs",
-        columns: if is_plain { COLUMNS } else { ALL_COLUMNS },
+        columns: if is_plain { PLAIN_COLUMNS } else { COLUMNS },
         rows: if is_plain {
             new.iter().map(|job| values(job)).collect()
         } else {

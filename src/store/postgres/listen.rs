@@ -54,8 +54,6 @@ pub(in crate::store) enum Channel {
     Available,
     /// Events were written.
     Events,
-    /// Jobs were asked to end.
-    Cancels,
 }
 
 /// What whoever hears is told. Called on the listener's thread: it must not block.
@@ -83,13 +81,12 @@ struct Announcements {
 }
 
 impl Channel {
-    const ALL: [Self; 3] = [Self::Available, Self::Events, Self::Cancels];
+    const ALL: [Self; 2] = [Self::Available, Self::Events];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Available => "legwork_available",
             Self::Events => "legwork_events",
-            Self::Cancels => "legwork_cancels",
         }
     }
 }

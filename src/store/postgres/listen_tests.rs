@@ -48,10 +48,10 @@ fn a_node_hears_what_another_tells_and_not_what_it_told_itself() {
     assert_eq!((one.next(), other.next()), ("Again".to_owned(), "Again".to_owned()));
     one.announcer.tell(Channel::Available, "mail");
     assert_eq!(other.next(), "Message(Available, \"mail\")");
-    other.announcer.tell(Channel::Cancels, "job's \"name\"");
+    other.announcer.tell(Channel::Events, "job's \"name\"");
     assert_eq!(
         one.next(),
-        "Message(Cancels, \"job's \\\"name\\\"\")",
+        "Message(Events, \"job's \\\"name\\\"\")",
         "and nothing of its own before"
     );
 }
