@@ -23,8 +23,9 @@ fn pragmas(read_only: bool) -> Vec<String> {
         // FULL: the log is on disk before a commit is answered. NORMAL would lose answered writes in a power cut.
         "PRAGMA synchronous = FULL".to_owned(),
         "PRAGMA foreign_keys = ON".to_owned(),
-        // 16 MiB of page cache a connection (negative: in KiB); the default of 2 MiB makes the claim index spill.
-        "PRAGMA cache_size = -16384".to_owned(),
+        // Page cache (negative: in KiB). The writer's default of 2 MiB would make the claim index spill; of readers there are
+        // several, and they find in the system's cache what is not in theirs.
+        format!("PRAGMA cache_size = -{}", if read_only { 8192 } else { 16384 }),
         "PRAGMA temp_store = MEMORY".to_owned(),
         // Pages of the log before it is written into the file: 16 MiB, four times the default. The ends of the indexes are in
         // nearly every commit, and are copied once for all of them.
