@@ -59,6 +59,9 @@ pub(super) struct NewEmailBody {
     deadline_at: Option<Timestamp>,
     /// Has it be the only one of the workspace with this key; where another has it, that one is answered.
     unique: Option<UniqueBody>,
+    /// What limits count it under: `/v1/limits` says how many with one key may run at once, and how fast they may start.
+    #[schema(min_length = 1, max_length = 200)]
+    key: Option<String>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -114,6 +117,7 @@ impl NewEmailBody {
             timeout_ms: None,
             deadline_at: self.deadline_at.take(),
             unique: self.unique.take(),
+            key: self.key.take(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::http::{Fields, RequestId};
 use super::unique::UniqueBody;
 use crate::clock::Timestamp;
-use crate::domain::job::{PRIORITY_MAX, PRIORITY_MIN};
+use crate::domain::job::{LimitKey, PRIORITY_MAX, PRIORITY_MIN};
 use crate::jobs::Order;
 
 /// The most attempts that a client may ask for: with the longest backoff that is most of a day.
@@ -27,6 +27,8 @@ pub(super) struct Wishes {
     pub(super) deadline_at: Option<Timestamp>,
     /// The key by which it is the only one.
     pub(super) unique: Option<UniqueBody>,
+    /// What limits count it under.
+    pub(super) key: Option<String>,
 }
 
 impl Wishes {
@@ -43,7 +45,12 @@ impl Wishes {
                 format!("must be after the job may run, which may be at {may_run_at}"),
             );
         }
+        let limit_key = self.key.and_then(|key| {
+            let key = key.parse::<LimitKey>();
+            key.map_err(|refusal| fields.refuse("/key", refusal.to_string())).ok()
+        });
         Order {
+            limit_key,
             run_at: self.run_at,
             deadline: self.deadline_at,
             unique: self.unique.and_then(|unique| unique.checked(fields)),
@@ -65,6 +72,7 @@ impl Wishes {
             ("/timeout_ms", self.timeout_ms.is_some()),
             ("/deadline_at", self.deadline_at.is_some()),
             ("/unique", self.unique.is_some()),
+            ("/key", self.key.is_some()),
         ];
         for (pointer, _) in given.iter().filter(|(_, is_given)| *is_given) {
             fields.refuse(

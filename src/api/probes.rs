@@ -58,6 +58,9 @@ pub(super) struct NewProbeBody {
     deadline_at: Option<Timestamp>,
     /// Has it be the only one of the workspace with this key; where another has it, that one is answered.
     unique: Option<UniqueBody>,
+    /// What limits count it under: `/v1/limits` says how many with one key may run at once, and how fast they may start.
+    #[schema(min_length = 1, max_length = 200)]
+    key: Option<String>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -93,6 +96,9 @@ pub(super) struct NewProbesBody {
     run_at: Option<Timestamp>,
     /// When they are given up if they have not ended: they are cancelled then. It must be after `run_at` and after now.
     deadline_at: Option<Timestamp>,
+    /// What limits count them under.
+    #[schema(min_length = 1, max_length = 200)]
+    key: Option<String>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -123,7 +129,7 @@ struct ProbesAccepted {
         ("backlog" = (summary = "Ten that do nothing", value = json!({ "count": 10, "steps": 0 }))),
         ("limited" = (summary = "With every wish", value = json!({
             "count": 2, "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-01T08:30:00Z",
-            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1,
+            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1, "key": "example",
             "max_attempts": 2, "fail": false, "panic": false
         }))),
     )),
@@ -143,6 +149,7 @@ pub(super) async fn create_probes(
         run_at: body.run_at,
         deadline_at: body.deadline_at,
         unique: None,
+        key: body.key,
         priority: body.priority,
         max_attempts: body.max_attempts,
         fail: body.fail,
@@ -207,7 +214,8 @@ async fn insert(
         ("minute" = (summary = "A minute long", value = json!({ "steps": 60, "step_ms": 1000 }))),
         ("limited" = (summary = "Within limits", value = json!({
             "steps": 3, "step_ms": 10, "timeout_ms": 5000, "run_at": "2030-01-01T08:30:00Z",
-            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1, "max_attempts": 2, "fail": false, "panic": false
+            "deadline_at": "2030-02-01T08:30:00Z", "priority": -1, "max_attempts": 2, "key": "example", "fail": false,
+            "panic": false
         }))),
         ("unique" = (summary = "One at a time", value = json!({
             "steps": 3, "unique": { "key": "example", "while": "unfinished" }
@@ -253,6 +261,7 @@ impl NewProbeBody {
             timeout_ms: self.timeout_ms.take(),
             deadline_at: self.deadline_at.take(),
             unique: self.unique.take(),
+            key: self.key.take(),
         }
     }
 

@@ -106,6 +106,12 @@ ids! {
     ApiKeyId = "key";
     /// A file that is made of a workspace's rows.
     ReportId = "rep";
+    /// A job that is made again and again, by the clock.
+    ScheduleId = "sch";
+    /// A group of jobs.
+    BatchId = "bat";
+    /// Something that an operator did.
+    ActId = "act";
     /// One run of the process, made anew at every start: its boot id.
     NodeId = "nod";
 }

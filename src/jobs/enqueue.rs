@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Kind;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::domain::job::UniqueKey;
+use crate::domain::job::{LimitKey, UniqueKey};
 use crate::store::NewJob;
 
 /// What a client may say about how its job is run; what it leaves out, the kind decides.
@@ -23,6 +23,8 @@ pub struct Order {
     pub deadline: Option<Timestamp>,
     /// The key by which it is to be the only one of its workspace; none by default.
     pub unique: Option<UniqueKey>,
+    /// What limits count it under; nothing by default.
+    pub limit_key: Option<LimitKey>,
     /// The request that causes it.
     pub request_id: Option<String>,
 }
@@ -52,6 +54,10 @@ pub fn new_job<K: Kind>(
         created_at: now,
         deadline: order.deadline,
         unique: order.unique,
+        limit_key: order.limit_key,
+        schedule: None,
+        batch: None,
+        is_waited_for: false,
         request_id: order.request_id,
     })
 }

@@ -5,6 +5,7 @@ diesel::table! {
         id -> Text,
         name -> Text,
         created_at -> BigInt,
+        weight -> BigInt,
     }
 }
 
@@ -105,6 +106,38 @@ diesel::table! {
         deaths -> BigInt,
         unique_key -> Nullable<Text>,
         request_id -> Nullable<Text>,
+        limit_key -> Text,
+        schedule_id -> Nullable<Text>,
+        batch_id -> Nullable<Text>,
+        is_waited_for -> BigInt,
+    }
+}
+
+diesel::table! {
+    limits (queue, workspace_id, limit_key) {
+        queue -> Text,
+        workspace_id -> Text,
+        limit_key -> Text,
+        concurrency -> Nullable<BigInt>,
+        rate -> Nullable<BigInt>,
+        period_ms -> Nullable<BigInt>,
+        burst -> Nullable<BigInt>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    limit_buckets (queue, workspace_id, limit_key) {
+        queue -> Text,
+        workspace_id -> Text,
+        limit_key -> Text,
+        full_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    limited_queues (queue) {
+        queue -> Text,
     }
 }
 

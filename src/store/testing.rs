@@ -312,6 +312,10 @@ pub(crate) fn job() -> NewJob {
         created_at: NOW,
         deadline: None,
         unique: None,
+        limit_key: None,
+        schedule: None,
+        batch: None,
+        is_waited_for: false,
         request_id: None,
     }
 }

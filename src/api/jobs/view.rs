@@ -9,7 +9,7 @@ use crate::api::State;
 use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::JobId;
+use crate::domain::id::{BatchId, JobId, ScheduleId};
 use crate::domain::job::{AttemptOutcome, JobState, Pace};
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
 
@@ -47,6 +47,18 @@ pub(in crate::api) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     waiting_for: Option<String>,
+    /// What limits count it under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    key: Option<String>,
+    /// The schedule that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    schedule_id: Option<ScheduleId>,
+    /// The batch that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    batch_id: Option<BatchId>,
     attempts: Vec<AttemptView>,
     /// How many older attempts are not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +129,9 @@ impl JobView {
             cause: job.cause,
             progress,
             result: result.or(Err(corrupt))?,
+            key: Some(job.limit_key).filter(|key| !key.is_empty()),
+            schedule_id: job.schedule,
+            batch_id: job.batch,
             attempts_omitted: attempts
                 .first()
                 .map(|first| first.number - 1)
@@ -154,6 +169,9 @@ impl JobView {
                 },
                 state,
             ),
+            key: job.limit_key.as_ref().map(ToString::to_string),
+            schedule_id: job.schedule,
+            batch_id: job.batch,
             attempts: Vec::new(),
             attempts_omitted: None,
         }

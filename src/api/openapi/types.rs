@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
-use crate::domain::id::{AccountId, ApiKeyId, JobId, ReportId, SessionId, WorkspaceId};
+use crate::domain::id::{AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SessionId, WorkspaceId};
 use crate::domain::job::{AttemptOutcome, JobState, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
@@ -85,6 +85,9 @@ schemas! {
     AccountId => id(Self::PREFIX, "an account");
     ApiKeyId => id(Self::PREFIX, "an API key");
     JobId => id(Self::PREFIX, "a job");
+    ScheduleId => id(Self::PREFIX, "a schedule");
+    BatchId => id(Self::PREFIX, "a batch");
+    ActId => id(Self::PREFIX, "an operator's act");
     ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
     WorkspaceId => id(Self::PREFIX, "a workspace");

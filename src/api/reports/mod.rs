@@ -71,6 +71,9 @@ pub(super) struct NewReportBody {
     deadline_at: Option<Timestamp>,
     /// Has it be the only one of the workspace with this key; where another has it, that one is answered.
     unique: Option<UniqueBody>,
+    /// What limits count it under: `/v1/limits` says how many with one key may run at once, and how fast they may start.
+    #[schema(min_length = 1, max_length = 200)]
+    key: Option<String>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -125,6 +128,7 @@ pub(super) async fn create_report(
         timeout_ms: body.timeout_ms,
         deadline_at: body.deadline_at,
         unique: body.unique.take(),
+        key: body.key.take(),
     };
     let order = wishes.checked(&mut fields, &request, state.clock.now());
     let now = state.clock.now();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
-use crate::domain::id::{JobId, WorkspaceId};
-use crate::domain::job::{JobState, Queue, UniqueKey, rank};
+use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
+use crate::domain::job::{JobState, LimitKey, Queue, UniqueKey, rank};
 use crate::store::Connection;
 use crate::store::dialect::{InsertMany, Value};
 use crate::store::events::{Effects, Written};
@@ -42,6 +42,14 @@ pub struct NewJob {
     /// The key by which it is the only one of its workspace. It counts only where the job is inserted by
     /// [`crate::store::Tx::enqueue_unique`], which looks at who has the key.
     pub unique: Option<UniqueKey>,
+    /// What limits count it under, if anything.
+    pub limit_key: Option<LimitKey>,
+    /// The schedule that makes it, if one does.
+    pub schedule: Option<ScheduleId>,
+    /// The batch that it belongs to, if it does.
+    pub batch: Option<BatchId>,
+    /// Whether a batch or another job is to be told of its end.
+    pub is_waited_for: bool,
     /// The request that caused it.
     pub request_id: Option<String>,
 }
@@ -56,10 +64,20 @@ impl NewJob {
             JobState::Available
         }
     }
+
+    /// Whether it has nothing that only few jobs have.
+    fn is_plain(&self) -> bool {
+        self.deadline.is_none()
+            && self.unique.is_none()
+            && self.limit_key.is_none()
+            && self.schedule.is_none()
+            && self.batch.is_none()
+            && !self.is_waited_for
+    }
 }
 
-/// What a new job's row says; every other column is null until something happens to it. The last two are those of a deadline
-/// and of a unique key, which few jobs have: the others do not write them.
+/// What a new job's row says; every other column is null until something happens to it. Those from the deadline's on say what
+/// few jobs have: the others do not write them.
 const COLUMNS: &[&str] = &[
     "id",
     "workspace_id",
@@ -81,10 +99,14 @@ const COLUMNS: &[&str] = &[
     "request_id",
     "deadline_at",
     "unique_key",
+    "limit_key",
+    "schedule_id",
+    "batch_id",
+    "is_waited_for",
 ];
 
-/// The columns of jobs that have neither.
-const PLAIN_COLUMNS: &[&str] = COLUMNS.split_at(COLUMNS.len() - 2).0;
+/// The columns of jobs that have nothing of that.
+const PLAIN_COLUMNS: &[&str] = COLUMNS.split_at(COLUMNS.len() - 6).0;
 
 fn values(job: &NewJob) -> Vec<Value> {
     let text = |text: String| Value::Text(Some(text));
@@ -128,7 +150,7 @@ pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob], eff
         };
         effects.changed(job.workspace, &change);
     }
-    let is_plain = new.iter().all(|job| job.deadline.is_none() && job.unique.is_none());
+    let is_plain = new.iter().all(|job| job.is_plain());
     let many = InsertMany {
         table: "jobs",
         columns: if is_plain { PLAIN_COLUMNS } else { COLUMNS },
@@ -145,5 +167,10 @@ fn all_values(job: &NewJob) -> Vec<Value> {
     let mut all = values(job);
     all.push(Value::Number(job.deadline.map(Timestamp::as_micros)));
     all.push(Value::Text(job.unique.as_ref().map(|unique| unique.key.clone())));
+    let limit_key = job.limit_key.as_ref().map_or("", LimitKey::as_str);
+    all.push(Value::Text(Some(limit_key.to_owned())));
+    all.push(Value::Text(job.schedule.map(|schedule| schedule.to_string())));
+    all.push(Value::Text(job.batch.map(|batch| batch.to_string())));
+    all.push(Value::Number(Some(i64::from(job.is_waited_for))));
     all
 }

@@ -3,7 +3,7 @@
 use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
-use crate::domain::id::{JobId, WorkspaceId};
+use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
 use crate::domain::job::{AttemptOutcome, JobState, Progress};
 use crate::store::StoreError;
 use crate::store::schema::{attempts, jobs};
@@ -54,6 +54,12 @@ pub struct JobRecord {
     pub progress: Option<Progress>,
     /// When that was last written.
     pub progress_at: Option<Timestamp>,
+    /// What limits count it under; empty where it has none.
+    pub limit_key: String,
+    /// The schedule that made it.
+    pub schedule: Option<ScheduleId>,
+    /// The batch that it belongs to.
+    pub batch: Option<BatchId>,
 }
 
 /// One attempt as it is shown.
@@ -99,6 +105,9 @@ pub(super) struct RecordRow {
     progress_note: Option<String>,
     progress_at: Option<i64>,
     deadline_at: Option<i64>,
+    limit_key: String,
+    schedule_id: Option<String>,
+    batch_id: Option<String>,
 }
 
 impl TryFrom<RecordRow> for JobRecord {
@@ -138,8 +147,15 @@ impl TryFrom<RecordRow> for JobRecord {
             progress,
             progress_at: row.progress_at.map(Timestamp::from_micros),
             deadline_at: row.deadline_at.map(Timestamp::from_micros),
+            limit_key: row.limit_key,
+            schedule: id_of(row.schedule_id.as_deref(), "schedule_id")?,
+            batch: id_of(row.batch_id.as_deref(), "batch_id")?,
         })
     }
+}
+
+fn id_of<T: std::str::FromStr>(text: Option<&str>, what: &'static str) -> Result<Option<T>, StoreError> {
+    text.map(|text| parsed(text, "jobs", what)).transpose()
 }
 
 #[derive(Queryable, Selectable)]
