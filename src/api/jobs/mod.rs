@@ -25,7 +25,7 @@ use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue, Refused, rank};
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
-use crate::store::jobs::{self, OrderRefused};
+use crate::store::jobs::{self, OrderRefused, Place};
 use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError};
 use crate::telemetry::names::event;
 
@@ -320,7 +320,7 @@ pub(super) fn with_attempts(
     Ok((job, attempts))
 }
 
-/// How many jobs are claimed before this one, if it could be claimed itself.
+/// How many jobs of its workspace and key are claimed before this one, if it could be claimed itself.
 fn ahead_of(connection: &mut Connection, job: &JobRecord, registry: &Registry) -> Result<Option<Count>, StoreError> {
     let (Ok(queue), Ok(priority)) = (job.queue.parse(), i32::try_from(job.priority)) else {
         return Ok(None);
@@ -328,8 +328,13 @@ fn ahead_of(connection: &mut Connection, job: &JobRecord, registry: &Registry) -
     if job.state != JobState::Available {
         return Ok(None);
     }
-    let place = (rank(job.run_at, priority), job.id);
-    jobs::ahead(connection, queue, &registry.of_queue(queue), place, AHEAD_MAX).map(Some)
+    let place = Place {
+        workspace: job.workspace,
+        limit_key: job.limit_key.clone(),
+        rank: rank(job.run_at, priority),
+        id: job.id,
+    };
+    jobs::ahead(connection, queue, &registry.of_queue(queue), &place, AHEAD_MAX).map(Some)
 }
 
 /// The job as `member` may see it.

@@ -288,6 +288,7 @@ impl World {
             queue: Queue::Probes,
             kinds: self.state.registry.of_queue(Queue::Probes),
             limit,
+            turn: Default::default(),
             node: NodeId::generate(),
             now: self.clock.now(),
         });
