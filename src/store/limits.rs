@@ -3,15 +3,19 @@
 //! Guarantees: a limit is read by each claim, so that a change holds for what already waits; a change of a rate begins with a
 //! full bucket. Left out: how claims keep to them (`jobs`).
 
+use std::collections::HashMap;
+
 use crate::store::dialect::prelude::*;
 
-use super::dialect::Locked;
-use super::schema::{limit_buckets, limited_queues, limits};
+use diesel::dsl::count_star;
+
+use super::dialect::{LimitsOf, Listed, ListedLane, Literally, Locked};
+use super::schema::{jobs, limit_buckets, limited_queues, limits};
 use super::text::{number, time, unsigned};
 use super::{Connection, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::WorkspaceId;
-use crate::domain::job::{Limit, LimitKey, Queue, Rate};
+use crate::domain::job::{Limit, LimitKey, Queue, Rate, Room};
 
 /// What a limit is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +53,10 @@ pub struct LimitRecord {
 }
 
 /// The columns of a limit: concurrency, and the jobs, the period and the burst of a rate.
-pub(super) type LimitColumns = (Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+type LimitColumns = (Option<i64>, Option<i64>, Option<i64>, Option<i64>);
 
 /// A limit as its row says it.
-pub(super) fn limit_of((concurrency, rate, period, burst): LimitColumns) -> Result<Limit, StoreError> {
+fn limit_of((concurrency, rate, period, burst): LimitColumns) -> Result<Limit, StoreError> {
     let count = |value: i64| unsigned(value, "limits", "a count");
     let rate = match (rate, period, burst) {
         (Some(jobs), Some(period), Some(burst)) => Some(Rate {
@@ -66,6 +70,112 @@ pub(super) fn limit_of((concurrency, rate, period, burst): LimitColumns) -> Resu
         concurrency: concurrency.map(count).transpose()?,
         rate,
     })
+}
+
+/// A limit with what runs under it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// The limit.
+    pub(super) limit: Limit,
+    /// How many run under it.
+    running: u64,
+    /// When the bucket of its rate is full again.
+    pub(super) full_at: Option<Timestamp>,
+}
+
+impl Standing {
+    fn of(limit: Limit, running: i64, full_at: Option<i64>) -> Self {
+        Self {
+            limit,
+            running: u64::try_from(running).unwrap_or(0),
+            full_at: full_at.map(time),
+        }
+    }
+
+    /// What it leaves.
+    pub(super) fn room(&self, now: Timestamp) -> Room {
+        self.limit.room(self.running, self.full_at, now)
+    }
+}
+
+/// The limit of a whole queue, if it has one.
+pub(super) fn of_queue(connection: &mut Connection, queue: Queue) -> Result<Option<Standing>, StoreError> {
+    let columns: Option<LimitColumns> = limits::table
+        .filter(limits::queue.eq(queue.as_str()))
+        .filter(limits::workspace_id.eq(""))
+        .filter(limits::limit_key.eq(""))
+        .select((limits::concurrency, limits::rate, limits::period_ms, limits::burst))
+        .first(connection)
+        .optional()?;
+    let Some(columns) = columns else { return Ok(None) };
+    let limit = limit_of(columns)?;
+    let running: i64 = match limit.concurrency {
+        None => 0,
+        Some(_) => jobs::table
+            .filter(Literally("jobs.state = 'running'"))
+            .filter(jobs::queue.eq(queue.as_str()))
+            .select(count_star())
+            .get_result(connection)?,
+    };
+    let full_at: Option<i64> = limit_buckets::table
+        .filter(limit_buckets::queue.eq(queue.as_str()))
+        .filter(limit_buckets::workspace_id.eq(""))
+        .filter(limit_buckets::limit_key.eq(""))
+        .select(limit_buckets::full_at)
+        .first(connection)
+        .optional()?;
+    Ok(Some(Standing::of(limit, running, full_at)))
+}
+
+type LaneRow = (
+    String,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    Option<i64>,
+);
+
+/// The limits of those lanes that have one, by workspace and key.
+pub(super) fn of_lanes(
+    connection: &mut Connection,
+    queue: Queue,
+    lanes: &[ListedLane<'_>],
+) -> Result<HashMap<(String, String), Standing>, StoreError> {
+    let query = LimitsOf {
+        queue: queue.as_str(),
+        listed: Listed::of(lanes),
+    };
+    let rows: Vec<LaneRow> = query.load(connection)?;
+    let standing = |row: LaneRow| {
+        let (workspace, key, concurrency, rate, period, burst, running, full_at) = row;
+        let limit = limit_of((concurrency, rate, period, burst))?;
+        Ok(((workspace, key), Standing::of(limit, running, full_at)))
+    };
+    rows.into_iter().map(standing).collect()
+}
+
+/// What limits leave of a workspace's jobs with this key; none has no limit but the queue's.
+///
+/// # Errors
+/// When a statement fails.
+pub fn room(
+    connection: &mut Connection,
+    queue: Queue,
+    workspace: WorkspaceId,
+    key: &str,
+    now: Timestamp,
+) -> Result<Room, StoreError> {
+    let of_queue = of_queue(connection, queue)?.map_or(Room::ENDLESS, |standing| standing.room(now));
+    if key.is_empty() {
+        return Ok(of_queue);
+    }
+    let w = workspace.to_string();
+    let of_lane = of_lanes(connection, queue, &[ListedLane { w: &w, k: key, n: 0 }])?;
+    let of_lane = of_lane.into_values().next();
+    Ok(of_queue.and(of_lane.map_or(Room::ENDLESS, |standing| standing.room(now))))
 }
 
 /// The limit of something in a queue.

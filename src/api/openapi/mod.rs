@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, emails, following, health, jobs, nodes, probes, queues, reports, sessions, supervision,
-    verification,
+    accounts, api_keys, emails, following, health, jobs, limits, nodes, probes, queues, reports, sessions, supervision,
+    verification, workspaces,
 };
 
 /// The document.
@@ -68,6 +68,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::show_report,
         reports::show_report_file,
         reports::delete_report,
+        limits::list_limits,
+        limits::show_limit,
+        limits::set_limit,
+        limits::delete_limit,
         jobs::list_jobs,
         following::stream_jobs,
         jobs::show_job,
@@ -77,6 +81,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queues::list_queues,
         queues::pause_queue,
         queues::resume_queue,
+        limits::show_queue_limit,
+        limits::set_queue_limit,
+        limits::delete_queue_limit,
+        workspaces::list_workspaces,
+        workspaces::show_workspace,
+        workspaces::update_workspace,
         nodes::list_nodes,
         supervision::show_tree,
         supervision::stream_events,

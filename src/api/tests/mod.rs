@@ -22,6 +22,7 @@ mod reports;
 mod room;
 mod sessions;
 mod steering;
+mod turns;
 mod waiting;
 
 use std::sync::{Arc, Mutex};

@@ -9,16 +9,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
-use diesel::dsl::count_star;
 
 use super::ClaimedJob;
 use super::lanes::Look;
 use crate::clock::Timestamp;
-use crate::domain::job::{Limit, Queue, Rate, Room};
-use crate::store::dialect::{InsertMany, LimitsOf, Listed, ListedLane, Literally, LockedFree, Value};
-use crate::store::limits::limit_of;
-use crate::store::schema::{jobs, limit_buckets, limited_queues, limits};
-use crate::store::text::time;
+use crate::domain::job::{Queue, Rate, Room};
+use crate::store::dialect::{InsertMany, ListedLane, LockedFree, Value};
+use crate::store::limits::{self, Standing};
+use crate::store::schema::limited_queues;
 use crate::store::{Connection, StoreError};
 
 /// When to look again at what another claim is deciding on: such a claim takes some milliseconds.
@@ -42,17 +40,6 @@ enum Hold {
     /// Another one does.
     Others,
 }
-
-type LimitRow = (
-    String,
-    String,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    i64,
-    Option<i64>,
-);
 
 impl Limits {
     /// Takes the queue's limits, if it has any and nobody else has them.
@@ -82,36 +69,13 @@ impl Limits {
         if self.hold == Hold::Unlimited {
             return Ok(Room::ENDLESS);
         }
-        let limit: Option<(Option<i64>, Option<i64>, Option<i64>, Option<i64>)> = limits::table
-            .filter(limits::queue.eq(self.queue.as_str()))
-            .filter(limits::workspace_id.eq(""))
-            .filter(limits::limit_key.eq(""))
-            .select((limits::concurrency, limits::rate, limits::period_ms, limits::burst))
-            .first(connection)
-            .optional()?;
-        let Some(limit) = limit else {
+        let Some(standing) = limits::of_queue(connection, self.queue)? else {
             return Ok(Room::ENDLESS);
         };
         if self.hold == Hold::Others {
             return Ok(decided_soon(now));
         }
-        let limit = limit_of(limit)?;
-        let running: i64 = match limit.concurrency {
-            None => 0,
-            Some(_) => jobs::table
-                .filter(Literally("jobs.state = 'running'"))
-                .filter(jobs::queue.eq(self.queue.as_str()))
-                .select(count_star())
-                .get_result(connection)?,
-        };
-        let full_at: Option<i64> = limit_buckets::table
-            .filter(limit_buckets::queue.eq(self.queue.as_str()))
-            .filter(limit_buckets::workspace_id.eq(""))
-            .filter(limit_buckets::limit_key.eq(""))
-            .select(limit_buckets::full_at)
-            .first(connection)
-            .optional()?;
-        Ok(self.noted((String::new(), String::new()), limit, running, full_at, now))
+        Ok(self.noted((String::new(), String::new()), standing, now))
     }
 
     /// Enters into the lanes what limits leave of each.
@@ -145,18 +109,11 @@ impl Limits {
                 n: 0,
             })
             .collect();
-        let limits = LimitsOf {
-            queue: self.queue.as_str(),
-            listed: Listed::of(&asked),
-        };
-        let rows: Vec<LimitRow> = limits.load(connection)?;
-        let mut rooms = HashMap::with_capacity(rows.len());
-        for (workspace, key, concurrency, rate, period, burst, running, full_at) in rows {
-            let limit = limit_of((concurrency, rate, period, burst))?;
-            let lane = (workspace, key);
-            let room = self.noted(lane.clone(), limit, running, full_at, now);
-            rooms.insert(lane, room);
-        }
+        let standings = limits::of_lanes(connection, self.queue, &asked)?;
+        let rooms: HashMap<_, _> = standings
+            .into_iter()
+            .map(|(lane, standing)| (lane.clone(), self.noted(lane, standing, now)))
+            .collect();
         for (name, lane) in keyed {
             if let Some(room) = rooms.get(&(name.to_owned(), lane.key.clone())) {
                 lane.room = *room;
@@ -166,19 +123,11 @@ impl Limits {
     }
 
     /// What a limit leaves; its rate is kept for what will have started.
-    fn noted(
-        &mut self,
-        lane: (String, String),
-        limit: Limit,
-        running: i64,
-        full_at: Option<i64>,
-        now: Timestamp,
-    ) -> Room {
-        let full_at = full_at.map(time);
-        if let Some(rate) = limit.rate {
-            self.rates.insert(lane, (rate, full_at));
+    fn noted(&mut self, lane: (String, String), standing: Standing, now: Timestamp) -> Room {
+        if let Some(rate) = standing.limit.rate {
+            self.rates.insert(lane, (rate, standing.full_at));
         }
-        limit.room(u64::try_from(running).unwrap_or(0), full_at, now)
+        standing.room(now)
     }
 
     /// Writes what these jobs have used up of rates, one row for each bucket; answers when the first bucket that is empty now
