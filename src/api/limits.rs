@@ -194,7 +194,7 @@ pub(super) struct ListQuery {
 
 /// Lists the limits of the workspace, by queue and key.
 #[utoipa::path(
-    get, path = "/v1/limits", tag = "work", security(("member" = [])), params(ListQuery),
+    get, path = "/v1/limits", tag = "limits", security(("member" = [])), params(ListQuery),
     responses((status = 200, description = "A page of limits.", body = Page<LimitView>)),
 )]
 pub(super) async fn list_limits(
@@ -232,7 +232,7 @@ pub(super) async fn list_limits(
 
 /// Shows the limit of a key.
 #[utoipa::path(
-    get, path = "/v1/limits/{queue}/{key}", tag = "work", security(("member" = [])),
+    get, path = "/v1/limits/{queue}/{key}", tag = "limits", security(("member" = [])),
     params(
         ("queue" = Queue, Path, description = "In which queue."),
         ("key" = String, Path, description = "The key, or `*` for each that has no limit of its own.", example = "customer-7"),
@@ -254,7 +254,7 @@ pub(super) async fn show_limit(
 
 /// Sets the limit of a key, for the jobs of the workspace that have it, those that wait already included.
 #[utoipa::path(
-    put, path = "/v1/limits/{queue}/{key}", tag = "work", security(("member" = [])),
+    put, path = "/v1/limits/{queue}/{key}", tag = "limits", security(("member" = [])),
     params(
         ("queue" = Queue, Path, description = "In which queue."),
         ("key" = String, Path, description = "The key, or `*` for each that has no limit of its own.", example = "customer-7"),
@@ -291,7 +291,7 @@ pub(super) async fn set_limit(
 
 /// Removes the limit of a key.
 #[utoipa::path(
-    delete, path = "/v1/limits/{queue}/{key}", tag = "work", security(("member" = [])),
+    delete, path = "/v1/limits/{queue}/{key}", tag = "limits", security(("member" = [])),
     params(
         ("queue" = Queue, Path, description = "In which queue."),
         ("key" = String, Path, description = "The key, or `*` for each that has no limit of its own.", example = "customer-7"),

@@ -101,6 +101,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "sessions", description = "Logging in, seeing where one is logged in, logging out."),
         (name = "api keys", description = "What programs come in with."),
         (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),
+        (name = "limits", description = "How many jobs with one key may run at once, and how fast they may start."),
         (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
         (name = "resources", description = "What work has made."),
         (name = "operators", description = "How the service itself is doing, and steering it."),
