@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::postgres_server;
 use crate::support::service::{Home, PATIENCE, Service, breathe};

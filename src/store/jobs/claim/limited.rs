@@ -59,11 +59,6 @@ impl Limits {
         })
     }
 
-    /// Whether the queue has any.
-    pub(super) fn are_there(&self) -> bool {
-        self.hold != Hold::Unlimited
-    }
-
     /// What the limit of the queue itself leaves.
     pub(super) fn room_of_queue(&mut self, connection: &mut Connection, now: Timestamp) -> Result<Room, StoreError> {
         if self.hold == Hold::Unlimited {

@@ -22,8 +22,13 @@ use crate::store::{Connection, StoreError};
 
 /// Looks of one claim: one is enough unless a workspace has less than it was dealt, or limits hold many back.
 const LOOKS_MAX: usize = 4;
-/// Workspaces that one look sees where limits may hold some of them back, at least.
-const LIMITED_WIDTH_MIN: usize = 64;
+/// Workspaces whose turns fill a claim, about: each of them costs searches and pages of the index that are written, which for
+/// a claim of many jobs would be more than the jobs themselves cost.
+const TURNS_WANTED: usize = 64;
+/// The most by which the turns of a claim of many jobs are longer than the weights.
+const TURN_MAX: usize = 4;
+/// By how much wider the next look is if one found little.
+const WIDER: usize = 8;
 /// When to go on with lanes of which many were looked at and none could start.
 const GO_ON_AFTER: Duration = Duration::from_millis(50);
 
@@ -60,7 +65,7 @@ pub(super) fn share_out(
             claimed.is_held_back |= room.is_full();
             claimed.look_again(room.next_at);
         }
-        let wanted = deal(&seen, claimed, left);
+        let wanted = deal(&seen, claimed, left, length);
         claimed.is_held_back |= wanted.iter().any(|one| one.lane.room.now == Some(one.count));
         let rows = rows_of(connection, &ranges, &wanted)?;
         let may_have_rest = may_have_rest(&wanted, &rows, left);
@@ -73,8 +78,9 @@ pub(super) fn share_out(
         if seen.is_whole && seen.has_all_keys && !may_have_rest {
             return Ok(());
         }
-        if got == 0 {
-            width = STATEMENT_ROWS_MAX;
+        // Many have nothing that could start: more of them at once.
+        if got < left / 2 {
+            width = width.saturating_mul(WIDER).min(STATEMENT_ROWS_MAX);
         }
     }
     claimed.has_more = !claimed.jobs.is_empty();
@@ -103,13 +109,14 @@ struct Wanted<'a> {
     count: u64,
 }
 
-/// Deals so many starts out among those that were seen.
-fn deal<'a>(look: &'a Look, claimed: &mut Claimed, left: usize) -> Vec<Wanted<'a>> {
+/// Deals so many starts out among those that were seen, whose turns are so many times their weights long.
+fn deal<'a>(look: &'a Look, claimed: &mut Claimed, left: usize, length: usize) -> Vec<Wanted<'a>> {
+    let length = u32::try_from(length).unwrap_or(1);
     let waiting = look.workspaces.iter().filter_map(|seen| {
         let rooms = seen.lanes.iter().map(|lane| lane.room.now);
         Some(Waiting {
             workspace: seen.workspace?,
-            weight: seen.weight,
+            weight: seen.weight.saturating_mul(length),
             room: rooms
                 .reduce(|one, other| Some(one?.saturating_add(other?)))
                 .unwrap_or(Some(0)),

@@ -62,11 +62,11 @@ fn counts(claimed: &Claimed) -> HashMap<WorkspaceId, usize> {
 /// portions they are claimed.
 async fn a_thousand_workspaces_share_by_their_weights_and_a_burst_delays_nobody(store: TestStore) {
     const COUNT: usize = 1_000;
-    const TURNS: usize = 3;
+    const TURNS: usize = 8;
     let weights: Vec<u32> = (0..COUNT).map(|number| [1, 1, 2, 5][number % 4]).collect();
     let all = weighted(&store, &weights).await;
     let (burst, weight_of): (_, BTreeMap<WorkspaceId, u32>) = (all[500], all.iter().copied().zip(weights).collect());
-    store.enqueue(of(burst, 4_000).collect()).await.unwrap();
+    store.enqueue(of(burst, 3_000).collect()).await.unwrap();
     let few = |id: &WorkspaceId| usize::try_from(weight_of[id]).unwrap() * TURNS;
     let others = all.iter().filter(|id| **id != burst);
     let new: Vec<NewJob> = others.clone().flat_map(|id| of(*id, few(id))).collect();
@@ -76,7 +76,7 @@ async fn a_thousand_workspaces_share_by_their_weights_and_a_burst_delays_nobody(
     }
     let mut turn = Turn::default();
     let mut served: BTreeMap<WorkspaceId, usize> = BTreeMap::new();
-    let portions = [256, 7, 100, 31, 500, 64];
+    let portions = [256, 7, 500, 100, 31, 500];
     for portion in portions.into_iter().cycle() {
         let claimed = claim_on(&store, &mut turn, portion).await;
         assert_eq!(claimed.jobs.len(), portion, "nothing is left free while anything waits");
@@ -94,7 +94,8 @@ async fn a_thousand_workspaces_share_by_their_weights_and_a_burst_delays_nobody(
         let going: Vec<usize> = turns.filter(|(_, is_over)| !is_over).map(|(turns, _)| turns).collect();
         let (least, most) = (going.iter().min().unwrap(), going.iter().max().unwrap());
         if left > 0 {
-            assert!(most - least <= 1, "{least} to {most} turns");
+            // A claim of many jobs has turns of up to four times the weights.
+            assert!(most - least <= 4, "{least} to {most} turns");
         }
         left = new.len()
             - others
@@ -108,7 +109,7 @@ async fn a_thousand_workspaces_share_by_their_weights_and_a_burst_delays_nobody(
     // The burst has what it is due and no more, and the rest of it is all that is left.
     let bursts = served[&burst];
     assert!(
-        bursts <= (TURNS + 1) * usize::try_from(weight_of[&burst]).unwrap() + 500,
+        bursts <= (TURNS + 4) * usize::try_from(weight_of[&burst]).unwrap() + 500,
         "{bursts}"
     );
     assert_eq!(
