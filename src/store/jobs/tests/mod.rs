@@ -4,6 +4,7 @@ mod claiming;
 mod deadlines;
 mod ending;
 mod lives;
+mod newer;
 mod ordering;
 mod plans;
 mod ranges;
