@@ -139,6 +139,38 @@ async fn a_long_read_has_it_given_up_after_a_second_and_changes_nothing() {
     assert!(matches!(contracted(&store).await.unwrap(), Contracted::Done(_)));
 }
 
+#[tokio::test]
+async fn whoever_enters_while_the_schema_is_contracted_waits_for_it_and_is_then_refused() {
+    let Some(store) = TestStore::on_server() else { return };
+    let (begin, begun) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let source = store.source.clone();
+    let contracting = std::thread::spawn(move || {
+        let mut connection = source.connect(Access::Write).unwrap();
+        let contracted: Result<(), StoreError> = connection.write_transaction(|connection| {
+            release::hold(connection)?;
+            connection.batch_execute("UPDATE schema_needs SET oldest_release = 1000")?;
+            begin.send(()).unwrap();
+            goes.recv().unwrap();
+            Ok(())
+        });
+        contracted.unwrap();
+    });
+    begun.recv().unwrap();
+    let entering = enter(&store, NODE);
+    tokio::pin!(entering);
+    let waits =
+        "SELECT count(*) AS value FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%schema_needs%'";
+    while store.number(waits) == Some(0) {
+        let early = futures_util::future::poll_immediate(&mut entering).await;
+        assert!(early.is_none(), "it entered: {early:?}");
+    }
+    go.send(()).unwrap();
+    let refused = entering.await;
+    assert!(matches!(refused, Err(StoreError::ReleaseTooOld { .. })), "{refused:?}");
+    contracting.join().unwrap();
+}
+
 on_each_database!(
     a_living_node_of_an_older_release_puts_it_off_and_its_end_lets_it_be_done_once,
     a_new_database_needs_no_contracting_and_what_the_first_release_claimed_by_is_not_in_it,
