@@ -159,8 +159,8 @@ async fn whoever_enters_while_the_schema_is_contracted_waits_for_it_and_is_then_
     begun.recv().unwrap();
     let entering = enter(&store, NODE);
     tokio::pin!(entering);
-    let waits =
-        "SELECT count(*) AS value FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%schema_needs%'";
+    let waits = "SELECT count(*) AS value FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                 AND datname = current_database() AND query LIKE '%schema_needs%'";
     while store.number(waits) == Some(0) {
         let early = futures_util::future::poll_immediate(&mut entering).await;
         assert!(early.is_none(), "it entered: {early:?}");
