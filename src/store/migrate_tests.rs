@@ -107,6 +107,7 @@ async fn a_database_of_the_first_version_goes_on_with_the_jobs_that_it_had() {
             version: 1,
         }],
         limit: 10,
+        turn: Default::default(),
         node,
         now,
     });

@@ -22,6 +22,7 @@ mod reports;
 mod room;
 mod sessions;
 mod steering;
+mod turns;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -289,6 +290,7 @@ impl World {
             queue: Queue::Probes,
             kinds: self.state.registry.of_queue(Queue::Probes),
             limit,
+            turn: Default::default(),
             node: NodeId::generate(),
             now: self.clock.now(),
         });
