@@ -19,7 +19,7 @@ use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
-use legwork::store::{Database, Store};
+use legwork::store::{Contracted, Database, Store};
 use legwork::telemetry;
 use legwork::telemetry::names::event;
 
@@ -53,7 +53,7 @@ enum Command {
     Supervision(SupervisionArgs),
     /// Bring the database's schema up to date and end
     #[command(after_help = help::MIGRATE)]
-    Migrate,
+    Migrate(MigrateArgs),
     /// Write a consistent copy of the database, also while the service runs
     #[command(after_help = help::BACKUP)]
     Backup {
@@ -83,6 +83,13 @@ struct ServeArgs {
     /// Let operators make its actors panic, to see what that does; not for a service that people rely on
     #[arg(long)]
     fault_injection: bool,
+}
+
+#[derive(Clone, Copy, clap::Args)]
+struct MigrateArgs {
+    /// Take out what only older versions use, too, at once; refused while one of their nodes is alive
+    #[arg(long)]
+    contract: bool,
 }
 
 #[derive(Subcommand)]
@@ -138,7 +145,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
     match command {
         Command::Serve(args) => serve(config()?, args),
         Command::Supervision(args) => supervise(args, &config()?),
-        Command::Migrate => migrate(&config()?),
+        Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
         Command::Openapi => describe_api(),
@@ -149,9 +156,28 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
     }
 }
 
-fn migrate(config: &Config) -> Outcome {
-    Store::migrate(&Database::from(&config.database.url)).map_err(|error| telemetry::chain(&error))?;
+fn migrate(config: &Config, args: MigrateArgs) -> Outcome {
+    let database = Database::from(&config.database.url);
+    Store::migrate(&database).map_err(|error| telemetry::chain(&error))?;
+    if args.contract {
+        contract(&database)?;
+    }
     say(&format!("the schema of {} is up to date", config.database.url))
+}
+
+fn contract(database: &Database) -> Result<(), String> {
+    let done = Store::contract(database, Clock::System.now()).map_err(|error| telemetry::chain(&error))?;
+    let Contracted::WaitsFor(nodes) = done else {
+        return Ok(());
+    };
+    let names: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("{} of version {}", node.id, node.version))
+        .collect();
+    Err(format!(
+        "the schema is up to date, and still has what older versions use, since nodes of them are alive: {}",
+        names.join(", ")
+    ))
 }
 
 fn backup(config: &Config, target: &Path) -> Outcome {

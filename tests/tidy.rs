@@ -100,6 +100,11 @@ fn every_migration_is_whole_and_on_every_database() {
 }
 
 #[test]
+fn migrations_take_nothing_away_that_the_version_before_uses() {
+    none(&migrations::expands(&files(root(), "migrations", &[".sql"]).unwrap()));
+}
+
+#[test]
 fn every_table_has_a_workspace() {
     none(&migrations::workspaces(
         &files(root(), "migrations", &[".sql"]).unwrap(),

@@ -18,8 +18,10 @@ use super::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::id::AccountId;
 use crate::domain::job::Queue;
+use crate::jobs::{KINDS_MAX, known_by};
+use crate::store::jobs::WaitingKind;
 use crate::store::queues::{self, Pause};
-use crate::store::{Abort, Connection, Count, KnownKind, StoreError, jobs};
+use crate::store::{Abort, Connection, Count, KnownKind, StoreError, jobs, nodes};
 use crate::telemetry::names::event;
 
 /// The most waiting jobs that are counted: beyond it only the order of magnitude is of interest.
@@ -53,6 +55,21 @@ pub(super) struct QueueView {
     running: i64,
     /// Attempts that may run at once in this process; 0 if it performs no jobs.
     slots: usize,
+    /// What could be claimed now if this version of the service knew it, which is left to nodes that do.
+    unknown_kinds: Vec<UnknownView>,
+}
+
+/// A kind, or a version of its arguments, that jobs wait with and this version of the service does not know.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = UnknownKind)]
+struct UnknownView {
+    /// What sort of work.
+    kind: String,
+    /// The version of the arguments.
+    version: i64,
+    /// The versions of the service whose living nodes know it; none if it waits for one to come.
+    #[schema(example = json!(["0.3.0"]))]
+    known_by: Vec<String>,
 }
 
 /// How many jobs could be claimed now.
@@ -74,6 +91,8 @@ struct Standing {
     oldest: Option<Timestamp>,
     running: i64,
     pause: Option<Pause>,
+    /// What waits that is not performed here, with the versions of the service that do.
+    unknown: Vec<(WaitingKind, Vec<String>)>,
 }
 
 impl QueueView {
@@ -96,6 +115,17 @@ impl QueueView {
             },
             running: standing.running,
             slots: worker.slots,
+            unknown_kinds: standing.unknown.iter().map(UnknownView::of).collect(),
+        }
+    }
+}
+
+impl UnknownView {
+    fn of((waiting, known_by): &(WaitingKind, Vec<String>)) -> Self {
+        Self {
+            kind: waiting.kind.clone(),
+            version: waiting.version,
+            known_by: known_by.clone(),
         }
     }
 }
@@ -117,7 +147,9 @@ pub(super) async fn list_queues(_operator: Operator, state: web::Data<State>) ->
         .iter()
         .map(|worker| Asked::of(worker.queue, &state))
         .collect();
-    let standings = state.store.read(move |connection| look(connection, &asked)).await?;
+    let now = state.clock.now();
+    let standings = state.store.read(move |connection| look(connection, &asked, now));
+    let standings = standings.await?;
     let each = state.workers.iter().zip(&standings);
     let views = each.map(|(worker, standing)| QueueView::of(worker, standing, &state));
     Ok(HttpResponse::Ok().json(Page::whole(views)))
@@ -141,7 +173,7 @@ pub(super) async fn pause_queue(
     let asked = Asked::of(queue, &state);
     let write = state.store.write(move |tx| {
         let changed = queues::pause(tx.connection(), queue, by, now)?;
-        Ok((changed, one(tx.connection(), &asked)?))
+        Ok((changed, one(tx.connection(), &asked, now)?))
     });
     let (changed, standing) = write.await.map_err(or_refused(|()| Problem::not_found()))?;
     state.paused.set(queue, true);
@@ -165,9 +197,10 @@ pub(super) async fn resume_queue(
 ) -> Result<HttpResponse, Problem> {
     let worker = worker_of(queue, &state)?;
     let asked = Asked::of(queue, &state);
+    let now = state.clock.now();
     let write = state.store.write(move |tx| {
         let changed = queues::resume(tx, queue)?;
-        Ok((changed, one(tx.connection(), &asked)?))
+        Ok((changed, one(tx.connection(), &asked, now)?))
     });
     let (changed, standing) = write.await.map_err(or_refused(|()| Problem::not_found()))?;
     state.paused.set(queue, false);
@@ -183,7 +216,7 @@ fn worker_of(queue: Queue, state: &State) -> Result<&QueueWorker, Problem> {
     worker.ok_or_else(Problem::not_found)
 }
 
-/// A queue that is looked at, and the kinds that are performed of it.
+/// A queue that is looked at, and the kinds of it that this version knows.
 struct Asked {
     queue: Queue,
     kinds: Vec<KnownKind>,
@@ -196,14 +229,27 @@ impl Asked {
             kinds: state.registry.of_queue(queue),
         }
     }
+
+    /// Whether jobs wait in it with this that are left to other nodes.
+    fn leaves(&self, waiting: &WaitingKind) -> bool {
+        let is_known = |known: &KnownKind| known.name == waiting.kind && waiting.version <= known.version.into();
+        waiting.queue == self.queue.as_str() && !self.kinds.iter().any(is_known)
+    }
 }
 
-fn look(connection: &mut Connection, asked: &[Asked]) -> Result<Vec<Standing>, StoreError> {
+fn look(connection: &mut Connection, asked: &[Asked], now: Timestamp) -> Result<Vec<Standing>, StoreError> {
     let paused = queues::paused(connection)?;
     let running = jobs::running(connection)?;
     let (to_come, has_more) = jobs::to_come(connection, COUNTED_MAX)?;
-    let standing = |Asked { queue, kinds }: &Asked| {
+    let waiting = jobs::waiting_kinds(connection, KINDS_MAX)?;
+    let performed = nodes::performed(connection, now)?;
+    let standing = |asked: &Asked| {
+        let Asked { queue, kinds } = asked;
+        let left = waiting.iter().filter(|waiting| asked.leaves(waiting));
         Ok(Standing {
+            unknown: left
+                .map(|left| (left.clone(), known_by(&performed, &left.kind, left.version)))
+                .collect(),
             available: jobs::available(connection, *queue, COUNTED_MAX)?,
             to_come: (!has_more).then(|| to_come.get(queue).copied().unwrap_or(0)),
             oldest: jobs::oldest(connection, *queue, kinds)?,
@@ -217,8 +263,8 @@ fn look(connection: &mut Connection, asked: &[Asked]) -> Result<Vec<Standing>, S
     asked.iter().map(standing).collect()
 }
 
-fn one(connection: &mut Connection, asked: &Asked) -> Result<Standing, Abort<()>> {
-    let standing = look(connection, std::slice::from_ref(asked))?.pop();
+fn one(connection: &mut Connection, asked: &Asked, now: Timestamp) -> Result<Standing, Abort<()>> {
+    let standing = look(connection, std::slice::from_ref(asked), now)?.pop();
     // One was asked for, so one is answered.
     standing.ok_or(Abort::Refused(()))
 }

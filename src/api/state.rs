@@ -11,7 +11,7 @@ use crate::domain::id::JobId;
 use crate::domain::job::Queue;
 use crate::domain::password::PasswordHasher;
 use crate::jobs::kinds::Postbox;
-use crate::jobs::{Depths, PausedQueues, Registry};
+use crate::jobs::{Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::keyring::KeyRing;
 use crate::reports::ReportFolder;
 use crate::store::Store;
@@ -53,6 +53,8 @@ pub struct State {
     pub downloads: Downloads,
     /// The kinds that this process performs.
     pub registry: Registry,
+    /// Which kinds other nodes perform.
+    pub elsewhere: KindsElsewhere,
     /// Hurries a cancel that is already in the database.
     pub cancel_attempt: CancelAttempt,
     /// The supervision tree.

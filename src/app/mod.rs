@@ -31,7 +31,7 @@ use crate::control::{ControlSocket, Controls};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
-use crate::jobs::{DepthLimits, Depths, Registry};
+use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
@@ -196,7 +196,6 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let planted = tree::plant(&clock, options.fault_injection);
     let store = open_store(&config, &wakes, &planted.tree)?;
     let node = NodeId::generate();
-    let lease = recovery::enter_and_rescue(&store, node, config.roles, &clock).await?;
 
     let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
@@ -221,6 +220,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             &config.public_url.join("/v1/reports"),
         ))
         .with(Probe);
+    let performs = registry.performed(config.roles);
+    let lease = recovery::enter_and_rescue(&store, node, config.roles, &performs, &clock).await?;
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
@@ -232,9 +233,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     // Before anything is accepted, so that a restart does not open what is full.
     count_depths(&store, &depths, &clock).await;
     let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
+    let elsewhere = KindsElsewhere::default();
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
         lease,
+        elsewhere: elsewhere.clone(),
         depths: depths.clone(),
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
@@ -257,6 +260,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         reports,
         downloads: Downloads::default(),
         registry,
+        elsewhere,
         cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
         tree: tree.clone(),
         controls,
@@ -287,7 +291,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             "operators may make actors panic, since the service was started with --fault-injection"
         );
     }
-    recovery::say_what_is_missing(&store, &grown.registry).await;
+    recovery::say_what_is_missing(&store).await;
     let parts = shutdown::Parts {
         config,
         store,

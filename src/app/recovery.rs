@@ -3,25 +3,29 @@
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
 use crate::domain::roles::Roles;
-use crate::jobs::{PausedQueues, Registry};
-use crate::store::{Abort, Store, StoreError, accounts, jobs, nodes, queues};
+use crate::jobs::PausedQueues;
+use crate::store::{Abort, KnownKind, Store, StoreError, accounts, jobs, nodes, queues};
 use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::{LEASE, Lease, Rescued, Sign};
 
-/// Enters this node, and answers its lease. On SQLite, which one process has to itself, it takes back at once what dead ones
+/// Enters this node with what it performs, and answers its lease. On SQLite, which one process has to itself, it takes back at once what dead ones
 /// left running; elsewhere others may be alive, and the keeper takes back only what their leases say.
 pub(super) async fn enter_and_rescue(
     store: &Store,
     node: NodeId,
     roles: Roles,
+    performs: &[KnownKind],
     clock: &Clock,
 ) -> Result<Lease, StoreError> {
+    let performs = performs.to_vec();
     let version = env!("CARGO_PKG_VERSION");
     let asked = clock.clone();
     let entered = store.write(move |tx| {
         let sign = Sign::taken(&asked, |now| {
-            nodes::enter(tx.connection(), node, (version, roles), now, LEASE)
+            let entered = nodes::enter(tx.connection(), node, (version, roles), now, LEASE)?;
+            nodes::publish(tx.connection(), node, &performs)?;
+            Ok(entered)
         });
         Ok(sign?)
     });
@@ -72,35 +76,15 @@ fn only_store<T>(written: Result<T, Abort<()>>) -> Result<T, StoreError> {
     }
 }
 
-/// Says in the log what a new operator needs to know: how to become one, and which jobs nobody here can perform.
-pub(super) async fn say_what_is_missing(store: &Store, registry: &Registry) {
-    let known = registry.names();
-    let found = store
-        .read(move |connection| {
-            Ok((
-                accounts::any_operator(connection)?,
-                jobs::unknown_kinds(connection, &known)?,
-            ))
-        })
-        .await;
-    match found {
-        Ok((has_operator, unknown)) => {
-            if !has_operator {
-                tracing::info!(
-                    event = event::OPERATOR_MISSING,
-                    "there is no operator yet; make one with: \
-                     legwork account create --operator --email ADDRESS --password-stdin --api-key"
-                );
-            }
-            if !unknown.is_empty() {
-                let kinds = unknown.join(", ");
-                tracing::warn!(
-                    event = event::KINDS_UNKNOWN,
-                    kinds,
-                    "jobs of kinds that this version does not know wait for one that does"
-                );
-            }
-        }
+/// Says in the log what a new operator needs to know: how to become one.
+pub(super) async fn say_what_is_missing(store: &Store) {
+    match store.read(accounts::any_operator).await {
+        Ok(true) => {}
+        Ok(false) => tracing::info!(
+            event = event::OPERATOR_MISSING,
+            "there is no operator yet; make one with: \
+             legwork account create --operator --email ADDRESS --password-stdin --api-key"
+        ),
         Err(error) => {
             let error = telemetry::chain(&error);
             tracing::warn!(

@@ -43,13 +43,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
-use crate::jobs::{Attempts, Depths, PausedQueues, Registry};
+use crate::jobs::{Attempts, Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
-    Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform, Wake, Wakes,
-    Walk, Worker,
+    Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform,
+    Wake, Wakes, Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -78,7 +78,6 @@ pub(super) struct Planted {
 pub(super) struct Grown {
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) workers: Vec<QueueWorker>,
-    pub(super) registry: Registry,
 }
 
 /// What the tree shares with those who answer requests.
@@ -91,6 +90,8 @@ pub(super) struct Shared {
     pub(super) depths: Depths,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
+    /// Which kinds other nodes know.
+    pub(super) elsewhere: KindsElsewhere,
     /// Where reports are kept.
     pub(super) reports: ReportFolder,
 }
@@ -143,6 +144,9 @@ pub(super) fn grow(
         attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
         depths: shared.depths.clone(),
         walk: Walk::default(),
+        registry: registry.clone(),
+        elsewhere: shared.elsewhere.clone(),
+        contracting: Contracting::after(config.database.contract_after),
         events_kept: config.events.kept,
         sweep: Arc::new(move || throttle.sweep()),
         store: store.clone(),
@@ -162,11 +166,7 @@ pub(super) fn grow(
     let mut workers: Vec<QueueWorker> = idle.collect();
     if posts.is_empty() {
         // Nothing is performed here, so there is nobody to perform it and nobody to claim.
-        return Grown {
-            lanes,
-            workers,
-            registry: registry.clone(),
-        };
+        return Grown { lanes, workers };
     }
     let supervisor = jobs.supervisor(SupervisorSpec::new("workers").phase(TOGETHER));
     for Post {
@@ -210,11 +210,7 @@ pub(super) fn grow(
         Dispatcher::new(Arc::clone(&parts))
     });
     wakes.lead_to(dispatcher.recipient::<Wake>());
-    Grown {
-        lanes,
-        workers,
-        registry: registry.clone(),
-    }
+    Grown { lanes, workers }
 }
 
 /// A worker that is to be.

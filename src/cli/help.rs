@@ -107,11 +107,16 @@ With --follow it ends with 0 when the service stops in order, and with 1 when th
 
 /// After `migrate`.
 pub(crate) const MIGRATE: &str = "\
-Example:
+Examples:
   legwork migrate
+  legwork migrate --contract
 
-`serve` does the same when it starts. On its own it is for an upgrade in steps: stop the old version, make a backup,
-migrate, start the new one. A database that a newer version has used is refused.";
+`serve` does the same when it starts. On its own it is for an upgrade in steps: make a backup, migrate, then restart one node
+after the other: what is done to the schema leaves the version before at work on it. A database that a newer version has
+changed beyond what this one can work with is refused.
+
+What only older versions use is taken out by a running service, once none of their nodes has been alive for
+database.contract_after_minutes. --contract does it at once, and ends with 1 while one is alive.";
 
 /// After `backup`.
 pub(crate) const BACKUP: &str = "\

@@ -1,6 +1,7 @@
 //! The settings of the database.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::source::Settings;
 use super::{ConfigError, DatabaseUrl};
@@ -14,6 +15,8 @@ pub struct Database {
     pub readers: u32,
     /// Connections that write, on PostgreSQL; 1 to 64. On SQLite there is always one.
     pub writers: u32,
+    /// How long no older release must have been alive before what only it uses is taken out of the schema.
+    pub contract_after: Duration,
 }
 
 impl Database {
@@ -25,10 +28,12 @@ impl Database {
         if let DatabaseUrl::Postgres(server) = &mut url {
             server.statement_timeout = statement_timeout;
         }
+        let contract_after: u64 = settings.ranged("database.contract_after_minutes", 0, 60 * 24 * 30)?;
         Ok(Self {
             url,
             readers: settings.ranged("database.readers", 1, 64)?,
             writers: settings.ranged("database.writers", 1, 64)?,
+            contract_after: Duration::from_secs(contract_after * 60),
         })
     }
 }

@@ -199,6 +199,13 @@ fn a_server_of_databases_is_told_how_long_a_statement_may_take() {
         (1500, 2)
     );
     assert!(refused("[database]\nwriters = 0", &[]).starts_with("database.writers must be"));
+    let after = |text: &str| load(text, &[]).unwrap().database.contract_after;
+    assert_eq!(after(""), Duration::from_secs(3600));
+    assert_eq!(after("[database]\ncontract_after_minutes = 0"), Duration::ZERO);
+    assert!(
+        refused("[database]\ncontract_after_minutes = 43201", &[])
+            .starts_with("database.contract_after_minutes must be")
+    );
 }
 
 #[test]

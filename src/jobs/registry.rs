@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ErasedKind, Kind};
 use crate::domain::job::Queue;
+use crate::domain::roles::Roles;
 use crate::store::KnownKind;
 
 /// Kinds by name. Jobs of other kinds wait in their queue and are shown as such.
@@ -45,9 +46,21 @@ impl Registry {
             .collect()
     }
 
-    /// All names.
+    /// The kinds that a node with these roles performs.
     #[must_use]
-    pub fn names(&self) -> Vec<&'static str> {
-        self.kinds.keys().copied().collect()
+    pub fn performed(&self, roles: Roles) -> Vec<KnownKind> {
+        if !roles.has_work() {
+            return Vec::new();
+        }
+        let all = Queue::ALL.iter();
+        all.flat_map(|queue| self.of_queue(*queue)).collect()
+    }
+
+    /// Whether this version of the service can perform jobs of this kind, with arguments of this version.
+    #[must_use]
+    pub fn knows(&self, kind: &str, version: i64) -> bool {
+        self.kinds
+            .get(kind)
+            .is_some_and(|kind| version <= kind.version().into())
     }
 }

@@ -62,6 +62,16 @@ pub enum StoreError {
         /// The migrations that are not known.
         versions: String,
     },
+    /// The schema was contracted by a newer release, beyond what this one can work with.
+    #[error(
+        "the database was changed for newer versions and no longer serves this one: it takes releases from number {oldest} on, \
+         and this is number {own}",
+        own = super::release::RELEASE
+    )]
+    ReleaseTooOld {
+        /// The number of the oldest release that can work with the schema.
+        oldest: i64,
+    },
     /// The schema was made by an older version, and may not be changed by who asks.
     #[error(
         "the database has the schema of an older version, which may be serving with it: \

@@ -91,15 +91,29 @@ fn take(path: &Path) -> Result<File, LockError> {
 
 /// A lock that waits for its turn: while one process brings the schema up to date, others wait.
 pub(super) fn wait_for(path: &Path) -> std::io::Result<File> {
+    let file = migration_lock(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The same lock, if nobody has it.
+pub(super) fn if_free(path: &Path) -> std::io::Result<Option<File>> {
+    let file = migration_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn migration_lock(path: &Path) -> std::io::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".migrate.lock");
-    let file = OpenOptions::new()
+    OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(PathBuf::from(name))?;
-    file.lock()?;
-    Ok(file)
+        .open(PathBuf::from(name))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod api_keys;
 mod backup;
 mod bounded;
+mod contract;
 mod dialect;
 mod error;
 pub mod events;
@@ -33,6 +34,7 @@ mod postgres;
 pub mod queues;
 mod readers;
 pub mod registrations;
+mod release;
 pub mod reports;
 mod schema;
 pub mod sessions;
@@ -48,6 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bounded::Count;
+pub use contract::Contracted;
 pub use dialect::Connection;
 pub use error::{Abort, StoreError};
 pub use jobs::{
@@ -55,13 +58,15 @@ pub use jobs::{
     JobRecord, JobScope, KnownKind, NewJob,
 };
 pub use lock::{LockError, ServeLock};
+pub use release::RELEASE;
 pub use source::Database;
 pub use writer::Tx;
 
+use crate::clock::Timestamp;
 use crate::domain::job::Queue;
 use crate::supervision::Supervisor;
 use migrate::OlderSchema;
-use source::Source;
+use source::{Source, Turn};
 
 /// Called after each commit with the queues in which jobs became available, on the writer's thread: it must not block.
 pub type OnAvailable = Arc<dyn Fn(&[Queue]) + Send + Sync>;
@@ -95,7 +100,7 @@ impl Store {
     /// [`StoreError::Closed`].
     ///
     /// # Errors
-    /// When the file cannot be opened, a migration fails, or the schema is newer than this binary.
+    /// When the file cannot be opened, a migration fails, or this release cannot work with the schema.
     pub fn open(options: &StoreOptions, supervisor: &Supervisor) -> Result<Self, StoreError> {
         Self::open_with(options, OlderSchema::Migrate, supervisor)
     }
@@ -116,6 +121,29 @@ impl Store {
     pub fn migrate(database: &Database) -> Result<(), StoreError> {
         let source = Source::of(database)?;
         source.off_reactor(|| migrate::bring_up_to_date(&source, OlderSchema::Migrate))
+    }
+
+    /// Takes out of the schema what only older releases use, unless a node of one is alive; waits while another process migrates.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, a migration fails, or others hold what it must change.
+    pub fn contract(database: &Database, now: Timestamp) -> Result<Contracted, StoreError> {
+        let source = Source::of(database)?;
+        source.off_reactor(|| contract::contract(&source, Turn::Awaited, now))
+    }
+
+    /// The same for a service's own database, off the reactor; while another process migrates it does nothing.
+    ///
+    /// # Errors
+    /// As [`Self::contract`].
+    pub async fn contract_if_free(&self, now: Timestamp) -> Result<Contracted, StoreError> {
+        let source = self.source.clone();
+        let done = tokio::task::spawn_blocking(move || contract::contract(&source, Turn::IfFree, now));
+        done.await.unwrap_or_else(|error| {
+            Err(StoreError::Panicked {
+                text: error.to_string(),
+            })
+        })
     }
 
     fn open_with(options: &StoreOptions, older: OlderSchema, supervisor: &Supervisor) -> Result<Self, StoreError> {

@@ -3,16 +3,18 @@
 //! Guarantees: whose lease has ended is decided by one clock for all nodes (see `dialect::present`). A lease that somebody
 //! takes over is marked as ended for ever in the same transaction, under the row's lock, so that its node cannot renew it
 //! while its work is taken back, and a second rescuer waits; the row goes when nothing is left to be taken back. So a
-//! rescuer that dies half-way leaves a row that the next one finds.
+//! rescuer that dies half-way leaves a row that the next one finds. A node whose release is too old for the schema does not
+//! enter.
 
 use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
 
 use super::dialect::Present;
-use super::schema::nodes;
+use super::release::{self, RELEASE};
+use super::schema::{node_kinds, nodes};
 use super::text::{number, parsed, time};
-use super::{Connection, StoreError};
+use super::{Connection, KnownKind, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::NodeId;
 use crate::domain::roles::Roles;
@@ -44,10 +46,30 @@ pub struct Alive {
     pub work: usize,
 }
 
+/// A node of an older release that is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OlderNode {
+    /// Its id; possibly one that this version cannot read.
+    pub id: String,
+    /// The version of the service that it runs.
+    pub version: String,
+}
+
+/// A kind that nodes of one version perform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PerformedKind {
+    /// Its name; possibly one that this version does not know.
+    pub kind: String,
+    /// The newest version of its arguments that they can read.
+    pub version: i64,
+    /// The version of the service that they run.
+    pub by: String,
+}
+
 /// Enters a node, and answers the present of the clock that decides; none if it is entered still, by its life before.
 ///
 /// # Errors
-/// When the statement fails.
+/// [`StoreError::ReleaseTooOld`], or when a statement fails.
 pub fn enter(
     connection: &mut Connection,
     node: NodeId,
@@ -55,10 +77,12 @@ pub fn enter(
     now: Timestamp,
     lease: Duration,
 ) -> Result<Option<Timestamp>, StoreError> {
+    release::hold(connection)?;
     let until: Option<i64> = diesel::insert_into(nodes::table)
         .values((
             nodes::id.eq(node.to_string()),
             nodes::version.eq(version),
+            nodes::release.eq(RELEASE),
             nodes::started_at.eq(Present::at(now)),
             nodes::lease_until.eq(Present::plus(now, lease)),
             nodes::roles.eq(roles.as_str()),
@@ -68,6 +92,58 @@ pub fn enter(
         .get_result(connection)
         .optional()?;
     Ok(until.map(|until| time(until).minus(lease)))
+}
+
+/// Tells other nodes which kinds an entered node performs.
+///
+/// # Errors
+/// When the statement fails.
+pub fn publish(connection: &mut Connection, node: NodeId, kinds: &[KnownKind]) -> Result<(), StoreError> {
+    for kind in kinds {
+        diesel::insert_into(node_kinds::table)
+            .values((
+                node_kinds::node_id.eq(node.to_string()),
+                node_kinds::kind.eq(kind.name),
+                node_kinds::version.eq(i64::from(kind.version)),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The kinds that living nodes perform, as far as they tell: those of the first release do not.
+///
+/// # Errors
+/// When the statement fails.
+pub fn performed(connection: &mut Connection, now: Timestamp) -> Result<Vec<PerformedKind>, StoreError> {
+    let rows: Vec<(String, i64, String)> = node_kinds::table
+        .inner_join(nodes::table.on(nodes::id.eq(node_kinds::node_id)))
+        .filter(nodes::lease_until.ge(Present::at(now)))
+        .select((node_kinds::kind, node_kinds::version, nodes::version))
+        .distinct()
+        .load(connection)?;
+    let performed = rows
+        .into_iter()
+        .map(|(kind, version, by)| PerformedKind { kind, version, by });
+    Ok(performed.collect())
+}
+
+/// The nodes of releases before `release` that are alive.
+///
+/// # Errors
+/// When the statement fails.
+pub fn older(connection: &mut Connection, release: i64, now: Timestamp) -> Result<Vec<OlderNode>, StoreError> {
+    let rows: Vec<(String, String)> = nodes::table
+        .filter(nodes::release.lt(release))
+        .filter(nodes::lease_until.ge(Present::at(now)))
+        .order(nodes::started_at.asc())
+        .select((nodes::id, nodes::version))
+        .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, version)| OlderNode { id, version })
+        .collect())
 }
 
 /// Renews the node's lease, and answers the present of the clock that decides; none if it has no lease to renew any more.

@@ -70,6 +70,22 @@ diesel::table! {
         started_at -> BigInt,
         lease_until -> BigInt,
         roles -> Text,
+        release -> BigInt,
+    }
+}
+
+diesel::table! {
+    node_kinds (node_id, kind) {
+        node_id -> Text,
+        kind -> Text,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    schema_needs (id) {
+        id -> BigInt,
+        oldest_release -> BigInt,
     }
 }
 
@@ -216,3 +232,4 @@ diesel::table! {
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
 diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts, reports, unique_keys);
+diesel::allow_tables_to_appear_in_same_query!(nodes, node_kinds);

@@ -47,6 +47,20 @@ pub(super) enum Access {
     Read,
 }
 
+/// How long to wait for the turn to migrate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// As long as it takes.
+    Awaited,
+    /// Not at all.
+    IfFree,
+}
+
+/// The turn to migrate: others are kept from it until this and the connection are dropped.
+pub(super) struct HeldTurn {
+    _file: Option<std::fs::File>,
+}
+
 impl Source {
     /// The source that `database` names.
     pub(super) fn of(database: &Database) -> Result<Self, StoreError> {
@@ -76,16 +90,27 @@ impl Source {
         private::make_file(path).map_err(io("making the database's file"))
     }
 
-    /// Waits until no other process migrates, and keeps others from it while the answer is kept.
-    pub(super) fn turn_to_migrate(&self, connection: &mut Connection) -> Result<Option<std::fs::File>, StoreError> {
+    /// Takes the turn to migrate, which keeps others from it; none if another process has it and that is not waited for.
+    pub(super) fn turn_to_migrate(
+        &self,
+        connection: &mut Connection,
+        turn: Turn,
+    ) -> Result<Option<HeldTurn>, StoreError> {
         match self {
-            Self::Sqlite(path) => Ok(Some(lock::wait_for(path).map_err(|source| StoreError::Io {
-                what: "waiting to migrate",
-                source,
-            })?)),
+            Self::Sqlite(path) => {
+                let taken = match turn {
+                    Turn::Awaited => lock::wait_for(path).map(Some),
+                    Turn::IfFree => lock::if_free(path),
+                };
+                let taken = taken.map_err(|source| StoreError::Io {
+                    what: "taking the turn to migrate",
+                    source,
+                })?;
+                Ok(taken.map(|file| HeldTurn { _file: Some(file) }))
+            }
             Self::Postgres(..) => {
-                postgres::wait_for_turn_to_migrate(connection)?;
-                Ok(None)
+                let is_taken = postgres::turn_to_migrate(connection, turn == Turn::Awaited)?;
+                Ok(is_taken.then_some(HeldTurn { _file: None }))
             }
         }
     }

@@ -16,8 +16,12 @@ pub mod event {
     pub const NOTIFY_FAILED: &str = "notify_failed";
     /// Nobody may steer the service yet; the line says how to make an operator.
     pub const OPERATOR_MISSING: &str = "operator_missing";
-    /// Jobs wait whose kinds this version does not know.
+    /// Jobs began to wait of kinds, or versions of their arguments, that no living node knows.
     pub const KINDS_UNKNOWN: &str = "kinds_unknown";
+    /// Jobs of such kinds or versions wait no more, or somebody knows them now.
+    pub const KINDS_KNOWN: &str = "kinds_known";
+    /// It could not be looked up which kinds wait; the next look tries again.
+    pub const KINDS_UNSEEN: &str = "kinds_unseen";
     /// At the start, it could not be looked up what is missing.
     pub const MISSING_UNSEEN: &str = "missing_unseen";
     /// The service runs with fault injection: operators may make its actors panic.
@@ -125,6 +129,12 @@ pub mod event {
 
     // The database and this node.
 
+    /// A newer version has expanded the schema, with which this one works still.
+    pub const SCHEMA_NEWER: &str = "schema_newer";
+    /// What only older versions used was taken out of the schema; they do not start on it any more.
+    pub const SCHEMA_CONTRACTED: &str = "schema_contracted";
+    /// That could not be done; the next look tries again.
+    pub const CONTRACT_FAILED: &str = "contract_failed";
     /// Another process holds the database; the writes that waited are refused.
     pub const DATABASE_LOCKED: &str = "database_locked";
     /// The connection to the database was lost; the writes that waited are refused.

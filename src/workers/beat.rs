@@ -112,12 +112,16 @@ async fn enter_anew(parts: &KeeperParts) {
         attempts.idle().await;
     }
     let (node, roles, clock) = (parts.node, parts.roles, parts.clock.clone());
+    let performs = parts.registry.performed(roles);
     let entered = async {
         // What its rescuer left undone, if that one died meanwhile.
         take_node(&parts.store, &parts.clock, node, &mut Rescued::default()).await?;
         let entered = parts.store.write(move |tx| {
             let sign = Sign::taken(&clock, |now| {
-                nodes::enter(tx.connection(), node, (env!("CARGO_PKG_VERSION"), roles), now, LEASE)
+                let version = env!("CARGO_PKG_VERSION");
+                let entered = nodes::enter(tx.connection(), node, (version, roles), now, LEASE)?;
+                nodes::publish(tx.connection(), node, &performs)?;
+                Ok(entered)
             });
             Ok::<_, Abort<()>>(sign?)
         });

@@ -1,7 +1,7 @@
 //! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, counts what
-//! waits, and clears away what has expired.
+//! waits, looks which kinds nobody knows, contracts the schema, and clears away what has expired.
 //!
-//! Guarantees: one beat, one rescue, one count and one clearing at a time, so that a database that stands still is not buried under
+//! Guarantees: one of each at a time, so that a database that stands still is not buried under
 //! them.
 
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use tokio::time::Instant;
 
 use super::beat::beat;
 use super::clearing::{Walk, clear};
+use super::contracting::{Contracting, contract};
 use super::counting::count_depths;
 use super::deadlines::{LOOK_EVERY, end_overdue};
+use super::kinds::look_at_kinds;
 use super::lease::{LEASE_BEAT, Lease};
 use super::report_files;
 use super::rescue::rescue;
@@ -23,13 +25,16 @@ use crate::config::Retention;
 use crate::domain::id::NodeId;
 use crate::domain::roles::Roles;
 use crate::domain::token::random_bytes;
-use crate::jobs::{Attempts, Depths};
+use crate::jobs::{Attempts, Depths, KindsElsewhere, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision;
 
 /// How often what has expired is cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked which nodes know which kinds, and whether the schema can be contracted.
+const LOOK_AT_NODES_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether what waits is to be counted.
 const COUNT_TICK: Duration = Duration::from_millis(500);
@@ -64,6 +69,12 @@ pub struct KeeperParts {
     pub walk: Walk,
     /// How long events are kept.
     pub events_kept: Duration,
+    /// The kinds that this process knows.
+    pub registry: Registry,
+    /// Which kinds other nodes know, which it looks up.
+    pub elsewhere: KindsElsewhere,
+    /// Whether the schema can be contracted.
+    pub contracting: Contracting,
     /// Lets go of what is kept in memory and no longer of use.
     pub sweep: Arc<dyn Fn() + Send + Sync>,
 }
@@ -76,6 +87,7 @@ pub struct Keeper {
     counting: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
     ending_overdue: Option<JoinHandle<()>>,
+    looking_at_nodes: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -89,6 +101,7 @@ impl Keeper {
             counting: None,
             clearing: None,
             ending_overdue: None,
+            looking_at_nodes: None,
         }
     }
 
@@ -131,6 +144,17 @@ impl Keeper {
         self.ending_overdue = Some(tokio::spawn(async move { end_overdue(&store, &clock).await }));
     }
 
+    fn look_at_nodes(&mut self) {
+        if is_under_way(self.looking_at_nodes.as_ref()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.looking_at_nodes = Some(tokio::spawn(async move {
+            look_at_kinds(&parts).await;
+            contract(&parts).await;
+        }));
+    }
+
     fn clear(&mut self) {
         (self.parts.sweep)();
         if is_under_way(self.clearing.as_ref()) {
@@ -164,9 +188,11 @@ impl Actor for Keeper {
         self.beat();
         self.rescue_and_again(ctx);
         self.clear();
+        self.look_at_nodes();
         ctx.run_interval(COUNT_TICK, |keeper, _| keeper.count());
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
+        ctx.run_interval(LOOK_AT_NODES_EVERY, |keeper, _| keeper.look_at_nodes());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
     }
 }

@@ -8,11 +8,13 @@
 
 mod beat;
 mod clearing;
+mod contracting;
 mod counting;
 mod deadlines;
 mod dispatcher;
 mod guard;
 mod keeper;
+mod kinds;
 mod lane;
 mod lease;
 mod ledger;
@@ -24,6 +26,7 @@ mod worker;
 
 pub use beat::Sign;
 pub use clearing::Walk;
+pub use contracting::Contracting;
 pub use counting::count_depths;
 pub use dispatcher::{Dispatcher, DispatcherParts, POLL_EVERY};
 pub use guard::{GUARD_EVERY, Guard, GuardParts};

@@ -12,6 +12,7 @@ mod nodes;
 mod pages;
 mod reports;
 mod results;
+mod rolling;
 mod settings;
 mod shutdown;
 mod supervision;

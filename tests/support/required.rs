@@ -35,6 +35,17 @@ pub(crate) fn by_root(what: &str, paths: &[&Path]) -> bool {
     true
 }
 
+/// The file that `variable` names; none, said aloud, if it names none and `what` is not required.
+pub(crate) fn named(what: &str, variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_file());
+    if path.is_none() {
+        lacks(what, &format!("file that {variable} names"));
+    }
+    path
+}
+
 /// The first of `folders` that holds all of `programs`; none, said aloud, if there is none and `what` is not required.
 pub(crate) fn folder_with(what: &str, folders: &[PathBuf], programs: &[&str]) -> Option<PathBuf> {
     let has_all = |folder: &&PathBuf| programs.iter().all(|program| folder.join(program).is_file());

@@ -18,6 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     settings: Vec<(&'static str, String)>,
+    program: PathBuf,
 }
 
 /// A running service.
@@ -52,7 +53,17 @@ impl Home {
             ("LEGWORK_PASSWORDS__MEMORY_KIB", "64".to_owned()),
             ("LEGWORK_PASSWORDS__PASSES", "1".to_owned()),
         ];
-        Self { folder, settings }
+        Self {
+            folder,
+            settings,
+            program: PathBuf::from(env!("CARGO_BIN_EXE_legwork")),
+        }
+    }
+
+    /// The same for a binary of another version.
+    pub(crate) fn of(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -74,7 +85,7 @@ impl Home {
 
     /// The program, started by another one if `wrapper` names it.
     fn command_under(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_legwork");
+        let program = &self.program;
         let mut command = match wrapper {
             [] => Command::new(program),
             [first, rest @ ..] => {

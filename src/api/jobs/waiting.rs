@@ -31,14 +31,15 @@ pub(super) fn waits_for(job: Standing<'_>, state: &State) -> Option<String> {
         _ => return None,
     }
     let kind = job.kind;
-    let Some(known) = state.registry.get(kind) else {
-        return Some(format!("a worker that knows the kind {kind}"));
-    };
-    if job.version > known.version().into() {
-        return Some(format!(
-            "a worker that knows version {} of the kind {kind}",
-            job.version
-        ));
+    if !state.registry.knows(kind, job.version) {
+        let what = match state.registry.get(kind) {
+            None => format!("the kind {kind}"),
+            Some(_) => format!("version {} of the kind {kind}", job.version),
+        };
+        return Some(match state.elsewhere.known_by(kind, job.version).as_slice() {
+            [] => format!("a node that knows {what}"),
+            versions => format!("a node of version {}, which knows {what}", versions.join(" or ")),
+        });
     }
     let queue = job.queue;
     let is_paused = queue.parse().is_ok_and(|queue| state.paused.contains(queue));

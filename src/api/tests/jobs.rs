@@ -264,10 +264,7 @@ async fn a_job_that_nothing_here_can_do_says_what_it_waits_for() {
     let job = new_job::<AccountExists>(&args, WorkspaceId::SERVICE, world.clock.now(), Order::default()).unwrap();
     world.state.store.enqueue(vec![job.clone()]).await.unwrap();
     let answer = world.get(&format!("/v1/jobs/{}", job.id), &operator).await;
-    assert_eq!(
-        answer.body["waiting_for"],
-        "a worker that knows the kind account.exists"
-    );
+    assert_eq!(answer.body["waiting_for"], "a node that knows the kind account.exists");
     let args = ProbeArgs {
         steps: 0,
         step_ms: 0,
@@ -284,7 +281,7 @@ async fn a_job_that_nothing_here_can_do_says_what_it_waits_for() {
     let answer = world.get(&format!("/v1/jobs/{}", newer.id), &operator).await;
     assert_eq!(
         (answer.body["waiting_for"].as_str(), &answer.body["attempts"]),
-        (Some("a worker that knows version 9 of the kind probe.run"), &json!([]))
+        (Some("a node that knows version 9 of the kind probe.run"), &json!([]))
     );
     let ours = world.probe(&operator).await;
     assert!(

@@ -49,7 +49,7 @@ use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
 use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
-use crate::jobs::{DepthLimits, Depths, Order, PausedQueues, Registry, new_job};
+use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Order, PausedQueues, Registry, new_job};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
@@ -160,6 +160,7 @@ impl World {
             credentials: CredentialCache::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
+            elsewhere: KindsElsewhere::default(),
             postbox,
             reports: ReportFolder::open(folder.path().join("reports")).unwrap(),
             downloads: Downloads::default(),

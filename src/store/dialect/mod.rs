@@ -3,6 +3,7 @@
 //!
 //! Everything else in `store` is written once, for every database.
 
+mod behind;
 mod condition;
 mod connection;
 mod differs;
@@ -21,6 +22,7 @@ pub(super) mod sqlite;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+pub(super) use behind::BehindKind;
 pub(super) use condition::{AnyOf, Literally};
 pub use connection::Connection;
 pub(super) use connection::on_either;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
+use diesel::sql_types::Bool;
 use diesel_async::AsyncPgConnection;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -94,12 +96,21 @@ impl From<server::ConnectError> for StoreError {
     }
 }
 
-/// Waits until no other process migrates, for as long as that takes; the turn ends with the connection.
-pub(in crate::store) fn wait_for_turn_to_migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    if let Connection::Postgres(session) = connection {
-        session.inner.batch_execute(&format!(
-            "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({MIGRATION_LOCK})"
-        ))?;
+/// Takes the turn to migrate, which ends with the connection, and answers whether it did: waits for it as long as it takes, or
+/// not at all.
+pub(in crate::store) fn turn_to_migrate(connection: &mut Connection, waits: bool) -> Result<bool, StoreError> {
+    let Connection::Postgres(session) = connection else {
+        return Ok(true);
+    };
+    session
+        .inner
+        .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+    if waits {
+        session
+            .inner
+            .batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+        return Ok(true);
     }
-    Ok(())
+    let asked = diesel::dsl::sql::<Bool>(&format!("pg_try_advisory_lock({MIGRATION_LOCK})"));
+    Ok(diesel::select(asked).get_result(&mut session.inner)?)
 }

@@ -1,7 +1,8 @@
 //! Reading events on from a place.
 //!
 //! Guarantees: a page begins with the first change behind its cursor that is followed, and the cursor that it answers is
-//! behind all that it looked at; what a page costs is bounded by [`ROWS_MAX`] rows.
+//! behind all that it looked at; what a page costs is bounded by [`ROWS_MAX`] rows. Changes that a newer version wrote in a way
+//! that this one cannot read, such as of a state that it does not know, are passed over.
 
 use super::change::Change;
 use super::cursor::Cursor;
@@ -11,6 +12,7 @@ use crate::store::dialect::{AtOrBehind, Complete};
 use crate::store::schema::events;
 use crate::store::{Connection, StoreError};
 use diesel::TextExpressionMethods as _;
+use serde_json::Value;
 
 /// Rows that one page looks at: at most a megabyte of text.
 const ROWS_MAX: i64 = 16;
@@ -104,11 +106,7 @@ pub fn after(connection: &mut Connection, followed: Followed, cursor: Cursor) ->
     };
     let mut changes = Vec::new();
     for row in &rows {
-        let all: Vec<Change> = serde_json::from_str(&row.changes).map_err(|_unreadable| StoreError::Corrupt {
-            table: "events",
-            what: "changes",
-        })?;
-        for (read, change) in (1..).zip(all) {
+        for (read, change) in readable(&row.changes)? {
             let place = Cursor {
                 tx: row.tx,
                 seq: row.seq,
@@ -124,6 +122,21 @@ pub fn after(connection: &mut Connection, followed: Followed, cursor: Cursor) ->
         }
     }
     Ok(Page { changes, next, is_last })
+}
+
+/// The changes of a row that can be read, each with its number in it.
+fn readable(changes: &str) -> Result<Vec<(u32, Change)>, StoreError> {
+    if let Ok(all) = serde_json::from_str::<Vec<Change>>(changes) {
+        return Ok((1..).zip(all).collect());
+    }
+    let all: Vec<Value> = serde_json::from_str(changes).map_err(|_unreadable| StoreError::Corrupt {
+        table: "events",
+        what: "changes",
+    })?;
+    let each = (1..).zip(all);
+    Ok(each
+        .filter_map(|(read, change)| Some((read, serde_json::from_value(change).ok()?)))
+        .collect())
 }
 
 fn rows(connection: &mut Connection, followed: Followed, cursor: Cursor) -> Result<Vec<EventRow>, StoreError> {

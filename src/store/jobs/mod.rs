@@ -9,6 +9,7 @@ mod deadline;
 mod depths;
 mod finish;
 mod insert;
+mod kinds;
 mod order;
 mod page;
 mod progress;
@@ -24,12 +25,12 @@ pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
 pub use depths::{DepthCounts, Place, ahead, depths, oldest, to_come};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
+pub use kinds::{WaitingKind, waiting_kinds};
 pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, hold, no_return};
 pub use read::{
     ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, running_by_node,
-    unknown_kinds,
 };
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays, rescue_unlisted, running_on};

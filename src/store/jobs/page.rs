@@ -2,7 +2,8 @@
 //!
 //! Guarantees: what a page costs is bounded by [`SCANNED_MAX`] rows, however rare what is looked for: a page that has looked
 //! at so many ends there, perhaps short or empty, and says where the next one goes on. So a list needs no index for each
-//! thing that one may look for, which every job would pay for.
+//! thing that one may look for, which every job would pay for. Rows that this version cannot read, since a newer one wrote
+//! them or they are broken, are left out, so that one of them does not keep all others from being seen.
 
 use crate::store::dialect::prelude::*;
 
@@ -89,15 +90,13 @@ pub(super) fn list_scanning(
         .limit(limit)
         .select(RecordRow::columns())
         .load(connection)?;
-    let mut found = rows
-        .into_iter()
-        .map(JobRecord::try_from)
-        .collect::<Result<Vec<_>, _>>()?;
-    let next = if found.len() > filter.limit {
-        found.truncate(filter.limit);
-        found.last().map(|job| job.id)
+    let next = if rows.len() > filter.limit {
+        let last = filter.limit.checked_sub(1).and_then(|last| rows.get(last));
+        last.map(|row| parsed(row.id(), "jobs", "id")).transpose()?
     } else {
         last_scanned.map(|id| parsed(&id, "jobs", "id")).transpose()?
     };
+    let shown = rows.into_iter().take(filter.limit);
+    let found = shown.filter_map(|row| JobRecord::try_from(row).ok()).collect();
     Ok(JobPage { jobs: found, next })
 }

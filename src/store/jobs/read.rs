@@ -58,7 +58,8 @@ pub fn one(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Op
 }
 
 /// The newest attempts of a job, oldest first, the running one last: at most [`ATTEMPTS_SHOWN_MAX`] and that one. Their numbers
-/// have no gaps, so the first one's number tells how many are left out.
+/// have no gaps, so the first one's number tells how many are left out; but for those that a newer version wrote with an
+/// outcome that this one does not know, which are left out too.
 ///
 /// # Errors
 /// When the statement fails.
@@ -69,15 +70,13 @@ pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<A
         .limit(number(ATTEMPTS_SHOWN_MAX))
         .select(AttemptRow::columns())
         .load(connection)?;
-    let mut all = rows
-        .into_iter()
-        .rev()
-        .map(AttemptRecord::try_from)
-        .collect::<Result<Vec<_>, _>>()?;
+    let newest = rows.first().map(AttemptRow::number);
+    let readable = rows.into_iter().rev().map(AttemptRecord::try_from);
+    let mut all: Vec<AttemptRecord> = readable.filter_map(Result::ok).collect();
     // The running attempt has no row of its own yet, and one that completed its job may have none.
     let outcome = match job.state {
         JobState::Running => None,
-        JobState::Completed if all.last().is_none_or(|last| last.number < job.fence) => Some(AttemptOutcome::Completed),
+        JobState::Completed if newest.is_none_or(|newest| newest < job.fence) => Some(AttemptOutcome::Completed),
         _ => return Ok(all),
     };
     if let (Some(started_at), Some(node)) = (job.started_at, &job.node) {
@@ -169,19 +168,4 @@ pub fn running_by_node(connection: &mut Connection) -> Result<HashMap<String, i6
         .into_iter()
         .filter_map(|(node, count)| Some((node?, count)))
         .collect())
-}
-
-/// The kinds that wait although no worker of this node knows them.
-///
-/// # Errors
-/// When the statement fails.
-pub fn unknown_kinds(connection: &mut Connection, known: &[&'static str]) -> Result<Vec<String>, StoreError> {
-    Ok(jobs::table
-        .filter(Literally("jobs.state = 'available'"))
-        .filter(jobs::kind.ne_all(known))
-        .select(jobs::kind)
-        .distinct()
-        .order(jobs::kind.asc())
-        .limit(100)
-        .load(connection)?)
 }

@@ -110,6 +110,13 @@ pub(super) struct RecordRow {
     batch_id: Option<String>,
 }
 
+impl RecordRow {
+    /// Its id, as it stands.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 impl TryFrom<RecordRow> for JobRecord {
     type Error = StoreError;
 
@@ -167,6 +174,12 @@ pub(super) struct AttemptRow {
     outcome: String,
     error: Option<String>,
     node: String,
+}
+
+impl AttemptRow {
+    pub(super) const fn number(&self) -> i64 {
+        self.number
+    }
 }
 
 impl TryFrom<AttemptRow> for AttemptRecord {

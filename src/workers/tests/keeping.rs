@@ -29,6 +29,9 @@ pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperP
         },
         depths: Depths::new(&DepthLimits::default()),
         walk: Walk::default(),
+        registry: Registry::new().with(Probe),
+        elsewhere: KindsElsewhere::default(),
+        contracting: Contracting::after(Duration::ZERO),
         sweep: Arc::new(|| {}),
     }
 }

@@ -6,6 +6,7 @@ mod alone;
 mod blocked;
 mod dispatching;
 mod keeping;
+mod knowing;
 mod lanes;
 mod report_files;
 mod rescuing;
@@ -23,7 +24,8 @@ use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Backoff, JobState, Queue};
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbePanic};
 use crate::jobs::{
-    Attempts, DepthLimits, Depths, JobContext, Kind, Order, Outcome, PausedQueues, Registry, StopCause, new_job,
+    Attempts, DepthLimits, Depths, JobContext, Kind, KindsElsewhere, Order, Outcome, PausedQueues, Registry, StopCause,
+    new_job,
 };
 use crate::store::testing::{NODE, TestStore};
 use crate::store::{JobRecord, JobScope, NewJob, jobs};

@@ -5,6 +5,7 @@ mod deadlines;
 mod ending;
 mod limits;
 mod lives;
+mod newer;
 mod ordering;
 mod plans;
 mod ranges;

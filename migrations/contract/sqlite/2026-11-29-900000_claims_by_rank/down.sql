@@ -1,0 +1,1 @@
+UPDATE schema_needs SET oldest_release = 1;

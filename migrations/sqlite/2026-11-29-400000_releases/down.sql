@@ -1,0 +1,3 @@
+DROP TABLE schema_needs;
+DROP TABLE node_kinds;
+ALTER TABLE nodes DROP COLUMN release;
