@@ -10,6 +10,7 @@ const WITHOUT_WORKSPACE: &[(&str, &str)] = &[
     ("workspaces", "is the workspace itself"),
     ("nodes", "a process serves every workspace"),
     ("queues", "a queue is paused for every workspace"),
+    ("limited_queues", "a queue has limits of any workspace"),
     ("node_kinds", "a process performs its kinds for every workspace"),
     ("schema_needs", "the schema is everybody's"),
 ];

@@ -1,8 +1,6 @@
 DROP TABLE limited_queues;
 DROP TABLE limit_buckets;
 DROP TABLE limits;
-DROP INDEX jobs_running_by_key;
-DROP INDEX jobs_in_turn;
 DROP INDEX workspaces_with_weight;
 ALTER TABLE workspaces DROP COLUMN weight;
 ALTER TABLE jobs DROP COLUMN is_waited_for;

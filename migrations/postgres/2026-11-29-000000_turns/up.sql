@@ -12,12 +12,6 @@ ALTER TABLE jobs ADD COLUMN is_waited_for BIGINT NOT NULL DEFAULT 0 CHECK (is_wa
 ALTER TABLE workspaces ADD COLUMN weight BIGINT NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 100);
 CREATE INDEX workspaces_with_weight ON workspaces (id, weight) WHERE weight <> 1;
 
--- A claim goes from workspace to workspace, from key to key, and takes the first of each. What claims served before stays as
--- long as nodes of an earlier version may claim by it.
-CREATE INDEX jobs_in_turn ON jobs (queue, kind, args_version, workspace_id, limit_key, rank, id) WHERE state = 'available';
--- What runs under a key; the running jobs of a queue are few enough to be counted by their nodes.
-CREATE INDEX jobs_running_by_key ON jobs (queue, workspace_id, limit_key) WHERE state = 'running' AND limit_key <> '';
-
 -- What may run at once and how fast it may start: of a whole queue (no workspace, no key), of a workspace's key, or of each of
 -- its keys that has no limit of its own ('*').
 CREATE TABLE limits (

@@ -42,11 +42,8 @@ pub(super) fn share_out(
 ) -> Result<(), StoreError> {
     let ranges = ranges_of(request);
     let asked = request.limit.min(STATEMENT_ROWS_MAX);
-    let mut width = if limits.are_there() {
-        asked.max(LIMITED_WIDTH_MIN)
-    } else {
-        asked
-    };
+    let length = (asked / TURNS_WANTED).clamp(1, TURN_MAX);
+    let mut width = asked.div_ceil(length);
     for _ in 0..LOOKS_MAX {
         let mut left = asked.saturating_sub(claimed.jobs.len()).saturating_sub(claimed.overdue);
         let of_queue = limits.room_of_queue(connection, request.now)?;
