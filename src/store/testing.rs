@@ -27,6 +27,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::dialect::prelude::*;
+use super::events::Effects;
 use super::schema::workspaces;
 use super::source::Access;
 use super::{Abort, AttemptFinish, ClaimRequest, Connection, Database, KnownKind, NewJob, Store, StoreOptions};
@@ -105,6 +106,7 @@ pub(crate) struct TestStore {
     store: Store,
     tree: TestTree,
     told: Arc<Mutex<Vec<Vec<Queue>>>>,
+    database: Database,
     folder: TempDir,
 }
 
@@ -169,6 +171,7 @@ impl TestStore {
             store: Store::open(&options, tree.root()).unwrap(),
             tree,
             told,
+            database: database.clone(),
             folder,
         }
     }
@@ -181,6 +184,72 @@ impl TestStore {
     /// A path beside the database.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The same database as another node has it, with writers of its own; they end with this one's.
+    pub(crate) fn another(&self) -> Store {
+        let options = StoreOptions {
+            database: self.database.clone(),
+            readers: 2,
+            writers: 2,
+            on_available: Arc::new(|_: &[Queue]| {}),
+        };
+        Store::open(&options, self.tree.root()).unwrap()
+    }
+
+    /// Runs two transactions of two connections to a server, of which the second begins with `hold`, then the first does its
+    /// part whole, and is committed only once the second waits for it in its own.
+    pub(crate) fn overlap(
+        &self,
+        first: impl FnOnce(&mut Connection, &mut Effects) + Send,
+        hold: impl FnOnce(&mut Connection) + Send,
+        second: impl FnOnce(&mut Connection, &mut Effects) + Send,
+    ) {
+        let (has_begun, begun) = mpsc::channel();
+        let (is_done, done) = mpsc::channel();
+        let (go, gone) = mpsc::channel();
+        let whole = |connection: &mut Connection, act: &mut dyn FnMut(&mut Connection, &mut Effects)| {
+            let mut effects = Effects::default();
+            act(connection, &mut effects);
+            effects.write(connection)
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let written = self.other().write_transaction(|connection| {
+                    hold(connection);
+                    has_begun.send(()).unwrap();
+                    done.recv().unwrap();
+                    let mut second = Some(second);
+                    whole(connection, &mut |connection, effects| {
+                        second.take().unwrap()(connection, effects)
+                    })
+                });
+                written.unwrap();
+            });
+            begun.recv().unwrap();
+            scope.spawn(move || {
+                let written = self.other().write_transaction(|connection| {
+                    let mut first = Some(first);
+                    whole(connection, &mut |connection, effects| {
+                        first.take().unwrap()(connection, effects)
+                    })?;
+                    is_done.send(()).unwrap();
+                    gone.recv().unwrap();
+                    QueryResult::Ok(())
+                });
+                written.unwrap();
+            });
+            let waits = "SELECT count(*) AS value FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                         AND datname = current_database()";
+            let until = std::time::Instant::now() + Duration::from_secs(20);
+            while self.number(waits) == Some(0) {
+                assert!(
+                    std::time::Instant::now() < until,
+                    "the second did not come to wait for the first"
+                );
+            }
+            go.send(()).unwrap();
+        });
     }
 
     /// What was told of available jobs since the last look, one entry a commit.
@@ -210,6 +279,11 @@ impl TestStore {
     pub(crate) fn words(&self, query: &str) -> Vec<String> {
         let rows: Vec<Words> = self.look(|other| diesel::sql_query(query).load(other).unwrap());
         rows.into_iter().map(|row| row.value.unwrap_or_default()).collect()
+    }
+
+    /// Runs statements, as another process or a person's hand might.
+    pub(crate) fn run(&self, statements: &str) {
+        self.look(|other| diesel::connection::SimpleConnection::batch_execute(other, statements).unwrap());
     }
 
     /// How many jobs are in each state, by name.
@@ -316,6 +390,7 @@ pub(crate) fn job() -> NewJob {
         schedule: None,
         batch: None,
         is_waited_for: false,
+        after: None,
         request_id: None,
     }
 }

@@ -1,5 +1,5 @@
-//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, counts what
-//! waits, and clears away what has expired.
+//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, tells of
+//! ends that were overlooked, counts what waits, and clears away what has expired.
 //!
 //! Guarantees: one beat, one rescue, one count and one clearing at a time, so that a database that stands still is not buried under
 //! them.
@@ -16,6 +16,7 @@ use super::clearing::{Walk, clear};
 use super::counting::count_depths;
 use super::deadlines::{LOOK_EVERY, end_overdue};
 use super::lease::{LEASE_BEAT, Lease};
+use super::overlooked::{OVERLOOKED_EVERY, Places, tell_overlooked};
 use super::report_files;
 use super::rescue::rescue;
 use crate::clock::Clock;
@@ -76,6 +77,8 @@ pub struct Keeper {
     counting: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
     ending_overdue: Option<JoinHandle<()>>,
+    telling: Option<JoinHandle<()>>,
+    places: Places,
 }
 
 impl Keeper {
@@ -89,6 +92,8 @@ impl Keeper {
             counting: None,
             clearing: None,
             ending_overdue: None,
+            telling: None,
+            places: Places::default(),
         }
     }
 
@@ -131,6 +136,17 @@ impl Keeper {
         self.ending_overdue = Some(tokio::spawn(async move { end_overdue(&store, &clock).await }));
     }
 
+    fn tell_overlooked(&mut self) {
+        if is_under_way(self.telling.as_ref()) {
+            return;
+        }
+        let (store, clock) = (self.parts.store.clone(), self.parts.clock.clone());
+        let places = self.places.clone();
+        self.telling = Some(tokio::spawn(async move {
+            tell_overlooked(&store, &clock, &places).await;
+        }));
+    }
+
     fn clear(&mut self) {
         (self.parts.sweep)();
         if is_under_way(self.clearing.as_ref()) {
@@ -167,6 +183,7 @@ impl Actor for Keeper {
         ctx.run_interval(COUNT_TICK, |keeper, _| keeper.count());
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
+        ctx.run_interval(OVERLOOKED_EVERY, |keeper, _| keeper.tell_overlooked());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
     }
 }

@@ -16,6 +16,7 @@ mod keeper;
 mod lane;
 mod lease;
 mod ledger;
+mod overlooked;
 mod report_files;
 mod rescue;
 mod unlisted;

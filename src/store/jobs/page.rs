@@ -6,6 +6,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::awaited;
 use super::read::JobScope;
 use super::record::{JobRecord, RecordRow};
 use crate::domain::id::JobId;
@@ -99,5 +100,6 @@ pub(super) fn list_scanning(
     } else {
         last_scanned.map(|id| parsed(&id, "jobs", "id")).transpose()?
     };
+    awaited::show(connection, &mut found)?;
     Ok(JobPage { jobs: found, next })
 }

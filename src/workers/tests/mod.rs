@@ -7,6 +7,7 @@ mod blocked;
 mod dispatching;
 mod keeping;
 mod lanes;
+mod overlooked;
 mod report_files;
 mod rescuing;
 

@@ -157,6 +157,7 @@ impl Cast {
                     self.world.build(id).await;
                     id.to_string()
                 }
+                Some("BatchId") => self.batch(token).await,
                 Some(other) if !other.ends_with("Id") => {
                     resolved(&parameter["schema"])["enum"][0].as_str().unwrap().to_owned()
                 }
@@ -180,17 +181,28 @@ impl Cast {
         id.to_string()
     }
 
+    /// A batch of one job, to which more can be added.
+    async fn batch(&self, token: &str) -> String {
+        let body = json!({ "jobs": [{ "kind": "probe.run", "args": { "steps": 1 } }], "open": true });
+        let made = self.world.post("/v1/batches", token, &body).await;
+        made.is(202, &[]);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
     async fn id_at(&self, uri: &str, token: &str) -> String {
         self.world.get(uri, token).await.body["id"].as_str().unwrap().to_owned()
     }
 
-    /// The example with what no document can hold: a token that was just mailed.
+    /// The example with what no document can hold: a token that was just mailed, a job that is there.
     pub(super) async fn prepared(&self, operation: &Operation, mut example: Value) -> Value {
         if operation.id() == "verify_account" {
             let number = self.made.get() + 1;
             self.made.set(number);
             self.world.register(&format!("new{number}@example.org")).await;
             example["token"] = self.world.newest_token().await.into();
+        }
+        if example.get("after").is_some() {
+            example["after"] = json!([self.world.probe(&self.session()).await]);
         }
         example
     }
