@@ -15,6 +15,8 @@ pub(in crate::store) mod postgres_server;
 #[path = "../../tests/support/required.rs"]
 mod required;
 
+mod overlap;
+
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
@@ -27,7 +29,6 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::dialect::prelude::*;
-use super::events::Effects;
 use super::schema::workspaces;
 use super::source::Access;
 use super::{Abort, AttemptFinish, ClaimRequest, Connection, Database, KnownKind, NewJob, Store, StoreOptions};
@@ -195,61 +196,6 @@ impl TestStore {
             on_available: Arc::new(|_: &[Queue]| {}),
         };
         Store::open(&options, self.tree.root()).unwrap()
-    }
-
-    /// Runs two transactions of two connections to a server, of which the second begins with `hold`, then the first does its
-    /// part whole, and is committed only once the second waits for it in its own.
-    pub(crate) fn overlap(
-        &self,
-        first: impl FnOnce(&mut Connection, &mut Effects) + Send,
-        hold: impl FnOnce(&mut Connection) + Send,
-        second: impl FnOnce(&mut Connection, &mut Effects) + Send,
-    ) {
-        let (has_begun, begun) = mpsc::channel();
-        let (is_done, done) = mpsc::channel();
-        let (go, gone) = mpsc::channel();
-        let whole = |connection: &mut Connection, act: &mut dyn FnMut(&mut Connection, &mut Effects)| {
-            let mut effects = Effects::default();
-            act(connection, &mut effects);
-            effects.write(connection)
-        };
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                let written = self.other().write_transaction(|connection| {
-                    hold(connection);
-                    has_begun.send(()).unwrap();
-                    done.recv().unwrap();
-                    let mut second = Some(second);
-                    whole(connection, &mut |connection, effects| {
-                        second.take().unwrap()(connection, effects)
-                    })
-                });
-                written.unwrap();
-            });
-            begun.recv().unwrap();
-            scope.spawn(move || {
-                let written = self.other().write_transaction(|connection| {
-                    let mut first = Some(first);
-                    whole(connection, &mut |connection, effects| {
-                        first.take().unwrap()(connection, effects)
-                    })?;
-                    is_done.send(()).unwrap();
-                    gone.recv().unwrap();
-                    QueryResult::Ok(())
-                });
-                written.unwrap();
-            });
-            let waits = "SELECT count(*) AS value FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-                         AND datname = current_database()";
-            let until = std::time::Instant::now() + Duration::from_secs(20);
-            while self.number(waits) == Some(0) {
-                assert!(
-                    std::time::Instant::now() < until,
-                    "the second did not come to wait for the first"
-                );
-            }
-            go.send(()).unwrap();
-        });
     }
 
     /// What was told of available jobs since the last look, one entry a commit.

@@ -26,7 +26,7 @@ pub(super) struct Places(Arc<Mutex<Place>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
-    waiting: (Option<JobId>, Option<JobId>),
+    waiting: WaitingPlace,
     batches: Option<BatchId>,
 }
 
@@ -65,16 +65,7 @@ pub(super) async fn tell_overlooked(store: &Store, clock: &Clock, places: &Place
 
 async fn tell_all(store: &Store, clock: &Clock, places: &Places, rows: &mut usize) -> Result<(), StoreError> {
     for _ in 0..PAGES_MAX {
-        let place = places.get().waiting;
-        let found = store
-            .read(move |connection| jobs::overlooked(connection, place))
-            .await?;
-        let next = found.next;
-        if !found.is_empty() {
-            *rows += found.awaited.len() + found.waiters.len();
-            let clock = clock.clone();
-            write(store, move |tx| jobs::settle_overlooked(tx, &found, clock.now())).await?;
-        }
+        let next = tell_waiting(store, clock, places.get().waiting, rows).await?;
         places.set(|place| place.waiting = next);
         // Each sort goes on behind its own rows, and begins anew once it has come to its end.
         if next == (None, None) {
@@ -83,19 +74,7 @@ async fn tell_all(store: &Store, clock: &Clock, places: &Places, rows: &mut usiz
         tokio::time::sleep(REST).await;
     }
     for _ in 0..PAGES_MAX {
-        let place = places.get().batches;
-        let found = store
-            .read(move |connection| batches::overlooked(connection, place))
-            .await?;
-        let next = found.next;
-        for batch in found.ended {
-            *rows += 1;
-            let clock = clock.clone();
-            write(store, move |tx| batches::look_again(tx, batch, clock.now())).await?;
-        }
-        for batch in found.to_cancel {
-            *rows += cancel(store, clock, batch).await?;
-        }
+        let next = tell_batches(store, clock, places.get().batches, rows).await?;
         places.set(|place| place.batches = next);
         if next.is_none() {
             break;
@@ -103,6 +82,53 @@ async fn tell_all(store: &Store, clock: &Clock, places: &Places, rows: &mut usiz
         tokio::time::sleep(REST).await;
     }
     Ok(())
+}
+
+type WaitingPlace = (Option<JobId>, Option<JobId>);
+
+/// One page of those who wait; answers where the next one begins.
+async fn tell_waiting(
+    store: &Store,
+    clock: &Clock,
+    place: WaitingPlace,
+    rows: &mut usize,
+) -> Result<WaitingPlace, StoreError> {
+    let look = async || store.read(move |connection| jobs::overlooked(connection, place)).await;
+    let mut found = look().await?;
+    let next = found.next;
+    // Very many may wait for one job, of whom a transaction tells some.
+    for _ in 0..PAGES_MAX {
+        if found.is_empty() {
+            break;
+        }
+        *rows += found.awaited.len() + found.waiters.len();
+        let clock = clock.clone();
+        write(store, move |tx| jobs::settle_overlooked(tx, &found, clock.now())).await?;
+        tokio::time::sleep(REST).await;
+        found = look().await?;
+    }
+    Ok(next)
+}
+
+/// One page of batches; answers where the next one begins.
+async fn tell_batches(
+    store: &Store,
+    clock: &Clock,
+    place: Option<BatchId>,
+    rows: &mut usize,
+) -> Result<Option<BatchId>, StoreError> {
+    let found = store
+        .read(move |connection| batches::overlooked(connection, place))
+        .await?;
+    for batch in found.ended {
+        *rows += 1;
+        let clock = clock.clone();
+        write(store, move |tx| batches::look_again(tx, batch, clock.now())).await?;
+    }
+    for batch in found.to_cancel {
+        *rows += cancel(store, clock, batch).await?;
+    }
+    Ok(found.next)
 }
 
 /// Goes on with the cancel of a batch; answers how many jobs that was about. Those that run see it by themselves.

@@ -7,11 +7,10 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::counted;
 use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::emails::NewEmailBody;
-use crate::api::http::{Fields, Problem, RequestId, Unread};
+use crate::api::http::{FieldError, Fields, Problem, RequestId, Unread};
 use crate::api::order::Wishes;
 use crate::api::probes::NewProbeBody;
 use crate::api::reports::{NewReportBody, report_of};
@@ -22,11 +21,14 @@ use crate::jobs::{Kind, Order, new_job};
 use crate::store::NewJob;
 use crate::store::reports::NewReport;
 
+/// The most jobs of one request: as many rows as two full transactions of the writer.
+const JOBS_MAX: usize = 1_000;
+
 /// One job: what sort of work, and what the route takes by which such work is ordered.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = BatchWork)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WorkBody {
+pub(in crate::api) struct WorkBody {
     kind: WorkKind,
     /// What `/v1/emails`, `/v1/probes` or `/v1/reports` takes, without `unique`; in a finishing job without `after` too.
     #[schema(value_type = std::collections::HashMap<String, serde_json::Value>)]
@@ -123,6 +125,17 @@ impl Place {
         }
         wishes.checked(fields, request, now)
     }
+}
+
+/// The refusal of a list of jobs that is too short or too long.
+fn counted(jobs: &[WorkBody]) -> Result<(), Problem> {
+    if jobs.is_empty() || jobs.len() > JOBS_MAX {
+        return Err(Problem::invalid_input(vec![FieldError {
+            pointer: "/jobs".to_owned(),
+            detail: format!("must have 1 to {JOBS_MAX} jobs"),
+        }]));
+    }
+    Ok(())
 }
 
 impl WorkBody {

@@ -2,10 +2,12 @@
 //!
 //! Guarantees: of the transactions that end jobs of a sealed batch, one finds that nothing is left, whichever commits when, and
 //! no other does. Each looks, once its own ends are written, for a job of the batch that has not ended and that nobody else
-//! holds, and holds it itself until it is committed. If there is one, that job's end is still to come, and whoever writes it
-//! waits for this lock and looks after this commit. If there is none, it locks the batch's row before it looks again: of several
-//! who come so far the last reads what all others have committed. Suppose that nobody found the end; the transaction that was
-//! the last to commit then found a job whose end was still to come, and so was not the last.
+//! holds, and holds it itself until it is committed. If there is one, its end is still to come, and whoever writes it waits
+//! for this commit and looks after it. If there is none, it locks the batch's row, until it is committed, and looks again.
+//!
+//! Suppose that nobody found the end, and take the look that read last. It found no such job, whose end would have looked later;
+//! so it read under the lock of the batch's row. What it took for unfinished had been ended by a transaction that had looked and
+//! was not committed: not under that lock, then, but one that had found a job, and held it; and that job's end looked later.
 //!
 //! So only those who end one of the last jobs wait for one another, however large the batch is, and what a look costs does not
 //! grow with it.

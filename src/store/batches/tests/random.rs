@@ -142,9 +142,10 @@ async fn work(store: Store, ends: Vec<usize>, waits: Arc<HashMap<JobId, Vec<JobI
                 );
             }
         }
+        let store = &store;
         let ends = got.iter().map(|held| {
-            let how = how(ends.next().unwrap_or(7));
-            again(|| store.finish(end(held.id, held.fence, how, LATER)))
+            let ended = end(held.id, held.fence, how(ends.next().unwrap_or(7)), LATER);
+            again(move || store.finish(ended.clone()))
         });
         futures_util::future::join_all(ends.collect::<Vec<_>>()).await;
         tokio::task::yield_now().await;
