@@ -33,7 +33,7 @@ impl TestStore {
                     done.recv().unwrap();
                     let mut second = Some(second);
                     whole(connection, &mut |connection, effects| {
-                        second.take().unwrap()(connection, effects)
+                        second.take().unwrap()(connection, effects);
                     })
                 });
                 written.unwrap();
@@ -43,7 +43,7 @@ impl TestStore {
                 let written = self.other().write_transaction(|connection| {
                     let mut first = Some(first);
                     whole(connection, &mut |connection, effects| {
-                        first.take().unwrap()(connection, effects)
+                        first.take().unwrap()(connection, effects);
                     })?;
                     is_done.send(()).unwrap();
                     gone.recv().unwrap();
