@@ -21,6 +21,7 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod limits;
 mod nodes;
 mod openapi;
 mod order;
@@ -42,6 +43,7 @@ mod unique;
 mod verification;
 mod waiting;
 mod work;
+mod workspaces;
 
 pub use credential_cache::CredentialCache;
 pub use following::JobStreams;
@@ -155,6 +157,13 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/batches/{id}/jobs").post(batches::add_jobs))
         .service(at("/v1/batches/{id}/seal").post(batches::seal_batch))
         .service(at("/v1/batches/{id}/cancel").post(batches::cancel_batch))
+        .service(at("/v1/limits").get(limits::list_limits))
+        .service(
+            at("/v1/limits/{queue}/{key}")
+                .get(limits::show_limit)
+                .put(limits::set_limit)
+                .delete(limits::delete_limit),
+        )
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/events").stream(following::stream_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
@@ -165,6 +174,18 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues").get(queues::list_queues))
         .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
+        .service(
+            at("/v1/queues/{name}/limit")
+                .get(limits::show_queue_limit)
+                .put(limits::set_queue_limit)
+                .delete(limits::delete_queue_limit),
+        )
+        .service(at("/v1/workspaces").get(workspaces::list_workspaces))
+        .service(
+            at("/v1/workspaces/{id}")
+                .get(workspaces::show_workspace)
+                .patch(workspaces::update_workspace),
+        )
         .service(at("/v1/nodes").get(nodes::list_nodes))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))

@@ -107,8 +107,8 @@ pub(crate) struct TestStore {
     store: Store,
     tree: TestTree,
     told: Arc<Mutex<Vec<Vec<Queue>>>>,
-    database: Database,
     folder: TempDir,
+    database: Database,
 }
 
 impl Deref for TestStore {
@@ -172,9 +172,15 @@ impl TestStore {
             store: Store::open(&options, tree.root()).unwrap(),
             tree,
             told,
-            database: database.clone(),
             folder,
+            database: database.clone(),
         }
+    }
+
+    /// Another node's store of the same database, which must be a server's.
+    pub(crate) fn of_another_node(&self) -> Self {
+        assert!(self.file().is_none(), "a file has one node");
+        Self::of(&self.database, tempfile::tempdir().unwrap(), |_| {})
     }
 
     /// The tree that the writer is in.
@@ -347,6 +353,7 @@ pub(crate) fn request(limit: usize, now: Timestamp) -> ClaimRequest {
         queue: Queue::Probes,
         kinds: vec![KnownKind { name: KIND, version: 2 }],
         limit,
+        turn: Default::default(),
         node: NODE,
         now,
     }

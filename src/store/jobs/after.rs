@@ -124,6 +124,7 @@ fn depend(connection: &mut Connection, job: &NewJob, states: &HashMap<String, Jo
         ]
     };
     InsertMany {
+        on_conflict: "",
         table: "dependencies",
         columns: &["job_id", "waits_for", "workspace_id", "ended_state"],
         rows: states.iter().map(row).collect(),

@@ -156,6 +156,7 @@ fn finish_chunk(
         table: "attempts",
         columns: RECORD_COLUMNS,
         rows: records,
+        on_conflict: "",
     }
     .execute(connection)?;
     tell(connection, ended, latest, effects)
