@@ -168,6 +168,7 @@ async fn fill(store: &Store, crowd: Crowd, count: u64) {
             schedule: None,
             batch: None,
             is_waited_for: false,
+            after: None,
             request_id: None,
         })
         .collect();

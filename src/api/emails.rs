@@ -21,7 +21,8 @@ use super::unique::UniqueBody;
 use super::work::{Asked, accept_mail};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, Subject};
-use crate::domain::job::WhenUncertain;
+use crate::domain::id::JobId;
+use crate::domain::job::{OnFailure, WhenUncertain};
 use crate::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs};
 use crate::mail::{RECIPIENTS_MAX, TemplateError, Templates};
 
@@ -62,6 +63,11 @@ pub(super) struct NewEmailBody {
     /// What limits count it under: `/v1/limits` says how many with one key may run at once, and how fast they may start.
     #[schema(min_length = 1, max_length = 200)]
     key: Option<String>,
+    /// The jobs of this workspace that it waits for: it runs once all of them have ended, and not before `run_at`.
+    #[schema(min_items = 1, max_items = 100)]
+    after: Option<Vec<JobId>>,
+    /// What becomes of it where one of those does not complete: `cancel`, the default, or `run`.
+    after_failure: Option<OnFailure>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -91,6 +97,10 @@ pub(super) struct NewEmailBody {
             "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",
             "unique": { "key": "alarm", "for_s": 60 }
         }))),
+        ("after" = (summary = "Once another job has completed", value = json!({
+            "to": "bob@example.com", "subject": "Done", "text": "All is done.",
+            "after": ["job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6"], "after_failure": "cancel"
+        }))),
     )),
     responses(Accepted),
 )]
@@ -118,6 +128,8 @@ impl NewEmailBody {
             deadline_at: self.deadline_at.take(),
             unique: self.unique.take(),
             key: self.key.take(),
+            after: self.after.take(),
+            after_failure: self.after_failure.take(),
         }
     }
 

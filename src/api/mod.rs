@@ -8,8 +8,10 @@
 //! places.
 
 mod accounts;
+mod after;
 mod api_keys;
 mod auth;
+mod batches;
 mod credential_cache;
 mod credentials;
 mod emails;
@@ -150,6 +152,11 @@ fn endpoints() -> Endpoints {
                 .delete(reports::delete_report),
         )
         .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
+        .service(at("/v1/batches").get(batches::list_batches).post(batches::create_batch))
+        .service(at("/v1/batches/{id}").get(batches::show_batch))
+        .service(at("/v1/batches/{id}/jobs").post(batches::add_jobs))
+        .service(at("/v1/batches/{id}/seal").post(batches::seal_batch))
+        .service(at("/v1/batches/{id}/cancel").post(batches::cancel_batch))
         .service(at("/v1/limits").get(limits::list_limits))
         .service(
             at("/v1/limits/{queue}/{key}")

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::after;
 use super::http::{Fields, RequestId};
 use super::unique::UniqueBody;
 use crate::clock::Timestamp;
-use crate::domain::job::{LimitKey, PRIORITY_MAX, PRIORITY_MIN};
+use crate::domain::id::JobId;
+use crate::domain::job::{LimitKey, OnFailure, PRIORITY_MAX, PRIORITY_MIN};
 use crate::jobs::Order;
 
 /// The most attempts that a client may ask for: with the longest backoff that is most of a day.
@@ -29,6 +31,10 @@ pub(super) struct Wishes {
     pub(super) unique: Option<UniqueBody>,
     /// What limits count it under.
     pub(super) key: Option<String>,
+    /// The jobs that it waits for.
+    pub(super) after: Option<Vec<JobId>>,
+    /// What becomes of it where one of them does not complete.
+    pub(super) after_failure: Option<OnFailure>,
 }
 
 impl Wishes {
@@ -57,6 +63,7 @@ impl Wishes {
             priority,
             max_attempts,
             timeout: timeout_ms.map(Duration::from_millis),
+            after: after::checked(self.after, self.after_failure, fields),
             request_id: Some(request.as_str().to_owned()),
         }
     }
@@ -73,6 +80,8 @@ impl Wishes {
             ("/deadline_at", self.deadline_at.is_some()),
             ("/unique", self.unique.is_some()),
             ("/key", self.key.is_some()),
+            ("/after", self.after.is_some()),
+            ("/after_failure", self.after_failure.is_some()),
         ];
         for (pointer, _) in given.iter().filter(|(_, is_given)| *is_given) {
             fields.refuse(

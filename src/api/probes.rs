@@ -20,7 +20,8 @@ use super::then::Then;
 use super::unique::UniqueBody;
 use super::work::{Asked, accept};
 use crate::clock::Timestamp;
-use crate::domain::id::WorkspaceId;
+use crate::domain::id::{JobId, WorkspaceId};
+use crate::domain::job::OnFailure;
 use crate::jobs::kinds::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
 use crate::jobs::{Kind as _, Order, new_job};
 use crate::store::StoreError;
@@ -61,6 +62,11 @@ pub(super) struct NewProbeBody {
     /// What limits count it under: `/v1/limits` says how many with one key may run at once, and how fast they may start.
     #[schema(min_length = 1, max_length = 200)]
     key: Option<String>,
+    /// The jobs of this workspace that it waits for: it runs once all of them have ended, and not before `run_at`.
+    #[schema(min_items = 1, max_items = 100)]
+    after: Option<Vec<JobId>>,
+    /// What becomes of it where one of those does not complete: `cancel`, the default, or `run`.
+    after_failure: Option<OnFailure>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -150,6 +156,8 @@ pub(super) async fn create_probes(
         deadline_at: body.deadline_at,
         unique: None,
         key: body.key,
+        after: None,
+        after_failure: None,
         priority: body.priority,
         max_attempts: body.max_attempts,
         fail: body.fail,
@@ -220,6 +228,9 @@ async fn insert(
         ("unique" = (summary = "One at a time", value = json!({
             "steps": 3, "unique": { "key": "example", "while": "unfinished" }
         }))),
+        ("after" = (summary = "Once another job has ended, however it ends", value = json!({
+            "steps": 3, "after": ["job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6"], "after_failure": "run"
+        }))),
     )),
     responses(Accepted),
 )]
@@ -262,6 +273,8 @@ impl NewProbeBody {
             deadline_at: self.deadline_at.take(),
             unique: self.unique.take(),
             key: self.key.take(),
+            after: self.after.take(),
+            after_failure: self.after_failure.take(),
         }
     }
 

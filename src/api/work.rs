@@ -11,6 +11,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
 use std::future::{Ready, ready};
 
 use super::State;
+use super::after;
 use super::auth::Member;
 use super::http::{Problem, Slug};
 use super::idempotency::{self, Keyed};
@@ -21,7 +22,7 @@ use super::waiting::Wait;
 use crate::domain::id::JobId;
 use crate::jobs::{Kind, Order, new_job};
 use crate::store::idempotency::{Entered, KeptAnswer, enter, find};
-use crate::store::jobs::Enqueued;
+use crate::store::jobs::{Enqueued, NoSuchJob};
 use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry::names::event;
 
@@ -96,7 +97,7 @@ pub(super) async fn accept_mail<K: Kind>(
 /// Commits a job that is made by `make`, with what `besides` writes in its transaction, and answers with it.
 ///
 /// `limits` is asked first, unless the request is a repeated one; it may have an answer already. Jobs without a key of either
-/// sort, and without anything besides, are inserted as data, many of them in one statement.
+/// sort, that wait for no other, and without anything besides, are inserted as data, many of them in one statement.
 ///
 /// # Errors
 /// What `limits` and `make` answer, what `told` makes of a refusal of `besides`, and as [`accept`].
@@ -137,7 +138,7 @@ where
     let wait = Wait::begin(job.id, asked.preferences(), &asked.0, member);
     let view = JobView::of_new(&job, state);
     let body = serde_json::to_string(&view).map_err(Problem::internal)?;
-    if keyed.is_none() && besides.is_none() && job.unique.is_none() {
+    if keyed.is_none() && besides.is_none() && job.unique.is_none() && job.after.is_none() {
         let enqueued = state.store.enqueue(vec![job.clone()]).await;
         enqueued.inspect_err(|_| state.depths.left(job.queue, [workspace]))?;
     } else {
@@ -161,6 +162,7 @@ where
                 ));
             }
             Err(Abort::Refused(Undone::Existing(holder))) => return unique::existing(holder, member, state).await,
+            Err(Abort::Refused(Undone::NotThere(missing))) => return Err(after::not_there(missing, "")),
             Err(Abort::Refused(Undone::Besides(refusal))) => return Err(told(refusal)),
             Err(Abort::Store(error)) => return Err(error.into()),
         }
@@ -185,14 +187,17 @@ fn kept(keyed: &Keyed, job: &NewJob, body: &str, state: &State) -> KeptAnswer {
 enum Undone<E> {
     /// This job has its unique key.
     Existing(JobId),
+    /// A job that it is to wait for is not there.
+    NotThere(NoSuchJob),
     /// What was to be written besides was refused.
     Besides(E),
 }
 
 impl<E> Undone<E> {
-    fn of(abort: Abort<E>) -> Abort<Self> {
-        match abort {
-            Abort::Refused(refusal) => Abort::Refused(Self::Besides(refusal)),
+    /// What `refused` makes of a refusal; a failure stays one.
+    fn of<R>(refused: impl FnOnce(R) -> Self) -> impl FnOnce(Abort<R>) -> Abort<Self> {
+        |abort| match abort {
+            Abort::Refused(refusal) => Abort::Refused(refused(refusal)),
             Abort::Store(error) => Abort::Store(error),
         }
     }
@@ -218,11 +223,12 @@ where
             }
         }
         // Refused rather than answered, so that the key of the request stays free.
-        if let Enqueued::Existing(holder) = tx.enqueue_unique(&job)? {
+        let enqueued = tx.enqueue_after(&job).map_err(Undone::of(Undone::NotThere))?;
+        if let Enqueued::Existing(holder) = enqueued {
             return Err(Abort::Refused(Undone::Existing(holder)));
         }
         if let Some(besides) = &mut besides {
-            besides(tx, &job).map_err(Undone::of)?;
+            besides(tx, &job).map_err(Undone::of(Undone::Besides))?;
         }
         Ok(Entered::New)
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Kind;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::domain::job::{LimitKey, UniqueKey};
+use crate::domain::job::{After, LimitKey, UniqueKey};
 use crate::store::NewJob;
 
 /// What a client may say about how its job is run; what it leaves out, the kind decides.
@@ -25,12 +25,15 @@ pub struct Order {
     pub unique: Option<UniqueKey>,
     /// What limits count it under; nothing by default.
     pub limit_key: Option<LimitKey>,
+    /// The jobs that it waits for; none by default.
+    pub after: Option<After>,
     /// The request that causes it.
     pub request_id: Option<String>,
 }
 
 /// Makes a job, to be inserted in the transaction of whatever causes it: by [`crate::store::Tx::enqueue`], or alone by
-/// [`crate::store::Store::enqueue`]; one with a unique key by [`crate::store::Tx::enqueue_unique`].
+/// [`crate::store::Store::enqueue`]; one with a unique key by [`crate::store::Tx::enqueue_unique`], and one
+/// that waits for others by [`crate::store::Tx::enqueue_after`].
 ///
 /// # Errors
 /// When the arguments cannot be written as JSON.
@@ -58,6 +61,7 @@ pub fn new_job<K: Kind>(
         schedule: None,
         batch: None,
         is_waited_for: false,
+        after: order.after,
         request_id: order.request_id,
     })
 }

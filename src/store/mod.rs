@@ -18,6 +18,7 @@
 pub mod accounts;
 pub mod api_keys;
 mod backup;
+pub mod batches;
 mod bounded;
 mod contract;
 mod dialect;

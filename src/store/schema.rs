@@ -229,7 +229,51 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    batches (id) {
+        id -> Text,
+        workspace_id -> Text,
+        name -> Nullable<Text>,
+        job_count -> BigInt,
+        finishing_job_id -> Nullable<Text>,
+        created_at -> BigInt,
+        sealed_at -> Nullable<BigInt>,
+        cancel_requested_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    waiters (job_id) {
+        job_id -> Text,
+        workspace_id -> Text,
+        run_at -> BigInt,
+        on_failure -> Text,
+        batch_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    dependencies (job_id, waits_for) {
+        job_id -> Text,
+        waits_for -> Text,
+        workspace_id -> Text,
+        ended_state -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
-diesel::allow_tables_to_appear_in_same_query!(accounts, sessions, api_keys, jobs, attempts, reports, unique_keys);
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    sessions,
+    api_keys,
+    jobs,
+    attempts,
+    reports,
+    unique_keys,
+    batches,
+    waiters,
+    dependencies,
+);
 diesel::allow_tables_to_appear_in_same_query!(nodes, node_kinds);

@@ -15,6 +15,8 @@ pub(in crate::store) mod postgres_server;
 #[path = "../../tests/support/required.rs"]
 mod required;
 
+mod overlap;
+
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
@@ -191,6 +193,17 @@ impl TestStore {
         self.folder.path().join(name)
     }
 
+    /// The same database as another node has it, with writers of its own; they end with this one's.
+    pub(crate) fn another(&self) -> Store {
+        let options = StoreOptions {
+            database: self.database.clone(),
+            readers: 2,
+            writers: 2,
+            on_available: Arc::new(|_: &[Queue]| {}),
+        };
+        Store::open(&options, self.tree.root()).unwrap()
+    }
+
     /// What was told of available jobs since the last look, one entry a commit.
     pub(crate) async fn told(&self) -> Vec<Vec<Queue>> {
         // An answer comes before the telling; the next write comes after it.
@@ -218,6 +231,11 @@ impl TestStore {
     pub(crate) fn words(&self, query: &str) -> Vec<String> {
         let rows: Vec<Words> = self.look(|other| diesel::sql_query(query).load(other).unwrap());
         rows.into_iter().map(|row| row.value.unwrap_or_default()).collect()
+    }
+
+    /// Runs statements, as another process or a person's hand might.
+    pub(crate) fn run(&self, statements: &str) {
+        self.look(|other| diesel::connection::SimpleConnection::batch_execute(other, statements).unwrap());
     }
 
     /// How many jobs are in each state, by name.
@@ -324,6 +342,7 @@ pub(crate) fn job() -> NewJob {
         schedule: None,
         batch: None,
         is_waited_for: false,
+        after: None,
         request_id: None,
     }
 }

@@ -72,6 +72,16 @@ pub mod event {
     pub const JOB_FINISHED: &str = "job_finished";
     /// A job was asked to end.
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
+    /// A batch was accepted, or jobs were added to one: the transaction is committed.
+    pub const BATCH_ACCEPTED: &str = "batch_accepted";
+    /// A batch was asked to be cancelled.
+    pub const BATCH_CANCEL_REQUESTED: &str = "batch_cancel_requested";
+    /// Not all jobs of a batch could be cancelled; the keeper goes on with it.
+    pub const BATCH_CANCEL_CUT: &str = "batch_cancel_cut";
+    /// Jobs and batches heard of ends that they had not been told of.
+    pub const ENDS_OVERLOOKED: &str = "ends_overlooked";
+    /// It could not be looked for ends that nobody was told of; the next look tries again.
+    pub const ENDS_UNSEEN: &str = "ends_unseen";
     /// Jobs that a dead process left running were made available again.
     pub const JOB_RESCUED: &str = "job_rescued";
     /// Jobs that waited were cancelled, because their deadline passed.

@@ -15,7 +15,9 @@ use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
-use crate::store::{Abort, Connection, Store, StoreError, events, idempotency, jobs, limits, registrations, sessions};
+use crate::store::{
+    Abort, Connection, Store, StoreError, batches, events, idempotency, jobs, limits, registrations, sessions,
+};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -56,11 +58,15 @@ pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
     // A little longer than is said, so that whoever comes back in time is not passed by a row that is about to go.
     let followed_until = now.minus(parts.events_kept.saturating_add(EVENTS_MARGIN));
-    let all: [(&'static str, Forget, Timestamp); 5] = [
+    // Its jobs go by their own times; it stays for as long as any of them may.
+    let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
+    let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
+    let all: [(&'static str, Forget, Timestamp); 6] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", idempotency::forget, now),
+        ("batches", batches::forget, ended_until),
         ("buckets of limits", limits::forget_full, now.minus(BUCKETS_MARGIN)),
     ];
     for (what, forget, until) in all {

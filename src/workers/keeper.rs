@@ -1,5 +1,6 @@
-//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, counts what
-//! waits, looks which kinds nobody knows, contracts the schema, and clears away what has expired.
+//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, tells of
+//! ends that were overlooked, counts what waits, looks which kinds nobody knows, contracts the schema, and clears away what has
+//! expired.
 //!
 //! Guarantees: one of each at a time, so that a database that stands still is not buried under
 //! them.
@@ -18,6 +19,7 @@ use super::counting::count_depths;
 use super::deadlines::{LOOK_EVERY, end_overdue};
 use super::kinds::look_at_kinds;
 use super::lease::{LEASE_BEAT, Lease};
+use super::overlooked::{OVERLOOKED_EVERY, Places, tell_overlooked};
 use super::report_files;
 use super::rescue::rescue;
 use crate::clock::Clock;
@@ -88,6 +90,8 @@ pub struct Keeper {
     clearing: Option<JoinHandle<()>>,
     ending_overdue: Option<JoinHandle<()>>,
     looking_at_nodes: Option<JoinHandle<()>>,
+    telling: Option<JoinHandle<()>>,
+    places: Places,
 }
 
 impl Keeper {
@@ -102,6 +106,8 @@ impl Keeper {
             clearing: None,
             ending_overdue: None,
             looking_at_nodes: None,
+            telling: None,
+            places: Places::default(),
         }
     }
 
@@ -155,6 +161,17 @@ impl Keeper {
         }));
     }
 
+    fn tell_overlooked(&mut self) {
+        if is_under_way(self.telling.as_ref()) {
+            return;
+        }
+        let (store, clock) = (self.parts.store.clone(), self.parts.clock.clone());
+        let places = self.places.clone();
+        self.telling = Some(tokio::spawn(async move {
+            tell_overlooked(&store, &clock, &places).await;
+        }));
+    }
+
     fn clear(&mut self) {
         (self.parts.sweep)();
         if is_under_way(self.clearing.as_ref()) {
@@ -193,6 +210,7 @@ impl Actor for Keeper {
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
         ctx.run_interval(LOOK_AT_NODES_EVERY, |keeper, _| keeper.look_at_nodes());
+        ctx.run_interval(OVERLOOKED_EVERY, |keeper, _| keeper.tell_overlooked());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
     }
 }

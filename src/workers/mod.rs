@@ -18,6 +18,7 @@ mod kinds;
 mod lane;
 mod lease;
 mod ledger;
+mod overlooked;
 mod report_files;
 mod rescue;
 mod unlisted;

@@ -1,5 +1,6 @@
 //! The whole service, as a process: what its users and operators do with it, and what must hold when it is killed.
 
+mod batches;
 mod command_line;
 mod crash;
 mod faults;

@@ -1,5 +1,6 @@
 //! Collecting what is wrong with several fields before answering, so that a person need not send a form five times.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{FieldError, Problem};
@@ -10,7 +11,7 @@ use super::{FieldError, Problem};
 pub struct Fields {
     errors: Vec<FieldError>,
     /// Where in the body the fields are.
-    within: &'static str,
+    within: Cow<'static, str>,
 }
 
 impl Fields {
@@ -26,8 +27,13 @@ impl Fields {
     pub fn within(pointer: &'static str) -> Self {
         Self {
             errors: Vec::new(),
-            within: pointer,
+            within: Cow::Borrowed(pointer),
         }
+    }
+
+    /// From now on every pointer is meant within the value at `pointer`; what was noted stays.
+    pub fn enter(&mut self, pointer: String) {
+        self.within = Cow::Owned(pointer);
     }
 
     /// The value of the field at `pointer` (RFC 6901, such as `/to/0`), or `None` after noting what is wrong with it. The

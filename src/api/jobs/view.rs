@@ -10,7 +10,8 @@ use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{BatchId, JobId, ScheduleId};
-use crate::domain::job::{AttemptOutcome, JobState, Pace};
+use crate::domain::job::{After, AttemptOutcome, JobState, Pace};
+use crate::store::jobs::Awaited;
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
 
 /// A job.
@@ -166,6 +167,7 @@ impl JobView {
                     kind: job.kind,
                     version: job.args_version.into(),
                     run_at: job.run_at,
+                    awaited: job.after.as_ref().map(awaited),
                 },
                 state,
             ),
@@ -207,7 +209,14 @@ pub(super) fn standing_of(job: &JobRecord) -> Standing<'_> {
         kind: &job.kind,
         version: job.args_version,
         run_at: job.run_at,
+        awaited: job.awaited,
     }
+}
+
+/// What a job waits for that was accepted this moment.
+fn awaited(after: &After) -> Awaited {
+    let jobs: std::collections::HashSet<_> = after.jobs.iter().collect();
+    Awaited::Jobs(i64::try_from(jobs.len()).unwrap_or(i64::MAX))
 }
 
 fn progress(job: &JobRecord) -> Option<ProgressView> {

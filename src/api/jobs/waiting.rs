@@ -8,6 +8,7 @@ use crate::api::health::what_ails;
 use crate::clock::Timestamp;
 use crate::domain::job::{JobState, Queue, Room};
 use crate::store::Count;
+use crate::store::jobs::Awaited;
 
 /// The actor that claims for all queues.
 const DISPATCHER: &str = "dispatcher";
@@ -20,10 +21,17 @@ pub(super) struct Standing<'a> {
     pub(super) kind: &'a str,
     pub(super) version: i64,
     pub(super) run_at: Timestamp,
+    pub(super) awaited: Option<Awaited>,
 }
 
 /// What a job waits for, as far as its own row, the kinds and the pauses tell: what is looked up for each job accepted.
 pub(super) fn waits_for(job: Standing<'_>, state: &State) -> Option<String> {
+    match job.awaited {
+        Some(Awaited::Jobs(1)) => return Some("one job that it comes after".to_owned()),
+        Some(Awaited::Jobs(count)) => return Some(format!("{count} jobs that it comes after")),
+        Some(Awaited::Batch(batch)) => return Some(format!("the end of the batch {batch}")),
+        None => {}
+    }
     match job.state {
         JobState::Scheduled => return Some(format!("its time, {}", job.run_at)),
         JobState::Retryable => return Some(format!("its next attempt, at {}", job.run_at)),

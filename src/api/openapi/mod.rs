@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, emails, following, health, jobs, limits, nodes, probes, queues, reports, sessions, supervision,
-    verification, workspaces,
+    accounts, api_keys, batches, emails, following, health, jobs, limits, nodes, probes, queues, reports, sessions,
+    supervision, verification, workspaces,
 };
 
 /// The document.
@@ -68,6 +68,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::show_report,
         reports::show_report_file,
         reports::delete_report,
+        batches::create_batch,
+        batches::list_batches,
+        batches::show_batch,
+        batches::add_jobs,
+        batches::seal_batch,
+        batches::cancel_batch,
         limits::list_limits,
         limits::show_limit,
         limits::set_limit,
@@ -101,6 +107,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "sessions", description = "Logging in, seeing where one is logged in, logging out."),
         (name = "api keys", description = "What programs come in with."),
         (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),
+        (name = "batches", description = "Groups of jobs that are counted, finished and cancelled together."),
         (name = "limits", description = "How many jobs with one key may run at once, and how fast they may start."),
         (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
         (name = "resources", description = "What work has made."),

@@ -15,7 +15,7 @@ use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
 use crate::domain::id::{AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SessionId, WorkspaceId};
-use crate::domain::job::{AttemptOutcome, JobState, Queue, WhenUncertain};
+use crate::domain::job::{AttemptOutcome, JobState, OnFailure, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
@@ -97,6 +97,10 @@ schemas! {
     ReportTable => one_of("What a report is of.", Self::ALL.iter().map(|one| one.as_str()));
     Queue => one_of("The lane in which jobs of one worker wait.", Self::ALL.iter().map(|one| one.as_str()));
     WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
+    OnFailure => one_of(
+        "What becomes of a job where something that it waited for did not complete.",
+        Self::ALL.iter().map(|one| one.as_str()),
+    );
     ProbeFailure => yes_no_or("Not at all, each time, the first time only, or for good.", ["once", "permanent"]);
     ProbePanic => yes_no_or("Not at all, in the attempt, or in the worker itself.", ["actor"]);
     Scope => one_of("What an API key may do: `*` is everything.", [EVERYTHING]);

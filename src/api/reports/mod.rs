@@ -33,6 +33,7 @@ use super::unique::{self, UniqueBody};
 use super::work::{Asked, submit};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ReportId};
+use crate::domain::job::OnFailure;
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
 use crate::jobs::{Kind as _, Order, new_job};
@@ -74,6 +75,11 @@ pub(super) struct NewReportBody {
     /// What limits count it under: `/v1/limits` says how many with one key may run at once, and how fast they may start.
     #[schema(min_length = 1, max_length = 200)]
     key: Option<String>,
+    /// The jobs of this workspace that it waits for: it runs once all of them have ended, and not before `run_at`.
+    #[schema(min_items = 1, max_items = 100)]
+    after: Option<Vec<JobId>>,
+    /// What becomes of it where one of those does not complete: `cancel`, the default, or `run`.
+    after_failure: Option<OnFailure>,
     /// Higher goes first.
     #[schema(minimum = -10, maximum = 10)]
     priority: Option<i64>,
@@ -107,6 +113,9 @@ pub(super) struct ListQuery {
             "deadline_at": "2030-02-01T08:30:00Z", "unique": { "key": "example", "for_s": 60 }, "priority": -1,
             "max_attempts": 2
         }))),
+        ("after" = (summary = "Once another job has ended, however it ends", value = json!({
+            "table": "jobs", "format": "csv", "after": ["job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6"], "after_failure": "run"
+        }))),
     )),
     responses(
         Accepted,
@@ -120,57 +129,14 @@ pub(super) async fn create_report(
     request: RequestId,
     asked: Asked,
 ) -> Result<HttpResponse, Problem> {
-    let mut fields = Fields::new();
-    let wishes = Wishes {
-        run_at: body.run_at,
-        priority: body.priority,
-        max_attempts: body.max_attempts,
-        timeout_ms: body.timeout_ms,
-        deadline_at: body.deadline_at,
-        unique: body.unique.take(),
-        key: body.key.take(),
-    };
-    let order = wishes.checked(&mut fields, &request, state.clock.now());
-    let now = state.clock.now();
-    let to = until(&body, &order, now, &mut fields);
+    let (mut fields, now) = (Fields::new(), state.clock.now());
+    let order = body.wishes().checked(&mut fields, &request, now);
+    let args = body.args(&order, now, &mut fields);
     fields.finish()?;
-    let args = ReportBuildArgs {
-        report: ReportId::generate(),
-        table: body.table,
-        format: body.format,
-        from: body.from,
-        to,
-        csv_formula_guard: body.csv_formula_guard.unwrap_or(true),
-    };
     let workspace = member.account.workspace;
-    let ReportBuildArgs {
-        report: id,
-        table,
-        format,
-        from,
-        ..
-    } = args;
-    let report = move |job: JobId| NewReport {
-        id,
-        workspace,
-        job,
-        table,
-        format,
-        from,
-        to,
-        created_at: now,
-    };
-    let kept_max = state.config.reports.max_kept;
-    let others_max = kept_max.checked_sub(1).filter(|_| !member.account.is_operator);
-    let enter = move |tx: &mut Tx<'_>, job: &NewJob| {
-        // Counted where it is entered, so that orders that come together do not pass the bound together.
-        if let Some(max) = others_max
-            && reports::kept_of(tx.connection(), workspace, max)?.is_capped
-        {
-            return Err(Abort::Refused(()));
-        }
-        Ok(reports::insert(tx.connection(), &report(job.id))?)
-    };
+    let bound = KeptBound::of(&member, &state);
+    let ordered = args.clone();
+    let enter = move |tx: &mut Tx<'_>, job: &NewJob| bound.enter(tx, &report_of(&ordered, job));
     let unique = order.unique.clone();
     let limits = async || {
         let holder = unique::holder(unique.as_ref(), &member, &state).await?;
@@ -180,8 +146,84 @@ pub(super) async fn create_report(
         Ok(holder)
     };
     let make = || new_job::<ReportBuild>(&args, workspace, now, order).map_err(Problem::internal);
-    let told = |()| too_many_kept(kept_max);
+    let told = |()| bound.told();
     submit(&asked, &member, &state, limits, make, Some(enter), told).await
+}
+
+impl NewReportBody {
+    /// Takes out how the job is to be run.
+    pub(super) fn wishes(&mut self) -> Wishes {
+        Wishes {
+            run_at: self.run_at.take(),
+            priority: self.priority.take(),
+            max_attempts: self.max_attempts.take(),
+            timeout_ms: self.timeout_ms.take(),
+            deadline_at: self.deadline_at.take(),
+            unique: self.unique.take(),
+            key: self.key.take(),
+            after: self.after.take(),
+            after_failure: self.after_failure.take(),
+        }
+    }
+
+    /// Which report, ordered so, with what is wrong noted in `fields`.
+    pub(super) fn args(&self, order: &Order, now: Timestamp, fields: &mut Fields) -> ReportBuildArgs {
+        ReportBuildArgs {
+            report: ReportId::generate(),
+            table: self.table,
+            format: self.format,
+            from: self.from,
+            to: until(self, order, now, fields),
+            csv_formula_guard: self.csv_formula_guard.unwrap_or(true),
+        }
+    }
+}
+
+/// The row of the report that a job of these arguments builds.
+pub(super) fn report_of(args: &ReportBuildArgs, job: &NewJob) -> NewReport {
+    NewReport {
+        id: args.report,
+        workspace: job.workspace,
+        job: job.id,
+        table: args.table,
+        format: args.format,
+        from: args.from,
+        to: args.to,
+        created_at: job.created_at,
+    }
+}
+
+/// How many reports a workspace may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptBound {
+    max: usize,
+    /// How many others there may be beside a new one; any number for an operator.
+    others: Option<usize>,
+}
+
+impl KeptBound {
+    /// The bound of this member's workspace.
+    pub(super) fn of(member: &Member, state: &State) -> Self {
+        let max = state.config.reports.max_kept;
+        let others = max.checked_sub(1).filter(|_| !member.account.is_operator);
+        Self { max, others }
+    }
+
+    /// Enters a report, unless there are as many as there may be. Counted where it is entered, so that orders that come together
+    /// do not pass the bound together.
+    pub(super) fn enter(self, tx: &mut Tx<'_>, report: &NewReport) -> Result<(), Abort<()>> {
+        if let Some(others) = self.others
+            && reports::kept_of(tx.connection(), report.workspace, others)?.is_capped
+        {
+            return Err(Abort::Refused(()));
+        }
+        Ok(reports::insert(tx.connection(), report)?)
+    }
+
+    /// The answer to one report too many.
+    pub(super) fn told(self) -> Problem {
+        too_many_kept(self.max)
+    }
 }
 
 fn too_many_kept(max: usize) -> Problem {

@@ -2,8 +2,10 @@
 
 mod access;
 mod accounts;
+mod after;
 mod api_keys;
 mod asking;
+mod batches;
 mod emails;
 mod following;
 mod hostile;

@@ -106,6 +106,51 @@ impl Throttle {
         })
     }
 
+    /// Takes all jobs of a batch, each with its queue and how many mails it sends, or none of them.
+    ///
+    /// # Errors
+    /// As [`Self::take_work`]; 422 also if it is more jobs than any wait will allow. What the refusal is about stands at `pointer`.
+    pub(super) fn take_batch(&self, account: &Account, works: &[(Queue, usize)], pointer: &str) -> Result<(), Problem> {
+        let workspace = account.workspace;
+        if account.is_operator {
+            works
+                .iter()
+                .for_each(|(queue, _)| self.depths.add(*queue, workspace, 1));
+            return Ok(());
+        }
+        let count = u32::try_from(works.len()).unwrap_or(u32::MAX);
+        self.jobs.take(&workspace, count).map_err(|refusal| {
+            let never = (pointer, "has more jobs than your workspace may ask for at once");
+            refused_at(
+                &refusal,
+                "this workspace has asked for as many jobs as it may for now",
+                never,
+            )
+        })?;
+        let give_back = |count: usize| {
+            let taken = works.iter().take(count);
+            taken.for_each(|(queue, _)| self.depths.left(*queue, [workspace]));
+        };
+        for (index, (queue, _)) in works.iter().enumerate() {
+            self.depths.take(*queue, workspace).map_err(|full| {
+                give_back(index);
+                no_room(&full)
+            })?;
+        }
+        let mails = works.iter().map(|(_, mails)| *mails).sum::<usize>();
+        self.mails
+            .take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX))
+            .map_err(|refusal| {
+                give_back(works.len());
+                let never = (pointer, "sends more mails than your workspace may send at once");
+                refused_at(
+                    &refusal,
+                    "this workspace has sent as many mails as it may for now",
+                    never,
+                )
+            })
+    }
+
     /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
     fn take_entry(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
         let Some(peer) = peer else { return Ok(()) };
@@ -150,14 +195,20 @@ fn no_room(full: &Full) -> Problem {
 
 /// The answer to what is over a limit. The headers are those of the IETF's draft "RateLimit header fields for HTTP".
 fn refused(refusal: &Refusal, detail: &'static str) -> Problem {
+    let never = ("/to", "names more addresses than your workspace may send to at once");
+    refused_at(refusal, detail, never)
+}
+
+/// The same, where what no wait will allow stands at a pointer, and is told so.
+fn refused_at(refusal: &Refusal, detail: &'static str, (pointer, told): (&str, &str)) -> Problem {
     let Policy {
         name, amount, window, ..
     } = refusal.policy;
     let Some(wait) = refusal.wait else {
         let most = refusal.policy.burst;
         return Problem::invalid_input(vec![super::http::FieldError {
-            pointer: "/to".into(),
-            detail: format!("names more addresses than your workspace may send to at once, which is {most}"),
+            pointer: pointer.to_owned(),
+            detail: format!("{told}, which is {most}"),
         }]);
     };
     let seconds = whole_seconds(wait);

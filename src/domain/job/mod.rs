@@ -3,6 +3,7 @@
 //! Guarantees: no state of a job is ever written that [`transition`] did not decide; the SQL CHECKs of the migrations hold
 //! the same rules once more. Left out: when things happen and who writes them (`store`), and what the work is (`jobs`).
 
+mod after;
 mod limit;
 mod limit_key;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod transition;
 mod turn;
 mod unique;
 
+pub use after::{AFTER_MAX, After, OnFailure};
 pub use limit::{Limit, Rate, Room};
 pub use limit_key::{LimitKey, NotALimitKey};
 pub use progress::{Pace, Progress};

@@ -94,6 +94,8 @@ named! {
         Requested = "requested",
         /// Its deadline passed before it completed.
         Deadline = "deadline",
+        /// A job that it waited for did not complete, or the batch was cancelled that it was to finish.
+        DependencyFailed = "dependency_failed",
         /// It killed its worker or its process too often.
         Quarantined = "quarantined",
         /// Its row holds what cannot be read.

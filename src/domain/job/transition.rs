@@ -126,6 +126,10 @@ pub enum Event {
     RetryRequested,
     /// Its deadline passed.
     DeadlinePassed,
+    /// All that it waited for has ended, and it may run from this time on.
+    AwaitedEnded(Timestamp),
+    /// All that it waited for has ended, not all of it well, and it is of no use without.
+    AwaitedFailed,
 }
 
 /// What the row of a job says after the event.
@@ -200,9 +204,20 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
         Event::DeadlinePassed if state.is_waiting() => Ok(unchanged(standing).overdue()),
         // Its attempt is told to stop, and its end decides: work that completes all the same has completed.
         Event::DeadlinePassed if state == JobState::Running => Ok(unchanged(standing)),
+        Event::AwaitedEnded(from) if state == JobState::Scheduled => Ok(unchanged(standing).released(from, now)),
+        Event::AwaitedFailed if state == JobState::Scheduled => Ok(unchanged(standing).forsaken()),
         Event::CancelRequested | Event::DeadlinePassed => Err(Refused::Finished(state)),
-        Event::Due | Event::Claimed | Event::Ended(_) if state.is_final() => Err(Refused::Finished(state)),
-        Event::Due | Event::Claimed | Event::Ended(_) | Event::RetryRequested => Err(Refused::NotNow(state)),
+        Event::Due | Event::Claimed | Event::Ended(_) | Event::AwaitedEnded(_) | Event::AwaitedFailed
+            if state.is_final() =>
+        {
+            Err(Refused::Finished(state))
+        }
+        Event::Due
+        | Event::Claimed
+        | Event::Ended(_)
+        | Event::AwaitedEnded(_)
+        | Event::AwaitedFailed
+        | Event::RetryRequested => Err(Refused::NotNow(state)),
     }
 }
 
@@ -316,6 +331,22 @@ impl Next {
 
     fn overdue(mut self) -> Self {
         self.cause = Some(Cause::Deadline);
+        self.into_state(JobState::Cancelled)
+    }
+
+    /// It waited for others until now: before that it could not have run, whatever time was asked for.
+    fn released(mut self, from: Timestamp, now: Timestamp) -> Self {
+        self.run_at = from.max(now);
+        let state = if from > now {
+            JobState::Scheduled
+        } else {
+            JobState::Available
+        };
+        self.into_state(state)
+    }
+
+    fn forsaken(mut self) -> Self {
+        self.cause = Some(Cause::DependencyFailed);
         self.into_state(JobState::Cancelled)
     }
 

@@ -45,6 +45,9 @@ fn events() -> Vec<Event> {
         Event::CancelRequested,
         Event::RetryRequested,
         Event::DeadlinePassed,
+        Event::AwaitedEnded(NOW),
+        Event::AwaitedEnded(LATER),
+        Event::AwaitedFailed,
     ];
     events.extend(ends().into_iter().map(Event::Ended));
     events
@@ -59,6 +62,9 @@ fn every_event_in_every_state_leads_where_the_table_says() {
             let expected = match (state, event) {
                 (Scheduled | Retryable, Event::Due) => Some(Available),
                 (Available, Event::Claimed) => Some(Running),
+                (Scheduled, Event::AwaitedEnded(NOW)) => Some(Available),
+                (Scheduled, Event::AwaitedEnded(_)) => Some(Scheduled),
+                (Scheduled, Event::AwaitedFailed) => Some(Cancelled),
                 (Scheduled | Available | Retryable | Cancelled, Event::CancelRequested) => Some(Cancelled),
                 (Running, Event::CancelRequested) => Some(Running),
                 (Retryable | Completed | Discarded | Cancelled | Uncertain, Event::RetryRequested) => Some(Available),
@@ -77,6 +83,29 @@ fn every_event_in_every_state_leads_where_the_table_says() {
             assert_eq!(next, expected, "{state} on {event:?}");
         }
     }
+}
+
+#[test]
+fn a_job_whose_others_have_ended_runs_from_the_time_that_was_asked_for_and_never_from_one_that_has_passed() {
+    let held = Standing {
+        run_at: crate::domain::job::After::HELD,
+        ..standing(JobState::Scheduled)
+    };
+    let asked = |from, now| transition(&held, Event::AwaitedEnded(from), now).unwrap();
+    assert_eq!(
+        (asked(NOW, LATER).state, asked(NOW, LATER).run_at),
+        (JobState::Available, LATER)
+    );
+    assert_eq!(
+        (asked(LATER, NOW).state, asked(LATER, NOW).run_at),
+        (JobState::Scheduled, LATER)
+    );
+    let failed = transition(&held, Event::AwaitedFailed, NOW).unwrap();
+    assert_eq!(
+        (failed.state, failed.cause, failed.cancel_requested),
+        (JobState::Cancelled, Some(Cause::DependencyFailed), false),
+        "nobody asked for it"
+    );
 }
 
 #[test]

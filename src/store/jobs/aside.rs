@@ -6,6 +6,7 @@
 use crate::store::dialect::prelude::*;
 
 use super::row::StandingRow;
+use super::waited::{Ended, tell};
 use crate::clock::Timestamp;
 use crate::domain::job::{JobState, set_aside as decided};
 use crate::store::events::Effects;
@@ -18,7 +19,7 @@ use crate::telemetry::names::event;
 ///
 /// # Errors
 /// When the statement fails.
-pub(super) fn set_aside(
+pub(in crate::store) fn set_aside(
     connection: &mut Connection,
     row: &StandingRow,
     error: &StoreError,
@@ -49,6 +50,7 @@ pub(super) fn set_aside(
         None,
         now,
     ));
+    tell(connection, Ended::of(row, state).into_iter().collect(), now, effects)?;
     let error = telemetry::chain(error);
     tracing::error!(event = event::JOB_SET_ASIDE, job = row.id, queue = row.queue, %error, "a job's row cannot be read; it was given up");
     Ok(())

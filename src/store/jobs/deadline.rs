@@ -7,6 +7,7 @@ use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
+use super::waited::{Ended, tell};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::job::{Cause, Event, JobState, Next, transition};
@@ -90,13 +91,16 @@ pub(super) fn cancel_overdue<'a>(
         .filter(AnyOf { column, texts })
         .filter(WAITING)
         .filter(jobs::deadline_at.le(now.as_micros()));
-    Ok(diesel::update(still)
+    let count = diesel::update(still)
         .set((
             jobs::state.eq(JobState::Cancelled.as_str()),
             jobs::cause.eq(Cause::Deadline.as_str()),
             jobs::finished_at.eq(now.as_micros()),
         ))
-        .execute(connection)?)
+        .execute(connection)?;
+    let ended = overdue.iter().filter_map(|(row, next)| Ended::of(row, next.state));
+    tell(connection, ended.collect(), now, effects)?;
+    Ok(count)
 }
 
 /// The jobs that `node` runs although their deadline has passed.

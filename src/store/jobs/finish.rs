@@ -9,6 +9,7 @@ use crate::store::dialect::prelude::*;
 
 use super::STATEMENT_ROWS_MAX;
 use super::row::StandingRow;
+use super::waited::{Ended, tell};
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptEnd, AttemptOutcome, Cause, Event, JobState, Progress, Queue, rank, transition};
@@ -105,6 +106,7 @@ fn finish_chunk(
     let mut standing: HashMap<String, StandingRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut changes = Vec::with_capacity(ends.len());
     let mut records = Vec::with_capacity(ends.len());
+    let (mut ended, mut latest) = (Vec::new(), Timestamp::from_micros(0));
     for (end, id) in ends.iter().zip(ids) {
         // Taken out, so that a second end of the same attempt in one batch finds nothing.
         let held = standing.remove(&id).filter(|row| row.fence == end.fence);
@@ -123,6 +125,8 @@ fn finish_chunk(
         let cause = next.cause.map(Cause::as_str);
         row.tell(effects, standing, cause, end.progress.as_ref(), end.at)?;
         finished.push(Finished::Written(next.state));
+        ended.extend(Ended::of(&row, next.state));
+        latest = latest.max(end.at);
         changes.push((id.clone(), end.fence, values(&row, &next, end)?));
         if is_told_by_its_job(&next, end) {
             continue;
@@ -155,7 +159,7 @@ fn finish_chunk(
         on_conflict: "",
     }
     .execute(connection)?;
-    Ok(())
+    tell(connection, ended, latest, effects)
 }
 
 /// Whether the job's own row says all that there is to say of the attempt, so that it needs none of its own: it completed its

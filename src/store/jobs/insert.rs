@@ -6,7 +6,7 @@ use crate::store::dialect::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
-use crate::domain::job::{JobState, LimitKey, Queue, UniqueKey, rank};
+use crate::domain::job::{After, JobState, LimitKey, Queue, UniqueKey, rank};
 use crate::store::Connection;
 use crate::store::dialect::{InsertMany, Value};
 use crate::store::events::{Effects, Written};
@@ -50,6 +50,9 @@ pub struct NewJob {
     pub batch: Option<BatchId>,
     /// Whether a batch or another job is to be told of its end.
     pub is_waited_for: bool,
+    /// The jobs that it waits for, if it does. They count only where the job is inserted by [`crate::store::Tx::enqueue_after`],
+    /// which looks whether they are there.
+    pub after: Option<After>,
     /// The request that caused it.
     pub request_id: Option<String>,
 }
@@ -58,10 +61,20 @@ impl NewJob {
     /// Where it begins.
     #[must_use]
     pub fn state(&self) -> JobState {
-        if self.run_at > self.created_at {
+        if self.after.is_some() || self.run_at > self.created_at {
             JobState::Scheduled
         } else {
             JobState::Available
+        }
+    }
+
+    /// The same job as one of a batch, which is told of its end.
+    #[must_use]
+    pub fn into_batch(self, batch: BatchId) -> Self {
+        Self {
+            batch: Some(batch),
+            is_waited_for: true,
+            ..self
         }
     }
 

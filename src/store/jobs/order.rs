@@ -7,6 +7,7 @@ use super::read::{JobScope, one};
 use super::record::JobRecord;
 use super::row::StandingRow;
 use super::unique::take_again;
+use super::waited::{Ended, tell};
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::{Cause, Event, JobState, Next, Queue, Refused, rank, transition};
@@ -51,6 +52,12 @@ pub fn cancel(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Re
             .execute(connection)?;
         let standing = (next.state, i64::from(next.attempt), row.fence);
         row.tell(effects, standing, Some(Cause::Requested.as_str()), None, now)?;
+        tell(
+            connection,
+            Ended::of(&row, next.state).into_iter().collect(),
+            now,
+            effects,
+        )?;
     }
     found(connection, id, scope)
 }

@@ -7,6 +7,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::awaited;
 use super::read::JobScope;
 use super::record::{JobRecord, RecordRow};
 use crate::domain::id::JobId;
@@ -97,6 +98,7 @@ pub(super) fn list_scanning(
         last_scanned.map(|id| parsed(&id, "jobs", "id")).transpose()?
     };
     let shown = rows.into_iter().take(filter.limit);
-    let found = shown.filter_map(|row| JobRecord::try_from(row).ok()).collect();
+    let mut found: Vec<JobRecord> = shown.filter_map(|row| JobRecord::try_from(row).ok()).collect();
+    awaited::show(connection, &mut found)?;
     Ok(JobPage { jobs: found, next })
 }

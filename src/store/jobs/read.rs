@@ -6,6 +6,7 @@ use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
 use diesel::sql_types::Integer;
 
+use super::awaited;
 use super::record::{AttemptRecord, AttemptRow, JobRecord, RecordRow};
 use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptOutcome, JobState, Queue};
@@ -54,7 +55,9 @@ pub fn one(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Op
         .filter(scope.of_jobs())
         .select(RecordRow::columns());
     let row: Option<RecordRow> = query.first(connection).optional()?;
-    row.map(JobRecord::try_from).transpose()
+    let mut job = row.map(JobRecord::try_from).transpose()?;
+    awaited::show(connection, job.as_mut_slice())?;
+    Ok(job)
 }
 
 /// The newest attempts of a job, oldest first, the running one last: at most [`ATTEMPTS_SHOWN_MAX`] and that one. Their numbers

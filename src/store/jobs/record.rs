@@ -2,6 +2,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::awaited::Awaited;
 use crate::clock::Timestamp;
 use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
 use crate::domain::job::{AttemptOutcome, JobState, Progress};
@@ -60,6 +61,8 @@ pub struct JobRecord {
     pub schedule: Option<ScheduleId>,
     /// The batch that it belongs to.
     pub batch: Option<BatchId>,
+    /// What it waits for beside its time, if it does.
+    pub awaited: Option<Awaited>,
 }
 
 /// One attempt as it is shown.
@@ -157,6 +160,7 @@ impl TryFrom<RecordRow> for JobRecord {
             limit_key: row.limit_key,
             schedule: id_of(row.schedule_id.as_deref(), "schedule_id")?,
             batch: id_of(row.batch_id.as_deref(), "batch_id")?,
+            awaited: None,
         })
     }
 }

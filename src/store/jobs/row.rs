@@ -12,35 +12,37 @@ use crate::store::text::{parsed, time, unsigned};
 /// The columns that decide what becomes of a job, without its arguments.
 #[derive(Queryable, Selectable, Debug)]
 #[diesel(table_name = jobs)]
-pub(super) struct StandingRow {
-    pub(super) id: String,
-    pub(super) workspace_id: String,
-    pub(super) kind: String,
-    pub(super) queue: String,
-    pub(super) state: String,
-    pub(super) priority: i64,
-    pub(super) attempt: i64,
-    pub(super) max_attempts: i64,
-    pub(super) run_at: i64,
-    pub(super) started_at: Option<i64>,
-    pub(super) finished_at: Option<i64>,
-    pub(super) fence: i64,
-    pub(super) node: Option<String>,
-    pub(super) cancel_requested_at: Option<i64>,
-    pub(super) no_return_at: Option<i64>,
-    pub(super) deadline_at: Option<i64>,
-    pub(super) result: Option<String>,
-    pub(super) progress_done: Option<i64>,
-    pub(super) progress_total: Option<i64>,
-    pub(super) progress_note: Option<String>,
-    pub(super) progress_at: Option<i64>,
-    pub(super) worker_panics: i64,
-    pub(super) deaths: i64,
+pub(in crate::store) struct StandingRow {
+    pub(in crate::store) id: String,
+    pub(in crate::store) workspace_id: String,
+    pub(in crate::store) kind: String,
+    pub(in crate::store) queue: String,
+    pub(in crate::store) state: String,
+    pub(in crate::store) priority: i64,
+    pub(in crate::store) attempt: i64,
+    pub(in crate::store) max_attempts: i64,
+    pub(in crate::store) run_at: i64,
+    pub(in crate::store) started_at: Option<i64>,
+    pub(in crate::store) finished_at: Option<i64>,
+    pub(in crate::store) fence: i64,
+    pub(in crate::store) node: Option<String>,
+    pub(in crate::store) cancel_requested_at: Option<i64>,
+    pub(in crate::store) no_return_at: Option<i64>,
+    pub(in crate::store) deadline_at: Option<i64>,
+    pub(in crate::store) result: Option<String>,
+    pub(in crate::store) progress_done: Option<i64>,
+    pub(in crate::store) progress_total: Option<i64>,
+    pub(in crate::store) progress_note: Option<String>,
+    pub(in crate::store) progress_at: Option<i64>,
+    pub(in crate::store) worker_panics: i64,
+    pub(in crate::store) deaths: i64,
+    pub(in crate::store) batch_id: Option<String>,
+    pub(in crate::store) is_waited_for: i64,
 }
 
 impl StandingRow {
     /// What the transition function is asked about.
-    pub(super) fn standing(&self) -> Result<Standing, StoreError> {
+    pub(in crate::store) fn standing(&self) -> Result<Standing, StoreError> {
         Ok(Standing {
             state: parsed(&self.state, "jobs", "state")?,
             attempt: unsigned(self.attempt, "jobs", "attempt")?,
@@ -58,7 +60,7 @@ impl StandingRow {
     ///
     /// # Errors
     /// When its ids cannot be read.
-    pub(super) fn tell(
+    pub(in crate::store) fn tell(
         &self,
         effects: &mut Effects,
         (state, attempt, fence): (JobState, i64, i64),
@@ -85,13 +87,18 @@ impl StandingRow {
     ///
     /// # Errors
     /// When its ids cannot be read.
-    pub(super) fn tell_next(&self, effects: &mut Effects, next: &Next, at: Timestamp) -> Result<(), StoreError> {
+    pub(in crate::store) fn tell_next(
+        &self,
+        effects: &mut Effects,
+        next: &Next,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let standing = (next.state, i64::from(next.attempt), self.fence);
         self.tell(effects, standing, next.cause.map(Cause::as_str), None, at)
     }
 
     /// The priority, as the rank is computed from.
-    pub(super) fn priority(&self) -> Result<i32, StoreError> {
+    pub(in crate::store) fn priority(&self) -> Result<i32, StoreError> {
         i32::try_from(self.priority).map_err(|_out_of_range| StoreError::Corrupt {
             table: "jobs",
             what: "priority",

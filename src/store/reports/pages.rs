@@ -10,10 +10,13 @@
 use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::store::dialect::JsonText;
+use crate::store::jobs::SHOWN_RUN_AT;
 use crate::store::schema::jobs;
 use crate::store::text::{number, time};
 use crate::store::{Connection, StoreError};
@@ -156,7 +159,7 @@ pub fn job_page(connection: &mut Connection, span: &Span, limit: usize) -> Resul
                 jobs::attempt,
                 jobs::max_attempts,
                 jobs::timeout_ms,
-                jobs::run_at,
+                sql::<BigInt>(SHOWN_RUN_AT),
                 jobs::created_at,
                 jobs::started_at,
                 jobs::finished_at,
@@ -228,7 +231,7 @@ pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Resu
                 jobs::state,
                 jobs::attempt,
                 jobs::max_attempts,
-                jobs::run_at,
+                sql::<BigInt>(SHOWN_RUN_AT),
                 jobs::created_at,
                 jobs::started_at,
                 jobs::finished_at,

@@ -8,6 +8,7 @@ mod dispatching;
 mod keeping;
 mod knowing;
 mod lanes;
+mod overlooked;
 mod report_files;
 mod rescuing;
 

@@ -157,6 +157,7 @@ impl Cast {
                     self.world.build(id).await;
                     id.to_string()
                 }
+                Some("BatchId") => self.batch(token).await,
                 Some("WorkspaceId") => {
                     let me = self.world.get("/v1/accounts/me", token).await;
                     me.body["workspace_id"].as_str().unwrap().to_owned()
@@ -189,17 +190,28 @@ impl Cast {
         id.to_string()
     }
 
+    /// A batch of one job, to which more can be added.
+    async fn batch(&self, token: &str) -> String {
+        let body = json!({ "jobs": [{ "kind": "probe.run", "args": { "steps": 1 } }], "open": true });
+        let made = self.world.post("/v1/batches", token, &body).await;
+        made.is(202, &[]);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
     async fn id_at(&self, uri: &str, token: &str) -> String {
         self.world.get(uri, token).await.body["id"].as_str().unwrap().to_owned()
     }
 
-    /// The example with what no document can hold: a token that was just mailed.
+    /// The example with what no document can hold: a token that was just mailed, a job that is there.
     pub(super) async fn prepared(&self, operation: &Operation, mut example: Value) -> Value {
         if operation.id() == "verify_account" {
             let number = self.made.get() + 1;
             self.made.set(number);
             self.world.register(&format!("new{number}@example.org")).await;
             example["token"] = self.world.newest_token().await.into();
+        }
+        if example.get("after").is_some() {
+            example["after"] = json!([self.world.probe(&self.session()).await]);
         }
         example
     }

@@ -55,7 +55,9 @@ async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
     }
     limited.sort_unstable();
     let expected = [
+        "add_jobs",
         "create_account",
+        "create_batch",
         "create_email",
         "create_probe",
         "create_report",

@@ -54,7 +54,7 @@ pub struct ReportLimits {
 }
 
 /// Which report.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReportBuildArgs {
     /// The report that was entered with the job.
     pub report: ReportId,

@@ -1,0 +1,138 @@
+//! Batches: groups of jobs that are made, counted, finished and cancelled together.
+//!
+//! Guarantees: all jobs of a request are committed together, or none; each is checked by the very code of the route that takes
+//! such work, with pointers into the batch, and counts as one request of it; a batch of another workspace is not found, and
+//! operators find all. A cancel is in the database before the first job of it is cancelled.
+//!
+//! Left out: keeping an `Idempotency-Key`, which stands for the answer of one job.
+
+mod cancel;
+mod make;
+mod ordered;
+mod view;
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::State;
+use super::auth::Member;
+use super::failure::or_refused;
+use super::http::{Fields, PathParam, Problem, StrictQuery};
+use super::jobs::cursor;
+use super::order::ranged;
+use super::page::Page;
+use super::then::Then;
+use crate::domain::id::BatchId;
+use crate::store::batches::{self, BatchRefused};
+use crate::store::jobs::NoSuchJob;
+
+pub(super) use cancel::{__path_cancel_batch, cancel_batch};
+pub(super) use make::{__path_add_jobs, __path_create_batch, add_jobs, create_batch};
+use view::BatchView;
+
+/// Batches on a page unless told otherwise.
+const PAGE: i64 = 50;
+/// The most batches on a page.
+const PAGE_MAX: i64 = 100;
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// The `next_cursor` of the page before.
+    #[param(nullable = false, min_length = 1)]
+    cursor: Option<String>,
+    /// How many batches on the page; 50 unless given.
+    #[param(nullable = false, minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+}
+
+/// Seals a batch: no job is added any more, and it ends once all have.
+///
+/// One that is sealed stays as it is.
+#[utoipa::path(
+    post, path = "/v1/batches/{id}/seal", tag = "batches", security(("member" = [])),
+    params(("id" = BatchId, Path, description = "Which batch.")),
+    responses((status = 200, description = "The batch, sealed.", body = BatchView)),
+)]
+pub(super) async fn seal_batch(
+    Then(member, PathParam(id)): Then<Member, PathParam<BatchId>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, now) = (member.job_scope(), state.clock.now());
+    let write = state.store.write(move |tx| batches::seal(tx, id, scope, now));
+    let record = write.await.map_err(or_refused(refused))?;
+    Ok(HttpResponse::Ok().json(BatchView::of(record)))
+}
+
+/// Shows a batch and how many of its jobs are where.
+#[utoipa::path(
+    get, path = "/v1/batches/{id}", tag = "batches", security(("member" = [])),
+    params(("id" = BatchId, Path, description = "Which batch.")),
+    responses((status = 200, description = "The batch.", body = BatchView)),
+)]
+pub(super) async fn show_batch(
+    Then(member, PathParam(id)): Then<Member, PathParam<BatchId>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let view = shown(id, &member, &state).await?;
+    Ok(HttpResponse::Ok().json(view))
+}
+
+/// The batch with its counts, if `member` may see it.
+async fn shown(id: BatchId, member: &Member, state: &State) -> Result<BatchView, Problem> {
+    let scope = member.job_scope();
+    let read = state.store.read(move |connection| {
+        let Some(record) = batches::one(connection, id, scope)? else {
+            return Ok(None);
+        };
+        Ok(Some((record, batches::counts(connection, id)?)))
+    });
+    let (record, counts) = read.await?.ok_or_else(Problem::not_found)?;
+    Ok(BatchView::of(record).with_counts(&counts))
+}
+
+/// Lists the workspace's batches, the newest first; for operators, everybody's.
+///
+/// Their jobs are counted where one batch is shown.
+#[utoipa::path(
+    get, path = "/v1/batches", tag = "batches", security(("member" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of batches.", body = Page<BatchView>)),
+)]
+pub(super) async fn list_batches(
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = Fields::new();
+    let before = query
+        .cursor
+        .as_deref()
+        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
+    let limit = Some(query.limit.unwrap_or(PAGE));
+    let limit = ranged(&mut fields, "/query/limit", limit, 1, PAGE_MAX);
+    let limit: usize = fields.finish_with(limit)?;
+    let scope = member.job_scope();
+    let read = state.store.read(move |connection| {
+        // One more than is shown tells whether there are more.
+        batches::list(connection, scope, before, limit.saturating_add(1))
+    });
+    let mut found = read.await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| has_more).map(|batch| cursor::write(batch.id));
+    Ok(HttpResponse::Ok().json(Page {
+        data: found.into_iter().map(BatchView::of).collect(),
+        next_cursor,
+    }))
+}
+
+fn refused(refusal: BatchRefused) -> Problem {
+    match refusal {
+        BatchRefused::NoSuchBatch => Problem::not_found(),
+        BatchRefused::Member(missing) => {
+            let within = format!("/jobs/{}/args", missing.member);
+            super::after::not_there(NoSuchJob { index: missing.after }, &within)
+        }
+        BatchRefused::Sealed | BatchRefused::TooMany | BatchRefused::Finished => Problem::conflict(refusal.to_string()),
+    }
+}
