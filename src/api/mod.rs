@@ -28,6 +28,7 @@ mod prefer;
 mod probes;
 mod queues;
 mod reports;
+mod schedules;
 mod sessions;
 mod sse;
 mod state;
@@ -148,6 +149,22 @@ fn endpoints() -> Endpoints {
                 .delete(reports::delete_report),
         )
         .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
+        .service(
+            at("/v1/schedules")
+                .get(schedules::list_schedules)
+                .post(schedules::create_schedule),
+        )
+        .service(at("/v1/schedules/preview").post(schedules::preview_schedule))
+        .service(
+            at("/v1/schedules/{id}")
+                .get(schedules::show_schedule)
+                .patch(schedules::update_schedule)
+                .delete(schedules::delete_schedule),
+        )
+        .service(at("/v1/schedules/{id}/fires").get(schedules::list_fires))
+        .service(at("/v1/schedules/{id}/pause").post(schedules::pause_schedule))
+        .service(at("/v1/schedules/{id}/resume").post(schedules::resume_schedule))
+        .service(at("/v1/schedules/{id}/run").post(schedules::run_schedule))
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/events").stream(following::stream_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))

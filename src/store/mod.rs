@@ -33,6 +33,7 @@ pub mod queues;
 mod readers;
 pub mod registrations;
 pub mod reports;
+pub mod schedules;
 mod schema;
 pub mod sessions;
 mod source;

@@ -18,6 +18,9 @@ mod lease;
 mod ledger;
 mod report_files;
 mod rescue;
+mod retiming;
+mod scheduler;
+mod ticking;
 mod unlisted;
 mod wakes;
 mod worker;
@@ -31,6 +34,7 @@ pub use keeper::{Keeper, KeeperParts};
 pub use lane::{Lane, LaneParts};
 pub use lease::{LEASE, LEASE_BEAT, Lease, LeaseChange, Term};
 pub use rescue::Rescued;
+pub use scheduler::{Admit, Scheduler, SchedulerParts};
 pub use wakes::{Wake, Wakes};
 pub use worker::{Perform, Worker};
 

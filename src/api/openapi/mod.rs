@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, emails, following, health, jobs, nodes, probes, queues, reports, sessions, supervision,
-    verification,
+    accounts, api_keys, emails, following, health, jobs, nodes, probes, queues, reports, schedules, sessions,
+    supervision, verification,
 };
 
 /// The document.
@@ -68,6 +68,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::show_report,
         reports::show_report_file,
         reports::delete_report,
+        schedules::create_schedule,
+        schedules::list_schedules,
+        schedules::preview_schedule,
+        schedules::show_schedule,
+        schedules::update_schedule,
+        schedules::delete_schedule,
+        schedules::list_fires,
+        schedules::pause_schedule,
+        schedules::resume_schedule,
+        schedules::run_schedule,
         jobs::list_jobs,
         following::stream_jobs,
         jobs::show_job,
@@ -92,7 +102,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "api keys", description = "What programs come in with."),
         (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),
         (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
-        (name = "resources", description = "What work has made."),
+        (name = "resources", description = "What work has made, and what makes work."),
         (name = "operators", description = "How the service itself is doing, and steering it."),
         (name = "open", description = "What anybody may ask."),
     ),

@@ -10,6 +10,7 @@
 mod downloads;
 mod file;
 mod range;
+mod recurring;
 mod view;
 
 use actix_web::{HttpResponse, web};
@@ -26,7 +27,7 @@ use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
 use super::jobs::cursor;
 use super::openapi::Accepted;
-use super::order::{Wishes, ranged};
+use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
 use super::unique::{self, UniqueBody};
@@ -121,16 +122,7 @@ pub(super) async fn create_report(
     asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let wishes = Wishes {
-        run_at: body.run_at,
-        priority: body.priority,
-        max_attempts: body.max_attempts,
-        timeout_ms: body.timeout_ms,
-        deadline_at: body.deadline_at,
-        unique: body.unique.take(),
-        key: body.key.take(),
-    };
-    let order = wishes.checked(&mut fields, &request, state.clock.now());
+    let order = body.wishes().checked(&mut fields, &request, state.clock.now());
     let now = state.clock.now();
     let to = until(&body, &order, now, &mut fields);
     fields.finish()?;
