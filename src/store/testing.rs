@@ -106,6 +106,7 @@ pub(crate) struct TestStore {
     tree: TestTree,
     told: Arc<Mutex<Vec<Vec<Queue>>>>,
     folder: TempDir,
+    database: Database,
 }
 
 impl Deref for TestStore {
@@ -170,7 +171,14 @@ impl TestStore {
             tree,
             told,
             folder,
+            database: database.clone(),
         }
+    }
+
+    /// The same database, as another node opens it; none of a file, which has one node.
+    pub(crate) fn another(&self) -> Option<Self> {
+        let is_server = matches!(self.database, Database::Postgres(..));
+        is_server.then(|| Self::of(&self.database, tempfile::tempdir().unwrap(), |_| {}))
     }
 
     /// The tree that the writer is in.

@@ -11,6 +11,7 @@ mod nodes;
 mod pages;
 mod reports;
 mod results;
+mod schedules;
 mod settings;
 mod shutdown;
 mod supervision;

@@ -9,6 +9,8 @@ mod keeping;
 mod lanes;
 mod report_files;
 mod rescuing;
+mod scheduling;
+mod ticks;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
