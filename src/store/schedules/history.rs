@@ -136,9 +136,10 @@ pub(super) fn cut(connection: &mut Connection, schedule: ScheduleId, tick: i64) 
     let first_beyond: Option<i64> = of_schedule
         .clone()
         .order(schedule_fires::tick_at.desc())
+        .limit(1)
         .offset(HISTORY_KEPT)
         .select(schedule_fires::tick_at)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     if let Some(first_beyond) = first_beyond {
         diesel::delete(of_schedule.filter(schedule_fires::tick_at.le(first_beyond))).execute(connection)?;
