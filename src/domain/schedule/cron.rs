@@ -95,7 +95,7 @@ impl Cron {
         while date <= last {
             if !self.is_in_month(date) {
                 date = date.last_of_month().tomorrow().ok()?;
-            } else if let Some(minute) = self.on(date).then(|| self.from_minute(earliest)).flatten() {
+            } else if let Some(minute) = self.on(date).then(|| self.at_or_after(earliest)).flatten() {
                 return date.at(0, 0, 0, 0).checked_add(i64::from(minute).minutes()).ok();
             } else {
                 date = date.tomorrow().ok()?;
@@ -105,7 +105,7 @@ impl Cron {
         None
     }
 
-    fn from_minute(&self, earliest: u16) -> Option<u16> {
+    fn at_or_after(&self, earliest: u16) -> Option<u16> {
         let index = self.minutes.partition_point(|minute| *minute < earliest);
         self.minutes.get(index).copied()
     }

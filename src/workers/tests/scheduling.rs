@@ -13,7 +13,7 @@ async fn settled(store: &TestStore, id: crate::domain::id::ScheduleId, count: us
     timeout(SOON, reached).await.expect("the tick was not settled");
 }
 
-#[tokio::test]
+#[actix::test]
 async fn a_scheduler_finds_each_tick_by_itself_and_after_a_restart_too() {
     let store = TestStore::new();
     let begin = at("2024-05-01T12:00:30Z");
@@ -21,12 +21,11 @@ async fn a_scheduler_finds_each_tick_by_itself_and_after_a_restart_too() {
     enter(&store, &made).await;
     let parts = Arc::new(node(&store, begin));
     let clock = parts.clock.clone();
-    let _scheduler = store.tree().start(ChildSpec::new("scheduler").own_arbiter(), move || {
-        Scheduler::new(Arc::clone(&parts))
-    });
+    let tree = Tree::new("root", clock.clone());
+    tree.start(ChildSpec::new("scheduler"), move || Scheduler::new(Arc::clone(&parts)));
     clock.advance(Duration::from_secs(30));
     settled(&store, made.id, 1).await;
-    store.tree().restart("scheduler").unwrap();
+    tree.restart("scheduler").unwrap();
     clock.advance(MINUTE);
     settled(&store, made.id, 2).await;
     let ticks: Vec<Timestamp> = history(&store, made.id)
