@@ -19,6 +19,7 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod limits;
 mod nodes;
 mod openapi;
 mod order;
@@ -41,6 +42,7 @@ mod unique;
 mod verification;
 mod waiting;
 mod work;
+mod workspaces;
 
 pub use credential_cache::CredentialCache;
 pub use following::JobStreams;
@@ -165,6 +167,13 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/schedules/{id}/pause").post(schedules::pause_schedule))
         .service(at("/v1/schedules/{id}/resume").post(schedules::resume_schedule))
         .service(at("/v1/schedules/{id}/run").post(schedules::run_schedule))
+        .service(at("/v1/limits").get(limits::list_limits))
+        .service(
+            at("/v1/limits/{queue}/{key}")
+                .get(limits::show_limit)
+                .put(limits::set_limit)
+                .delete(limits::delete_limit),
+        )
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/events").stream(following::stream_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
@@ -175,6 +184,18 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues").get(queues::list_queues))
         .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
+        .service(
+            at("/v1/queues/{name}/limit")
+                .get(limits::show_queue_limit)
+                .put(limits::set_queue_limit)
+                .delete(limits::delete_queue_limit),
+        )
+        .service(at("/v1/workspaces").get(workspaces::list_workspaces))
+        .service(
+            at("/v1/workspaces/{id}")
+                .get(workspaces::show_workspace)
+                .patch(workspaces::update_workspace),
+        )
         .service(at("/v1/nodes").get(nodes::list_nodes))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))

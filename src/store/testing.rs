@@ -175,10 +175,10 @@ impl TestStore {
         }
     }
 
-    /// The same database, as another node opens it; none of a file, which has one node.
-    pub(crate) fn another(&self) -> Option<Self> {
-        let is_server = matches!(self.database, Database::Postgres(..));
-        is_server.then(|| Self::of(&self.database, tempfile::tempdir().unwrap(), |_| {}))
+    /// Another node's store of the same database, which must be a server's.
+    pub(crate) fn of_another_node(&self) -> Self {
+        assert!(self.file().is_none(), "a file has one node");
+        Self::of(&self.database, tempfile::tempdir().unwrap(), |_| {})
     }
 
     /// The tree that the writer is in.
@@ -334,6 +334,7 @@ pub(crate) fn request(limit: usize, now: Timestamp) -> ClaimRequest {
         queue: Queue::Probes,
         kinds: vec![KnownKind { name: KIND, version: 2 }],
         limit,
+        turn: Default::default(),
         node: NODE,
         now,
     }

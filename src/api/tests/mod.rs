@@ -23,6 +23,7 @@ mod room;
 mod schedules;
 mod sessions;
 mod steering;
+mod turns;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -289,6 +290,7 @@ impl World {
             queue: Queue::Probes,
             kinds: self.state.registry.of_queue(Queue::Probes),
             limit,
+            turn: Default::default(),
             node: NodeId::generate(),
             now: self.clock.now(),
         });

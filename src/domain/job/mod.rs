@@ -3,6 +3,7 @@
 //! Guarantees: no state of a job is ever written that [`transition`] did not decide; the SQL CHECKs of the migrations hold
 //! the same rules once more. Left out: when things happen and who writes them (`store`), and what the work is (`jobs`).
 
+mod limit;
 mod limit_key;
 #[cfg(test)]
 mod model;
@@ -10,8 +11,10 @@ mod progress;
 mod retry;
 mod state;
 mod transition;
+mod turn;
 mod unique;
 
+pub use limit::{Limit, Rate, Room};
 pub use limit_key::{LimitKey, NotALimitKey};
 pub use progress::{Pace, Progress};
 pub use retry::Backoff;
@@ -20,6 +23,7 @@ pub use transition::{
     AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,
     transition,
 };
+pub use turn::{Turn, Waiting};
 pub use unique::{UniqueHold, UniqueKey, UniqueScope};
 
 /// The lowest priority a job can have. Ten steps below the usual one.

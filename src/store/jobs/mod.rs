@@ -21,7 +21,7 @@ mod unique;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
-pub use depths::{DepthCounts, ahead, depths, oldest, to_come};
+pub use depths::{DepthCounts, Place, ahead, depths, oldest, to_come};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};

@@ -75,6 +75,11 @@ pub(super) fn node(store: &Store, now: Timestamp) -> SchedulerParts {
     }
 }
 
+/// Another store of the same database; none of a file, which one node has, so that its nodes share a store.
+fn another_node(store: &TestStore) -> Option<TestStore> {
+    store.file().is_none().then(|| store.of_another_node())
+}
+
 pub(super) async fn kept(store: &Store, id: ScheduleId) -> Schedule {
     let read = store.read(move |connection| schedules::one(connection, id, JobScope::All));
     read.await.unwrap().unwrap()
@@ -97,7 +102,7 @@ async fn outcomes(store: &Store, id: ScheduleId) -> Vec<(FireOutcome, u32)> {
 async fn three_nodes_with_clocks_apart_make_each_tick_exactly_once(store: TestStore) {
     // The hour in which Berlin's clock goes back, and Lord Howe's does not.
     let begin = at("2024-10-27T00:30:00Z");
-    let others: Vec<TestStore> = (0..2).filter_map(|_| store.another()).collect();
+    let others: Vec<TestStore> = (0..2).filter_map(|_| another_node(&store)).collect();
     let stores = [
         &*store,
         others.first().map_or(&*store, |other| other),
@@ -439,7 +444,7 @@ async fn a_history_is_bounded(store: TestStore) {
 
 async fn three_nodes_settle_many_schedules_that_are_due_at_once_each_once(store: TestStore) {
     let begin = at("2024-05-01T11:59:30Z");
-    let others: Vec<TestStore> = (0..2).filter_map(|_| store.another()).collect();
+    let others: Vec<TestStore> = (0..2).filter_map(|_| another_node(&store)).collect();
     let stores = [
         &*store,
         others.first().map_or(&*store, |other| other),

@@ -158,6 +158,10 @@ impl Cast {
                     self.world.build(id).await;
                     id.to_string()
                 }
+                Some("WorkspaceId") => {
+                    let me = self.world.get("/v1/accounts/me", token).await;
+                    me.body["workspace_id"].as_str().unwrap().to_owned()
+                }
                 Some(other) if !other.ends_with("Id") => {
                     resolved(&parameter["schema"])["enum"][0].as_str().unwrap().to_owned()
                 }
@@ -168,6 +172,11 @@ impl Cast {
                     .to_owned(),
             };
             path = path.replace(&format!("{{{name}}}"), &value);
+        }
+        if matches!(operation.id(), "show_limit" | "delete_limit") {
+            // So that there is one.
+            let set = request(Method::PUT, &path, token).set_json(json!({ "concurrency": 1 }));
+            self.world.send(set).await.is(200, &[]);
         }
         path
     }

@@ -3,6 +3,7 @@
 mod claiming;
 mod deadlines;
 mod ending;
+mod limits;
 mod lives;
 mod ordering;
 mod plans;
@@ -10,6 +11,7 @@ mod ranges;
 mod reading;
 mod rescuing;
 mod retaining;
+mod turns;
 mod uniqueness;
 
 use crate::clock::Timestamp;
