@@ -160,6 +160,7 @@ impl TestStore {
             }
         };
         let options = StoreOptions {
+            database: database.clone(),
             readers: 2,
             writers: 2,
             on_available: Arc::new(on_available),
