@@ -7,6 +7,7 @@ mod blocked;
 mod dispatching;
 mod keeping;
 mod lanes;
+mod many_clocks;
 mod report_files;
 mod rescuing;
 mod scheduling;
