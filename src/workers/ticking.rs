@@ -128,6 +128,7 @@ pub(super) fn cadence(cron: &str, zone: &str, zones: &Zones) -> Result<Cadence, 
 async fn settle(parts: &SchedulerParts, settlement: Settlement, now: Timestamp) -> bool {
     let id = settlement.schedule.id;
     let workspace = settlement.schedule.workspace;
+    // A place that was taken for a job that is not committed is found free by the next count.
     let admit = parts.admit.clone();
     let write = parts.store.write(move |tx| {
         let settled = schedules::settle(tx, &settlement, now, &*admit)?;

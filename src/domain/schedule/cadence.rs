@@ -8,8 +8,6 @@
 //!
 //! Guarantees: ticks are at whole minutes of the zone, each after the one before.
 
-use std::time::Duration;
-
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp as Moment, ToSpan as _};
@@ -164,6 +162,3 @@ fn whole_minute(wall: DateTime) -> Option<DateTime> {
         minute_after(wall)
     }
 }
-
-/// How long a minute is.
-pub(super) const MINUTE: Duration = Duration::from_secs(60);

@@ -10,9 +10,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Cadence;
-use super::cadence::MINUTE;
 use crate::clock::Timestamp;
 
+/// The shortest time between two ticks.
+const MINUTE: Duration = Duration::from_secs(60);
 /// How late a tick may be looked at and still count as looked at in time. Ticks are a minute apart at least, so that no more
 /// than two wait within it; a restart, a deployment and the taking over from a dead node are done in less.
 pub const GRACE: Duration = MINUTE;
