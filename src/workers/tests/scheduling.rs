@@ -7,7 +7,7 @@ use super::*;
 async fn settled(store: &TestStore, id: crate::domain::id::ScheduleId, count: usize) {
     let reached = async {
         while history(store, id).await.len() < count {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            store.ping(SOON).await.unwrap();
         }
     };
     timeout(SOON, reached).await.expect("the tick was not settled");
