@@ -123,6 +123,7 @@ pub(super) fn write(
             "at",
         ],
         rows: rows.collect(),
+        on_conflict: "",
     };
     Ok(many.execute(connection)?)
 }
