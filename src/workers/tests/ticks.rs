@@ -98,11 +98,11 @@ async fn a_node_that_dies_at_the_tick_has_done_all_of_it_or_nothing(store: TestS
     // Everything but the commit.
     let undone = made.clone();
     let dies = store.write(move |tx| {
-        let settlement = crate::store::schedules::Settlement {
+        let settlement = schedules::Settlement {
             skipped: None,
-            fires: vec![crate::store::schedules::NewFire {
+            fires: vec![schedules::NewFire {
                 ticks: crate::domain::schedule::Ticks::one(begin),
-                made: Ok(crate::store::schedules::MadeJob {
+                made: Ok(schedules::MadeJob {
                     job: probe(None, begin),
                     report: None,
                 }),
@@ -215,7 +215,7 @@ async fn what_was_changed_since_it_was_read_is_not_settled(store: TestStore) {
         .write(move |tx| schedules::save(tx.connection(), &save))
         .await
         .unwrap();
-    let settlement = crate::store::schedules::Settlement {
+    let settlement = schedules::Settlement {
         skipped: None,
         fires: Vec::new(),
         last: begin,
