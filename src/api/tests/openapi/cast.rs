@@ -125,12 +125,12 @@ impl Cast {
         self.path_of(operation, MEMBER, &token).await
     }
 
-    /// The path of `operation` with something in it that belongs to another workspace; none if it takes no ids.
+    /// The path of `operation` with something in it that belongs to another workspace; none if it takes no ids of such things.
     pub(super) async fn foreign_path(&self, operation: &Operation) -> Option<String> {
         let takes_ids = operation
             .parameters("path")
             .iter()
-            .any(|one| name_of(&one["schema"]).is_some_and(|name| name.ends_with("Id")));
+            .any(|one| name_of(&one["schema"]).is_some_and(|name| name.ends_with("Id") && name != "WorkspaceId"));
         if !takes_ids {
             return None;
         }

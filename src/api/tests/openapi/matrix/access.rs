@@ -6,7 +6,7 @@ use super::{Asked, Case, Wanted};
 use crate::api::credentials::COOKIE;
 use crate::api::endpoints;
 use crate::api::tests::openapi::cast::{Cast, Who};
-use crate::api::tests::openapi::spec::{Operation, resolved};
+use crate::api::tests::openapi::spec::{Operation, name_of, resolved};
 
 /// What is no good as a header `Authorization`.
 const NOT_GOOD: &[&str] = &[
