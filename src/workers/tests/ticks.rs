@@ -205,12 +205,11 @@ async fn what_was_changed_since_it_was_read_is_not_settled(store: TestStore) {
     let begin = at("2024-05-01T12:00:30Z");
     let made = schedule("* * * * *", "UTC", begin);
     enter(&store, &made).await;
-    let paused = Schedule {
-        paused_at: Some(begin),
-        next: None,
+    let changed = Schedule {
+        name: "another".to_owned(),
         ..made.clone()
     };
-    let save = paused.clone();
+    let save = changed.clone();
     store
         .write(move |tx| schedules::save(tx.connection(), &save))
         .await
@@ -225,7 +224,7 @@ async fn what_was_changed_since_it_was_read_is_not_settled(store: TestStore) {
     };
     let settle = store.write(move |tx| Ok::<_, Abort<()>>(schedules::settle(tx, &settlement, begin, &|_, _| Ok(()))?));
     assert_eq!(settle.await.unwrap(), Settled::Elsewhere);
-    assert_eq!(kept(&store, made.id).await, Schedule { tick: 1, ..paused });
+    assert_eq!(kept(&store, made.id).await, Schedule { tick: 1, ..changed });
 }
 
 async fn a_report_is_made_anew_for_each_tick_of_the_rows_up_to_it(store: TestStore) {
