@@ -31,6 +31,7 @@ mod prefer;
 mod probes;
 mod queues;
 mod reports;
+mod schedules;
 mod sessions;
 mod sse;
 mod state;
@@ -157,6 +158,22 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/batches/{id}/jobs").post(batches::add_jobs))
         .service(at("/v1/batches/{id}/seal").post(batches::seal_batch))
         .service(at("/v1/batches/{id}/cancel").post(batches::cancel_batch))
+        .service(
+            at("/v1/schedules")
+                .get(schedules::list_schedules)
+                .post(schedules::create_schedule),
+        )
+        .service(at("/v1/schedules/preview").post(schedules::preview_schedule))
+        .service(
+            at("/v1/schedules/{id}")
+                .get(schedules::show_schedule)
+                .patch(schedules::update_schedule)
+                .delete(schedules::delete_schedule),
+        )
+        .service(at("/v1/schedules/{id}/fires").get(schedules::list_fires))
+        .service(at("/v1/schedules/{id}/pause").post(schedules::pause_schedule))
+        .service(at("/v1/schedules/{id}/resume").post(schedules::resume_schedule))
+        .service(at("/v1/schedules/{id}/run").post(schedules::run_schedule))
         .service(at("/v1/limits").get(limits::list_limits))
         .service(
             at("/v1/limits/{queue}/{key}")

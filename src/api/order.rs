@@ -70,6 +70,25 @@ impl Wishes {
 }
 
 impl Wishes {
+    /// The wishes for work that is made again and again: those that are about one job at one time are noted as ones that
+    /// cannot be.
+    pub(super) fn recurring(mut self, fields: &mut Fields) -> Self {
+        let given = [
+            ("/run_at", self.run_at.take().is_some()),
+            ("/deadline_at", self.deadline_at.take().is_some()),
+            ("/unique", self.unique.take().is_some()),
+            ("/after", self.after.take().is_some()),
+            ("/after_failure", self.after_failure.take().is_some()),
+        ];
+        for (pointer, _) in given.iter().filter(|(_, is_given)| *is_given) {
+            fields.refuse(
+                pointer,
+                "must be left out: the schedule says when its jobs run, and whether beside one another",
+            );
+        }
+        self
+    }
+
     /// Notes each wish that is given as one that cannot be: for work that was ordered before.
     pub(super) fn refuse(&self, fields: &mut Fields) {
         let given = [

@@ -10,7 +10,8 @@
 //! │   │   ├── mailer    queue mail              an arbiter of its own
 //! │   │   ├── prober    queue probes            an arbiter of its own
 //! │   │   └── reporter  queue reports           an arbiter of its own
-//! │   └── dispatcher  claims for all            an arbiter of its own
+//! │   ├── dispatcher  claims for all            an arbiter of its own
+//! │   └── scheduler   jobs of schedules         an arbiter of its own
 //! └── control       the control socket          the main thread, if the socket can be had
 //! ```
 //!
@@ -43,13 +44,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
 use crate::domain::job::Queue;
+use crate::domain::schedule::Zones;
 use crate::jobs::{Attempts, Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
     Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform,
-    Wake, Wakes, Walk, Worker,
+    Scheduler, SchedulerParts, Wake, Wakes, Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -210,7 +212,28 @@ pub(super) fn grow(
         Dispatcher::new(Arc::clone(&parts))
     });
     wakes.lead_to(dispatcher.recipient::<Wake>());
+    let scheduler = Arc::new(scheduler_parts(config, store, registry, clock, &shared.throttle));
+    jobs.start(actor("scheduler", stop), move || Scheduler::new(Arc::clone(&scheduler)));
     Grown { lanes, workers }
+}
+
+fn scheduler_parts(
+    config: &Config,
+    store: &Store,
+    registry: &Registry,
+    clock: &Clock,
+    throttle: &Arc<Throttle>,
+) -> SchedulerParts {
+    let throttle = Arc::clone(throttle);
+    SchedulerParts {
+        store: store.clone(),
+        registry: registry.clone(),
+        clock: clock.clone(),
+        zones: Zones::bundled(),
+        // What a schedule makes counts as if it were asked for at its tick.
+        admit: Arc::new(move |schedule, queue| throttle.take_fire(schedule, queue)),
+        reports_max: config.reports.max_kept,
+    }
 }
 
 /// A worker that is to be.

@@ -4,7 +4,7 @@
 //! it. Deadlines that only measure how long something takes use `tokio::time`, which tests pause; a [`Clock`] is for times
 //! that are stored, compared or shown.
 //!
-//! Left out: time zones. Everything is UTC until schedules need more.
+//! Left out: time zones, which schedules alone need (`domain::schedule`).
 
 mod timestamp;
 

@@ -9,4 +9,5 @@ mod named;
 pub mod password;
 pub mod report;
 pub mod roles;
+pub mod schedule;
 pub mod token;

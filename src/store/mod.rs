@@ -37,6 +37,7 @@ mod readers;
 pub mod registrations;
 mod release;
 pub mod reports;
+pub mod schedules;
 mod schema;
 pub mod sessions;
 mod source;

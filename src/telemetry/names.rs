@@ -88,6 +88,20 @@ pub mod event {
     pub const JOBS_OVERDUE: &str = "jobs_overdue";
     /// It could not be looked up which deadlines passed; the next look tries again.
     pub const DEADLINES_UNSEEN: &str = "deadlines_unseen";
+    /// A tick of a schedule made a job.
+    pub const SCHEDULE_FIRED: &str = "schedule_fired";
+    /// Ticks of a schedule were skipped: nobody was there for them, or the job before had not ended.
+    pub const SCHEDULE_SKIPPED: &str = "schedule_skipped";
+    /// A tick of a schedule made no job, because none could be made or more may not be asked for.
+    pub const SCHEDULE_REFUSED: &str = "schedule_refused";
+    /// The tick of a schedule could not be settled; the next look tries again.
+    pub const SCHEDULE_FAILED: &str = "schedule_failed";
+    /// A schedule ticks at another time than was kept, since the rules of its time zone have changed.
+    pub const SCHEDULE_RETIMED: &str = "schedule_retimed";
+    /// It could not be looked up which schedules are due; the next look tries again.
+    pub const SCHEDULES_UNSEEN: &str = "schedules_unseen";
+    /// Somebody made, changed, paused, resumed or deleted a schedule.
+    pub const SCHEDULE_CHANGED: &str = "schedule_changed";
     /// A job whose row cannot be read was given up.
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.

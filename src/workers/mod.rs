@@ -21,6 +21,9 @@ mod ledger;
 mod overlooked;
 mod report_files;
 mod rescue;
+mod retiming;
+mod scheduler;
+mod ticking;
 mod unlisted;
 mod wakes;
 mod worker;
@@ -35,6 +38,7 @@ pub use keeper::{Keeper, KeeperParts};
 pub use lane::{Lane, LaneParts};
 pub use lease::{LEASE, LEASE_BEAT, Lease, LeaseChange, Term};
 pub use rescue::Rescued;
+pub use scheduler::{Admit, Scheduler, SchedulerParts};
 pub use wakes::{Wake, Wakes};
 pub use worker::{Perform, Worker};
 

@@ -145,7 +145,7 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
     assert_eq!(names(root), ["writer", "jobs", "guard", "control"], "{tree}");
     assert_eq!(
         names(&root["children"][1]),
-        ["keeper", "workers", "dispatcher"],
+        ["keeper", "workers", "dispatcher", "scheduler"],
         "{tree}"
     );
     let workers = &root["children"][1]["children"][1];

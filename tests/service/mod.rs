@@ -14,6 +14,7 @@ mod pages;
 mod reports;
 mod results;
 mod rolling;
+mod schedules;
 mod settings;
 mod shutdown;
 mod supervision;

@@ -104,7 +104,15 @@ fn the_tree_is_drawn_and_printed_as_json_and_one_actor_shown() {
     let _service = home.serve();
     let tree = supervision(&home, &[]);
     is(&tree, 0, "├── mailer");
-    for name in ["root", "keeper", "prober", "reporter", "dispatcher", "control"] {
+    for name in [
+        "root",
+        "keeper",
+        "prober",
+        "reporter",
+        "dispatcher",
+        "scheduler",
+        "control",
+    ] {
         assert!(tree.stdout.contains(name), "{name} in {}", tree.stdout);
     }
     let printed: Value = serde_json::from_str(&supervision(&home, &["--json"]).stdout).unwrap();

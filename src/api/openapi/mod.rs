@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, batches, emails, following, health, jobs, limits, nodes, probes, queues, reports, sessions,
-    supervision, verification, workspaces,
+    accounts, api_keys, batches, emails, following, health, jobs, limits, nodes, probes, queues, reports, schedules,
+    sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -74,6 +74,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
         batches::add_jobs,
         batches::seal_batch,
         batches::cancel_batch,
+        schedules::create_schedule,
+        schedules::list_schedules,
+        schedules::preview_schedule,
+        schedules::show_schedule,
+        schedules::update_schedule,
+        schedules::delete_schedule,
+        schedules::list_fires,
+        schedules::pause_schedule,
+        schedules::resume_schedule,
+        schedules::run_schedule,
         limits::list_limits,
         limits::show_limit,
         limits::set_limit,
@@ -110,7 +120,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "batches", description = "Groups of jobs that are counted, finished and cancelled together."),
         (name = "limits", description = "How many jobs with one key may run at once, and how fast they may start."),
         (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
-        (name = "resources", description = "What work has made."),
+        (name = "resources", description = "What work has made, and what makes work."),
         (name = "operators", description = "How the service itself is doing, and steering it."),
         (name = "open", description = "What anybody may ask."),
     ),

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -18,6 +18,7 @@ use crate::domain::id::{AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, Sc
 use crate::domain::job::{AttemptOutcome, JobState, OnFailure, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
+use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
 use crate::mail::{RECIPIENTS_MAX, Templates};
 
@@ -96,6 +97,30 @@ schemas! {
     ReportFormat => one_of("How a report is written.", Self::ALL.iter().map(|one| one.as_str()));
     ReportTable => one_of("What a report is of.", Self::ALL.iter().map(|one| one.as_str()));
     Queue => one_of("The lane in which jobs of one worker wait.", Self::ALL.iter().map(|one| one.as_str()));
+    FireOutcome => one_of("What became of a tick.", Self::ALL.iter().map(|one| one.as_str()));
+    Overlap => one_of(
+        "What becomes of a tick while the job before has not ended: another job beside it, or none.",
+        Self::ALL.iter().map(|one| one.as_str()),
+    );
+    Missed => OneOfBuilder::new()
+        .description(Some(
+            "What becomes of ticks that nobody looked at within a minute: no job, one job together, or a job each for so many \
+             of the latest.",
+        ))
+        .item(text().enum_values(Some(["skip", "coalesce"])))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .property(
+                    "catch_up",
+                    ObjectBuilder::new()
+                        .schema_type(Type::Integer)
+                        .minimum(Some(1))
+                        .maximum(Some(CATCH_UP_MAX)),
+                )
+                .required("catch_up")
+                .additional_properties(Some(AdditionalProperties::FreeForm(false))),
+        );
     WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
     OnFailure => one_of(
         "What becomes of a job where something that it waited for did not complete.",

@@ -10,6 +10,7 @@
 mod downloads;
 mod file;
 mod range;
+mod recurring;
 mod view;
 
 use actix_web::{HttpResponse, web};

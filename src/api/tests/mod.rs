@@ -22,6 +22,7 @@ mod queues;
 mod report_bounds;
 mod reports;
 mod room;
+mod schedules;
 mod sessions;
 mod steering;
 mod turns;

@@ -25,6 +25,7 @@ use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
 use crate::jobs::{Depths, Full, FullOf};
 use crate::store::accounts::Account;
+use crate::store::schedules::Schedule;
 use buckets::{Buckets, Policy, Refusal};
 use network::Network;
 pub(super) use network::NetworkTurn;
@@ -151,6 +152,29 @@ impl Throttle {
             })
     }
 
+    /// Takes one job that a schedule makes, as if its workspace had asked for it now; if it may not, says why.
+    ///
+    /// # Errors
+    /// When that is more than the workspace may, or than may wait there.
+    pub fn take_fire(&self, schedule: &Schedule, queue: Queue) -> Result<(), String> {
+        let workspace = schedule.workspace;
+        if !schedule.is_bounded {
+            self.depths.add(queue, workspace, 1);
+            return Ok(());
+        }
+        if self.jobs.take(&workspace, 1).is_err() {
+            return Err("the workspace has asked for as many jobs as it may for now".to_owned());
+        }
+        if let Err(full) = self.depths.take(queue, workspace) {
+            return Err(no_room_for(&full).1.to_owned());
+        }
+        let mails = u32::try_from(schedule.job.mails).unwrap_or(u32::MAX);
+        self.mails.take(&workspace, mails).map_err(|_refusal| {
+            self.depths.left(queue, [workspace]);
+            "the workspace has sent as many mails as it may for now".to_owned()
+        })
+    }
+
     /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
     fn take_entry(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
         let Some(peer) = peer else { return Ok(()) };
@@ -181,12 +205,17 @@ impl Throttle {
     }
 }
 
-/// The answer to a job for which there is no room.
-fn no_room(full: &Full) -> Problem {
-    let (name, detail) = match full.of {
+/// The name of the limit that leaves no room, and what is said of it.
+const fn no_room_for(full: &Full) -> (&'static str, &'static str) {
+    match full.of {
         FullOf::Queue => ("queue_waiting", "as many jobs wait in this queue as may"),
         FullOf::Workspace => ("jobs_waiting", "this workspace has as many jobs waiting as it may"),
-    };
+    }
+}
+
+/// The answer to a job for which there is no room.
+fn no_room(full: &Full) -> Problem {
+    let (name, detail) = no_room_for(full);
     let problem = Problem::too_many_requests(detail, full.wait);
     let problem = with_text(problem, "ratelimit-policy", &format!("\"{name}\";q={}", full.max));
     let seconds = whole_seconds(full.wait);

@@ -8,9 +8,12 @@ mod dispatching;
 mod keeping;
 mod knowing;
 mod lanes;
+mod many_clocks;
 mod overlooked;
 mod report_files;
 mod rescuing;
+mod scheduling;
+mod ticks;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -46,6 +46,12 @@ impl<T: DeserializeOwned> FromRequest for OptionalJson<T> {
 pub struct Unread(Node);
 
 impl Unread {
+    /// The value as it was sent; of a field that was given twice, which reading refuses, the last.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        self.0.to_value()
+    }
+
     /// The value as a `T`, which should deny unknown fields; it stands at `pointer` in the body.
     ///
     /// # Errors

@@ -152,6 +152,7 @@ impl Cast {
                     let made = self.world.post("/v1/api-keys", token, &body).await;
                     made.body["id"].as_str().unwrap().to_owned()
                 }
+                Some("ScheduleId") => self.schedule(operation.id(), token).await,
                 Some("ReportId") => {
                     let id = self.world.report(token).await;
                     self.world.build(id).await;
@@ -196,6 +197,29 @@ impl Cast {
         let made = self.world.post("/v1/batches", token, &body).await;
         made.is(202, &[]);
         made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn schedule(&self, operation: &str, token: &str) -> String {
+        let number = self.made.get() + 1;
+        self.made.set(number);
+        let body = json!({
+            "name": format!("made {number}"), "cron": "@daily", "time_zone": "UTC",
+            "job": { "kind": "probe.run", "args": { "steps": 1 } }
+        });
+        let made = self.world.post("/v1/schedules", token, &body).await;
+        let id = match made.body["id"].as_str() {
+            Some(id) => id.to_owned(),
+            // The workspace has as many as it may: any of them does.
+            None => {
+                let all = self.world.get("/v1/schedules", token).await;
+                all.body["data"][0]["id"].as_str().unwrap().to_owned()
+            }
+        };
+        if operation == "resume_schedule" {
+            let pause = request(Method::POST, &format!("/v1/schedules/{id}/pause"), token);
+            self.world.send(pause).await.is(200, &[]);
+        }
+        id
     }
 
     async fn id_at(&self, uri: &str, token: &str) -> String {

@@ -63,6 +63,7 @@ async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
         "create_report",
         "create_session",
         "retry_job",
+        "run_schedule",
         "verify_account",
     ];
     assert_eq!(limited, expected);
