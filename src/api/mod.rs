@@ -8,8 +8,12 @@
 //! places.
 
 mod accounts;
+mod acting;
 mod api_keys;
+mod audit;
 mod auth;
+mod bulk;
+mod causes;
 mod credential_cache;
 mod credentials;
 mod emails;
@@ -149,6 +153,9 @@ fn endpoints() -> Endpoints {
         )
         .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
         .service(at("/v1/jobs").get(jobs::list_jobs))
+        .service(at("/v1/jobs/causes").get(causes::list_causes))
+        .service(at("/v1/jobs/bulk").post(bulk::create_bulk))
+        .service(at("/v1/jobs/bulk/preview").post(bulk::preview_bulk))
         .service(at("/v1/jobs/events").stream(following::stream_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
         .service(at("/v1/jobs/{id}/events").stream(following::stream_job))
@@ -158,6 +165,7 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues").get(queues::list_queues))
         .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
+        .service(at("/v1/audit").get(audit::list_acts))
         .service(at("/v1/nodes").get(nodes::list_nodes))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))

@@ -22,7 +22,7 @@ use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
-    CredentialCache, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness, ShutdownFlag, State,
+    CancelAttempt, CredentialCache, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness, ShutdownFlag, State,
     Throttle, Waiters,
 };
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
+use crate::jobs::kinds::{AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
 use crate::jobs::{DepthLimits, Depths, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
@@ -201,6 +201,12 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
+    let depths = Depths::new(&DepthLimits {
+        queues: config.queues.clone(),
+        workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
+        is_alone: store.is_alone(),
+    });
+    let hurry = Hurry::default();
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))
         .with(RegistrationMail::new(
@@ -220,15 +226,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             report_limits(&config),
             &config.public_url.join("/v1/reports"),
         ))
+        .with(JobsBulk::new(store.clone(), depths.clone(), hurry.clone()))
         .with(Probe);
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let depths = Depths::new(&DepthLimits {
-        queues: config.queues.clone(),
-        workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
-        is_alone: store.is_alone(),
-    });
     // Before anything is accepted, so that a restart does not open what is full.
     count_depths(&store, &depths, &clock).await;
     let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
@@ -241,10 +243,13 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     };
     let tree = &planted.tree;
     let grown = tree::grow(tree, &config, &store, &registry, node, &clock, &wakes, &shared);
-    let controls = Controls::new(tree.clone());
+    let controls = Controls::new(tree.clone()).recording(store.clone(), clock.clone());
     let control = serve_control(&config, &controls);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
+    let cancel_attempt: CancelAttempt = Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job)));
+    let cancel = Arc::clone(&cancel_attempt);
+    hurry.by(move |job| cancel(job));
     let state = web::Data::new(State {
         config: Arc::clone(&config),
         clock: clock.clone(),
@@ -257,7 +262,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         reports,
         downloads: Downloads::default(),
         registry,
-        cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
+        cancel_attempt,
         tree: tree.clone(),
         controls,
         workers: grown.workers.clone(),

@@ -15,7 +15,7 @@ use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
-use crate::store::{Abort, Connection, Store, StoreError, events, idempotency, jobs, registrations, sessions};
+use crate::store::{Abort, Connection, Store, StoreError, acts, events, idempotency, jobs, registrations, sessions};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -53,11 +53,12 @@ pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
     // A little longer than is said, so that whoever comes back in time is not passed by a row that is about to go.
     let followed_until = now.minus(parts.events_kept.saturating_add(EVENTS_MARGIN));
-    let all: [(&'static str, Forget, Timestamp); 4] = [
+    let all: [(&'static str, Forget, Timestamp); 5] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", idempotency::forget, now),
+        ("acts", acts::forget, now.minus(kept.acts)),
     ];
     for (what, forget, until) in all {
         if !tell(what, clear_one(store, forget, until).await) {

@@ -27,7 +27,7 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, emails, following, health, jobs, nodes, probes, queues, reports, sessions, supervision,
+    accounts, api_keys, audit, bulk, causes, emails, following, health, jobs, nodes, probes, queues, reports, sessions, supervision,
     verification,
 };
 
@@ -70,10 +70,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::delete_report,
         jobs::list_jobs,
         following::stream_jobs,
+        causes::list_causes,
         jobs::show_job,
         following::stream_job,
         jobs::cancel_job,
         jobs::retry_job,
+        bulk::preview_bulk,
+        bulk::create_bulk,
+        audit::list_acts,
         queues::list_queues,
         queues::pause_queue,
         queues::resume_queue,

@@ -3,18 +3,22 @@
 //! Guarantees: no state of a job is ever written that [`transition`] did not decide; the SQL CHECKs of the migrations hold
 //! the same rules once more. Left out: when things happen and who writes them (`store`), and what the work is (`jobs`).
 
+mod cadence;
 mod limit_key;
 #[cfg(test)]
 mod model;
 mod progress;
 mod retry;
+mod selection;
 mod state;
 mod transition;
 mod unique;
 
+pub use cadence::Cadence;
 pub use limit_key::{LimitKey, NotALimitKey};
 pub use progress::{Pace, Progress};
 pub use retry::Backoff;
+pub use selection::{BulkAction, Selection, StateSet};
 pub use state::{AttemptOutcome, Cause, JobState, Queue, UnknownName};
 pub use transition::{
     AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,

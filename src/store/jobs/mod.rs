@@ -4,9 +4,11 @@
 //! transaction; every write about an attempt names its fence; a claim never hands one job to two attempts.
 
 mod aside;
+mod bulk;
 mod claim;
 mod deadline;
 mod depths;
+mod faults;
 mod finish;
 mod insert;
 mod order;
@@ -19,9 +21,13 @@ mod retention;
 mod row;
 mod unique;
 
+pub use bulk::{
+    Carrier, ChangedJob, Done, Meant, MeantJob, MeantPage, PORTION_MAX, Portion, PortionDone, do_portion, meant_page,
+};
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
 pub use depths::{DepthCounts, ahead, depths, oldest, to_come};
+pub use faults::{GivenUp, GivenUpFilter, GivenUpPage, given_up};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};
