@@ -59,7 +59,7 @@ pub(super) struct CausesQuery {
     since: Option<Timestamp>,
     /// Only jobs of this workspace, for operators; others see their own.
     #[param(nullable = false)]
-    workspace: Option<WorkspaceId>,
+    pub(super) workspace: Option<WorkspaceId>,
 }
 
 /// Why jobs were given up.

@@ -16,6 +16,7 @@ mod bulk;
 mod causes;
 mod credential_cache;
 mod credentials;
+mod desk;
 mod emails;
 mod failure;
 mod following;
@@ -46,6 +47,7 @@ mod waiting;
 mod work;
 
 pub use credential_cache::CredentialCache;
+pub use desk::Desk;
 pub use following::JobStreams;
 pub use health::Readiness;
 pub use http::HashingPool;

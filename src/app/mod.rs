@@ -22,15 +22,17 @@ use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
-    CancelAttempt, CredentialCache, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness, ShutdownFlag, State,
-    Throttle, Waiters,
+    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
+    ShutdownFlag, State, Throttle, Waiters,
 };
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{ControlSocket, Controls};
+use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
+use crate::jobs::kinds::{
+    AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits,
+};
 use crate::jobs::{DepthLimits, Depths, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
@@ -244,7 +246,6 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let tree = &planted.tree;
     let grown = tree::grow(tree, &config, &store, &registry, node, &clock, &wakes, &shared);
     let controls = Controls::new(tree.clone()).recording(store.clone(), clock.clone());
-    let control = serve_control(&config, &controls);
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
     let cancel_attempt: CancelAttempt = Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job)));
@@ -276,6 +277,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         waiters: Waiters::default(),
         key_turns: KeyTurns::default(),
     });
+    let control = serve_control(&config, &state);
     let server = http::listen(&config, listener, state)?;
     tracing::info!(
         event = event::SERVING,
@@ -308,10 +310,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
 }
 
 /// The control socket, served. Without it the service is as good, but for the command line.
-fn serve_control(config: &Config, controls: &Controls) -> Option<ControlSocket> {
+fn serve_control(config: &Config, state: &web::Data<State>) -> Option<ControlSocket> {
     match ControlSocket::bind(&config.data_dir) {
         Ok(socket) => {
-            socket.serve(controls.clone(), config.shutdown.actors);
+            let desk: Arc<dyn JobDesk> = Arc::new(Desk(state.clone()));
+            socket.serve(state.controls.clone(), Some(desk), config.shutdown.actors);
             Some(socket)
         }
         Err(error) => {
@@ -319,7 +322,7 @@ fn serve_control(config: &Config, controls: &Controls) -> Option<ControlSocket> 
             tracing::warn!(
                 event = event::CONTROL_UNBOUND,
                 error,
-                "there is no control socket; `legwork supervision` cannot reach this service"
+                "there is no control socket; `legwork supervision` and `legwork jobs` cannot reach this service"
             );
             None
         }

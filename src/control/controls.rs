@@ -155,7 +155,9 @@ impl Controls {
 
     /// Writes the order down, beside it.
     fn record(&self, act: Act, name: &str, by: By<'_>) {
-        let Some((store, clock)) = self.acts.clone() else { return };
+        let Some((store, clock)) = self.acts.clone() else {
+            return;
+        };
         let new = NewAct {
             at: clock.now(),
             by: by.into(),
@@ -179,7 +181,9 @@ impl Controls {
 fn log(act: Act, actor: &str, by: By<'_>) {
     const TARGET: &str = "legwork::supervision";
     let (by, account, request_id, uid) = match by {
-        By::Api { account, request_id, .. } => ("api", Some(tracing::field::display(account)), Some(request_id), None),
+        By::Api {
+            account, request_id, ..
+        } => ("api", Some(tracing::field::display(account)), Some(request_id), None),
         By::Socket { uid } => ("control socket", None, None, Some(uid)),
     };
     match act {

@@ -148,9 +148,18 @@ mod tests {
     fn what_differs_from_job_to_job_is_left_out() {
         for (error, fault) in [
             ("", ""),
-            ("it ran longer than 60000 ms; it was dropped", "it ran longer than # ms; it was dropped"),
-            ("it ran longer than 5 ms; it was dropped", "it ran longer than # ms; it was dropped"),
-            ("sent to 2 of 3; e***@example.com: 450 4.2.0 greylisted", "sent to # of #; <address> # #.#.# greylisted"),
+            (
+                "it ran longer than 60000 ms; it was dropped",
+                "it ran longer than # ms; it was dropped",
+            ),
+            (
+                "it ran longer than 5 ms; it was dropped",
+                "it ran longer than # ms; it was dropped",
+            ),
+            (
+                "sent to 2 of 3; e***@example.com: 450 4.2.0 greylisted",
+                "sent to # of #; <address> # #.#.# greylisted",
+            ),
             ("no user \"ada lovelace\" there", "no user '…' there"),
             ("no user 'o'brien' there", "no user '…' there"),
             ("the user's name isn't known", "the user's name isn't known"),
@@ -159,7 +168,10 @@ mod tests {
             ("0193a0f2-b1c4-7d3e-8f90-a1b2c3d4e5f6: gone", "<id>: gone"),
             ("10.0.0.1:25 refused", "#.#.#.#:# refused"),
             ("two\r\nlines\tof\u{7}words ", "two lines of words"),
-            ("<Ada.Lovelace+x=1@example.com>: user unknown", "<<address>>: user unknown"),
+            (
+                "<Ada.Lovelace+x=1@example.com>: user unknown",
+                "<<address>>: user unknown",
+            ),
         ] {
             assert_eq!(fault_of(error), fault, "{error}");
         }

@@ -163,10 +163,7 @@ pub fn record(tx: &mut Tx<'_>, act: &NewAct) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the statement fails.
-pub fn list(
-    connection: &mut Connection,
-    filter: &ActFilter,
-) -> Result<(Vec<ActRecord>, Option<ActId>), StoreError> {
+pub fn list(connection: &mut Connection, filter: &ActFilter) -> Result<(Vec<ActRecord>, Option<ActId>), StoreError> {
     // One more than is shown tells whether there are more.
     let rows: Vec<ActRow> = acts::table
         .filter(Optional::new("acts.id <", filter.before))
@@ -251,16 +248,38 @@ mod tests {
         let (all, next) = listed(&store, ALL).await;
         let accounts: Vec<_> = all.iter().map(|act| act.account).collect();
         assert_eq!((accounts, next), (vec![None, Some(bob), Some(ada)], None));
-        assert_eq!((all[0].via, all[0].detail.as_str()), (Via::CommandLine, "{\"count\":3,\"uid\":7}"));
+        assert_eq!(
+            (all[0].via, all[0].detail.as_str()),
+            (Via::CommandLine, "{\"count\":3,\"uid\":7}")
+        );
         assert_eq!((all[1].via, all[1].request_id.as_deref()), (Via::Api, Some("r")));
         let (first, next) = listed(&store, ActFilter { limit: 2, ..ALL }).await;
         assert_eq!((first.len(), next), (2, Some(first[1].id)));
         let (rest, next) = listed(&store, ActFilter { before: next, ..ALL }).await;
         assert_eq!((rest.len(), rest[0].account, next), (1, Some(ada), None));
         for (filter, count) in [
-            (ActFilter { action: Some(Action::PauseQueue), ..ALL }, 2),
-            (ActFilter { account: Some(bob), ..ALL }, 1),
-            (ActFilter { action: Some(Action::PauseQueue), account: Some(bob), ..ALL }, 0),
+            (
+                ActFilter {
+                    action: Some(Action::PauseQueue),
+                    ..ALL
+                },
+                2,
+            ),
+            (
+                ActFilter {
+                    account: Some(bob),
+                    ..ALL
+                },
+                1,
+            ),
+            (
+                ActFilter {
+                    action: Some(Action::PauseQueue),
+                    account: Some(bob),
+                    ..ALL
+                },
+                0,
+            ),
         ] {
             assert_eq!(listed(&store, filter).await.0.len(), count, "{filter:?}");
         }
@@ -269,7 +288,14 @@ mod tests {
     async fn an_act_is_forgotten_with_its_time_and_not_before(store: TestStore) {
         for age in 0..5 {
             let at = NOW.minus(Duration::from_secs(age));
-            write(&store, NewAct { at, ..act(Action::PauseQueue, ActBy::CommandLine { uid: None }) }).await;
+            write(
+                &store,
+                NewAct {
+                    at,
+                    ..act(Action::PauseQueue, ActBy::CommandLine { uid: None })
+                },
+            )
+            .await;
         }
         let until = NOW.minus(Duration::from_secs(2));
         for (limit, gone) in [(2, 2), (2, 1), (2, 0)] {

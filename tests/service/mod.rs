@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod first_steps;
 mod help;
+mod jobs_command;
 mod log;
 mod mail;
 mod nodes;

@@ -7,7 +7,7 @@
 mod order;
 mod preview;
 
-pub(super) use order::{BulkBody, BulkOrder};
+pub(super) use order::BulkBody;
 pub(super) use preview::{BulkPreview, preview};
 
 use std::cell::Cell;
@@ -15,11 +15,11 @@ use std::cell::Cell;
 use actix_web::{HttpResponse, web};
 
 use super::auth::Operator;
-use super::{State, acting};
 use super::http::{Problem, RequestId, StrictJson};
 use super::openapi::Accepted;
 use super::then::Then;
 use super::work::{Asked, submit};
+use super::{State, acting};
 use crate::jobs::Kind as _;
 use crate::jobs::kinds::JobsBulk;
 use crate::store::{Abort, NewJob, Tx, acts};
@@ -86,5 +86,8 @@ pub(super) async fn create_bulk(
     let make = || order.job(workspace, total.get(), Some(request.as_str()), &state);
     let (noted, by) = (order.clone(), acting::by(&member, &request));
     let note = move |tx: &mut Tx<'_>, job: &NewJob| Ok::<_, Abort<()>>(acts::record(tx, &noted.act(job, by.clone()))?);
-    submit(&asked, &member, &state, limits, make, Some(note), |()| Problem::not_found()).await
+    submit(&asked, &member, &state, limits, make, Some(note), |()| {
+        Problem::not_found()
+    })
+    .await
 }

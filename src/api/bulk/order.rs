@@ -1,7 +1,7 @@
 //! An order for many jobs, read and checked.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::preview::counted;
@@ -16,9 +16,9 @@ use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{BulkAction, Cadence, Cause, JobState, Queue, Selection};
 use crate::jobs::kinds::{JobsBulk, JobsBulkArgs, OtherArgs};
 use crate::jobs::{Order, new_job};
+use crate::store::NewJob;
 use crate::store::acts::{ActBy, NewAct};
 use crate::store::jobs::Meant;
-use crate::store::NewJob;
 
 /// The longest name of a kind, in bytes.
 const KIND_BYTES_MAX: usize = 100;
@@ -37,7 +37,7 @@ pub(in crate::api) struct BulkBody {
     rate_per_s: Option<i64>,
     /// Other arguments for jobs that run again, all of one kind, as the route takes them by which such work is ordered. For
     /// `email.send` and `probe.run` only. Each runs with its own unless they are given.
-    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
+    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>)]
     args: Option<Unread>,
     /// How many jobs the preview said: if there are not as many now, nothing is done.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
@@ -83,10 +83,14 @@ impl FilterBody {
     /// What is meant, with what is wrong noted in `fields`.
     fn checked(self, action: BulkAction, fields: &mut Fields) -> Selection {
         let is_kind = |kind: &String| {
-            (1..=KIND_BYTES_MAX).contains(&kind.len()) && kind.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
+            (1..=KIND_BYTES_MAX).contains(&kind.len())
+                && kind.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
         };
         if self.kind.as_ref().is_some_and(|kind| !is_kind(kind)) {
-            fields.refuse("/filter/kind", format!("must be the name of a kind, of 1 to {KIND_BYTES_MAX} characters"));
+            fields.refuse(
+                "/filter/kind",
+                format!("must be the name of a kind, of 1 to {KIND_BYTES_MAX} characters"),
+            );
         }
         let is_fault = |fault: &String| {
             fault.chars().count() <= FAULT_CHARS_MAX && !fault.contains('@') && !fault.chars().any(char::is_control)

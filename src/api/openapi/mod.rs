@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, audit, bulk, causes, emails, following, health, jobs, nodes, probes, queues, reports, sessions, supervision,
-    verification,
+    accounts, api_keys, audit, bulk, causes, emails, following, health, jobs, nodes, probes, queues, reports, sessions,
+    supervision, verification,
 };
 
 /// The document.

@@ -86,7 +86,9 @@ pub fn given_up(
     let is_wanted = |(_, kind, lane, _, ended): &Row| {
         filter.kind.as_ref().is_none_or(|wanted| wanted == kind)
             && queue.is_none_or(|wanted| wanted == lane)
-            && filter.since.is_none_or(|since| ended.is_some_and(|ended| ended >= since.as_micros()))
+            && filter
+                .since
+                .is_none_or(|since| ended.is_some_and(|ended| ended >= since.as_micros()))
     };
     let rows: Vec<Row> = rows.into_iter().filter(is_wanted).collect();
     let ids: Vec<String> = rows.iter().map(|(id, ..)| id.clone()).collect();

@@ -70,7 +70,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again_and_other_results_are_a_beginning() {
         let mut course = Course::default();
-        course.count(&[Done::Refused("not_now"), Done::Refused("not_now"), Done::Refused("gone")]);
+        course.count(&[
+            Done::Refused("not_now"),
+            Done::Refused("not_now"),
+            Done::Refused("gone"),
+        ]);
         course.behind = Some(JobId::from_bits(7));
         course.next_at = Some(Timestamp::from_micros(9));
         assert_eq!(Course::of(Some(&course.to_json())), course);

@@ -29,7 +29,7 @@ use crate::telemetry;
 use crate::telemetry::names::event;
 
 /// The longest wait for a turn before the clock is looked at again: it may have been set.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long one attempt goes on before it gives itself back and goes on as another: half of its time, so that an order that
 /// takes days by its rate never runs out of an attempt's time.
@@ -260,3 +260,6 @@ impl Kind for JobsBulk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

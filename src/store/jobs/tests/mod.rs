@@ -1,5 +1,6 @@
 //! Jobs in a real database: who gets them, what ends of attempts write, what people may order, and how they are read.
 
+mod bulk;
 mod claiming;
 mod deadlines;
 mod ending;
