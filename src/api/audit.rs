@@ -32,7 +32,7 @@ const PAGE_MAX: i64 = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
     /// Only such acts.
-    #[param(nullable = false)]
+    #[param(nullable = false, inline)]
     action: Option<Action>,
     /// Only those of this account.
     #[param(nullable = false)]

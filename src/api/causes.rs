@@ -46,7 +46,7 @@ pub(super) enum GivenUpState {
 #[serde(deny_unknown_fields)]
 pub(super) struct CausesQuery {
     /// Only jobs that ended so; `discarded` unless given.
-    #[param(nullable = false)]
+    #[param(nullable = false, inline)]
     state: Option<GivenUpState>,
     /// Only jobs in this queue.
     #[param(nullable = false)]

@@ -25,7 +25,7 @@ use crate::supervision::{Event, NodeSnapshot, OrderError};
 pub const VERSION: u64 = 1;
 
 /// The longest request in bytes, its line end included: an order that names as many jobs as it may, with arguments.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
+pub const LINE_BYTES_MAX: usize = 60 * 1024;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

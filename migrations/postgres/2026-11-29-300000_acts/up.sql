@@ -1,10 +1,11 @@
 -- The operator's hand: what was given up is found by why, and what operators do is written down.
 
 -- Jobs that ended otherwise than they should, the newest first or on from an id: for all, and for one workspace. A job that
--- completes is in neither, and so pays nothing.
+-- completes is in neither, and so pays nothing. The two say the same in different words, so that a query says by its own which
+-- of them it means: SQLite would take the first for both.
 CREATE INDEX jobs_given_up ON jobs (state, id) WHERE state IN ('discarded', 'cancelled', 'uncertain');
 CREATE INDEX jobs_given_up_by_workspace ON jobs (workspace_id, state, id)
-    WHERE state IN ('discarded', 'cancelled', 'uncertain');
+    WHERE finished_at IS NOT NULL AND state <> 'completed';
 
 -- What operators did: a row for each act, in the act's own transaction where it has one.
 CREATE TABLE acts (

@@ -12,7 +12,7 @@ use super::{WhichArgs, ask, following, words};
 use crate::cli::supervision::{Client, Failure, print};
 
 /// The largest file of arguments, in bytes: what fits into a request.
-const ARGS_BYTES_MAX: u64 = 48 * 1024;
+const ARGS_BYTES_MAX: u64 = 32 * 1024;
 
 /// Which jobs, and how.
 #[derive(clap::Args)]

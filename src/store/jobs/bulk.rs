@@ -54,7 +54,7 @@ impl Meant {
     }
 
     fn in_states(&self) -> Literally {
-        Literally(in_states(self.states))
+        Literally(in_states(self.states, self.selection.workspace.is_some()))
     }
 
     fn scope(&self) -> JobScope {
@@ -94,26 +94,44 @@ pub struct MeantPage {
     pub next: Option<JobId>,
 }
 
-/// The states, written out so that partial indexes are used.
-const fn in_states(states: StateSet) -> &'static str {
-    match states {
-        StateSet::Any => "1 = 1",
-        StateSet::Unfinished => "jobs.state IN ('scheduled', 'available', 'running', 'retryable')",
-        StateSet::Only(JobState::Discarded) => {
+/// The states, written out so that partial indexes are used: of those who were given up, that of all or that of one workspace.
+const fn in_states(states: StateSet, is_scoped: bool) -> &'static str {
+    match (states, is_scoped) {
+        (StateSet::Any, _) => "1 = 1",
+        (StateSet::Unfinished, _) => "jobs.state IN ('scheduled', 'available', 'running', 'retryable')",
+        (StateSet::Only(JobState::Discarded), false) => {
             "jobs.state IN ('discarded', 'cancelled', 'uncertain') AND jobs.state = 'discarded'"
         }
-        StateSet::Only(JobState::Cancelled) => {
+        (StateSet::Only(JobState::Cancelled), false) => {
             "jobs.state IN ('discarded', 'cancelled', 'uncertain') AND jobs.state = 'cancelled'"
         }
-        StateSet::Only(JobState::Uncertain) => {
+        (StateSet::Only(JobState::Uncertain), false) => {
             "jobs.state IN ('discarded', 'cancelled', 'uncertain') AND jobs.state = 'uncertain'"
         }
-        StateSet::Only(JobState::Scheduled) => "jobs.state = 'scheduled'",
-        StateSet::Only(JobState::Available) => "jobs.state = 'available'",
-        StateSet::Only(JobState::Running) => "jobs.state = 'running'",
-        StateSet::Only(JobState::Retryable) => "jobs.state = 'retryable'",
-        StateSet::Only(JobState::Completed) => "jobs.state = 'completed'",
+        (StateSet::Only(JobState::Discarded), true) => {
+            "jobs.finished_at IS NOT NULL AND jobs.state <> 'completed' AND jobs.state = 'discarded'"
+        }
+        (StateSet::Only(JobState::Cancelled), true) => {
+            "jobs.finished_at IS NOT NULL AND jobs.state <> 'completed' AND jobs.state = 'cancelled'"
+        }
+        (StateSet::Only(JobState::Uncertain), true) => {
+            "jobs.finished_at IS NOT NULL AND jobs.state <> 'completed' AND jobs.state = 'uncertain'"
+        }
+        (StateSet::Only(JobState::Scheduled), _) => "jobs.state = 'scheduled'",
+        (StateSet::Only(JobState::Available), _) => "jobs.state = 'available'",
+        (StateSet::Only(JobState::Running), _) => "jobs.state = 'running'",
+        (StateSet::Only(JobState::Retryable), _) => "jobs.state = 'retryable'",
+        (StateSet::Only(JobState::Completed), _) => "jobs.state = 'completed'",
     }
+}
+
+/// The words of the index of those who were given up, of all or of one workspace.
+pub(super) const fn given_up_words(is_scoped: bool) -> Literally {
+    Literally(if is_scoped {
+        "jobs.finished_at IS NOT NULL AND jobs.state <> 'completed'"
+    } else {
+        "jobs.state IN ('discarded', 'cancelled', 'uncertain')"
+    })
 }
 
 /// Adds to a query what jobs must be like, but for their place and their fault.

@@ -5,13 +5,13 @@
 
 use crate::store::dialect::prelude::*;
 
-use super::bulk::latest_errors;
+use super::bulk::{given_up_words, latest_errors};
 use super::read::JobScope;
 use crate::clock::Timestamp;
 use crate::domain::fault::fault_of;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue};
-use crate::store::dialect::{Literally, Optional};
+use crate::store::dialect::Optional;
 use crate::store::schema::jobs;
 use crate::store::text::{number, parsed, time};
 use crate::store::{Connection, StoreError};
@@ -72,7 +72,7 @@ pub fn given_up(
     limit: usize,
 ) -> Result<GivenUpPage, StoreError> {
     let rows: Vec<Row> = jobs::table
-        .filter(Literally("jobs.state IN ('discarded', 'cancelled', 'uncertain')"))
+        .filter(given_up_words(filter.scope != JobScope::All))
         .filter(jobs::state.eq(filter.state.as_str()))
         .filter(filter.scope.of_jobs())
         .filter(Optional::new("jobs.id <", before))
