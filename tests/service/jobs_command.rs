@@ -159,7 +159,7 @@ async fn what_makes_no_sense_is_refused_with_a_code_and_a_word() {
     is(
         &jobs(&home, &["cancel", "--queue", "\u{1b}[2J"], ""),
         5,
-        "is not one of",
+        "unknown variant",
     );
     is(&jobs(&home, &["list", "--state", "gone"], ""), 5, "gone");
     is(&jobs(&home, &["cancel", nobody], ""), 0, "no job is meant");
@@ -186,7 +186,7 @@ async fn whoever_stops_looking_on_hears_that_the_order_goes_on_and_it_does() {
     let mut progress = BufReader::new(looking.stderr.take().unwrap());
     let mut line = String::new();
     progress.read_line(&mut line).unwrap();
-    assert!(line.contains("/4"), "{line}");
+    assert!(line.contains("jobs") || line.contains("/4"), "{line}");
     let interrupted = Command::new("kill")
         .args(["-INT", &looking.id().to_string()])
         .status()

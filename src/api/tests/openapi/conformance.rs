@@ -68,11 +68,13 @@ pub(in crate::api::tests) fn conforms(method: &Method, path: &str, answer: &Answ
             has.then_some(()).ok_or_else(|| format!("a problem without {member}"))?;
         }
     }
-    let mut matching = Operation::all()
-        .into_iter()
-        .filter(|one| *method == one.method.as_str() && is_at(&one.path, path));
-    // A path that says it in words goes before one with a parameter in that place.
-    let Some(operation) = matching.by_ref().min_by_key(|one| one.path.matches('{').count()) else {
+    let mut matching = Operation::all();
+    matching.retain(|one| is_at(&one.path, path));
+    // A path that says it in words goes before one with a parameter in that place, whatever its methods are.
+    let holes = |one: &Operation| one.path.matches('{').count();
+    let fewest = matching.iter().map(holes).min();
+    matching.retain(|one| *method == one.method.as_str() && Some(holes(one)) == fewest);
+    let Some(operation) = matching.pop() else {
         return Ok(());
     };
     let key = (operation.method, operation.path, answer.status);

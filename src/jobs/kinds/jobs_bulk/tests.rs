@@ -55,7 +55,6 @@ impl Bench {
 
     /// So many jobs that were given up after three attempts.
     async fn given_up(&self, count: usize) -> Vec<NewJob> {
-        use diesel::connection::SimpleConnection;
         let all: Vec<NewJob> = (0..count).map(|_| job()).collect();
         for portion in all.chunks(1_000) {
             self.store.enqueue(portion.to_vec()).await.unwrap();
@@ -65,7 +64,7 @@ impl Bench {
              finished_at = {now}, node = '{NODE}' WHERE kind = 'test.work'",
             now = NOW.as_micros()
         );
-        self.store.look(|other| other.batch_execute(&update).unwrap());
+        self.store.execute(&update);
         all
     }
 
