@@ -52,6 +52,7 @@ mod scale;
 mod server;
 mod sink;
 mod table;
+mod turns;
 
 use scale::Scale;
 use table::Row;
@@ -98,6 +99,11 @@ const FIGURES: &[Figure] = &[
         name: "claims",
         needs: &["sqlite3"],
         measure: claims::measure,
+    },
+    Figure {
+        name: "turns",
+        needs: &["sqlite3"],
+        measure: turns::measure,
     },
     Figure {
         name: "quick",

@@ -24,6 +24,7 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod limits;
 mod nodes;
 mod openapi;
 mod order;
@@ -45,6 +46,7 @@ mod unique;
 mod verification;
 mod waiting;
 mod work;
+mod workspaces;
 
 pub use credential_cache::CredentialCache;
 pub use desk::Desk;
@@ -154,6 +156,13 @@ fn endpoints() -> Endpoints {
                 .delete(reports::delete_report),
         )
         .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
+        .service(at("/v1/limits").get(limits::list_limits))
+        .service(
+            at("/v1/limits/{queue}/{key}")
+                .get(limits::show_limit)
+                .put(limits::set_limit)
+                .delete(limits::delete_limit),
+        )
         .service(at("/v1/jobs").get(jobs::list_jobs))
         .service(at("/v1/jobs/causes").get(causes::list_causes))
         .service(at("/v1/jobs/bulk").post(bulk::create_bulk))
@@ -168,6 +177,18 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
         .service(at("/v1/audit").get(audit::list_acts))
+        .service(
+            at("/v1/queues/{name}/limit")
+                .get(limits::show_queue_limit)
+                .put(limits::set_queue_limit)
+                .delete(limits::delete_queue_limit),
+        )
+        .service(at("/v1/workspaces").get(workspaces::list_workspaces))
+        .service(
+            at("/v1/workspaces/{id}")
+                .get(workspaces::show_workspace)
+                .patch(workspaces::update_workspace),
+        )
         .service(at("/v1/nodes").get(nodes::list_nodes))
         .service(at("/v1/supervision").get(supervision::show_tree))
         .service(at("/v1/supervision/events").stream(supervision::stream_events))

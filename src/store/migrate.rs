@@ -185,6 +185,7 @@ mod tests {
                 version: 1,
             }],
             limit: 10,
+            turn: Default::default(),
             node,
             now,
         });

@@ -25,6 +25,7 @@ mod error;
 pub mod events;
 pub mod idempotency;
 pub mod jobs;
+pub mod limits;
 mod lock;
 mod migrate;
 mod neighbours;
@@ -40,6 +41,7 @@ mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+pub mod workspaces;
 mod writer;
 
 use std::path::Path;

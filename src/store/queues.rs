@@ -5,7 +5,7 @@
 
 use crate::store::dialect::prelude::*;
 
-use super::schema::queues;
+use super::schema::{limited_queues, queues};
 use super::text::{parsed, time};
 use super::{Connection, StoreError, Tx};
 use crate::clock::Timestamp;
@@ -74,10 +74,21 @@ pub fn resume(tx: &mut Tx<'_>, queue: Queue) -> Result<bool, StoreError> {
     Ok(removed == 1)
 }
 
-/// Whether a queue is paused.
-pub(super) fn is_paused(connection: &mut Connection, queue: Queue) -> QueryResult<bool> {
-    diesel::select(diesel::dsl::exists(
-        queues::table.filter(queues::name.eq(queue.as_str())),
+/// What a claim has to know of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Whether it is paused.
+    pub(super) is_paused: bool,
+    /// Whether it may have limits.
+    pub(super) is_limited: bool,
+}
+
+/// Whether a queue is paused, and whether it may have limits.
+pub(super) fn standing(connection: &mut Connection, queue: Queue) -> QueryResult<Standing> {
+    let (is_paused, is_limited) = diesel::select((
+        diesel::dsl::exists(queues::table.filter(queues::name.eq(queue.as_str()))),
+        diesel::dsl::exists(limited_queues::table.filter(limited_queues::queue.eq(queue.as_str()))),
     ))
-    .get_result(connection)
+    .get_result(connection)?;
+    Ok(Standing { is_paused, is_limited })
 }

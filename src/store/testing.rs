@@ -106,6 +106,7 @@ pub(crate) struct TestStore {
     tree: TestTree,
     told: Arc<Mutex<Vec<Vec<Queue>>>>,
     folder: TempDir,
+    database: Database,
 }
 
 impl Deref for TestStore {
@@ -170,7 +171,14 @@ impl TestStore {
             tree,
             told,
             folder,
+            database: database.clone(),
         }
+    }
+
+    /// Another node's store of the same database, which must be a server's.
+    pub(crate) fn of_another_node(&self) -> Self {
+        assert!(self.file().is_none(), "a file has one node");
+        Self::of(&self.database, tempfile::tempdir().unwrap(), |_| {})
     }
 
     /// The tree that the writer is in.
@@ -332,6 +340,7 @@ pub(crate) fn request(limit: usize, now: Timestamp) -> ClaimRequest {
         queue: Queue::Probes,
         kinds: vec![KnownKind { name: KIND, version: 2 }],
         limit,
+        turn: Default::default(),
         node: NODE,
         now,
     }

@@ -94,6 +94,12 @@ pub mod event {
     pub const QUEUE_PAUSED: &str = "queue_paused";
     /// An operator resumed a queue.
     pub const QUEUE_RESUMED: &str = "queue_resumed";
+    /// An operator set the limit of a queue.
+    pub const QUEUE_LIMITED: &str = "queue_limited";
+    /// An operator removed the limit of a queue.
+    pub const QUEUE_UNLIMITED: &str = "queue_unlimited";
+    /// An operator set the weight of a workspace.
+    pub const WEIGHT_SET: &str = "weight_set";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
     /// The relay cannot be used: `error` says why. Mails wait until `relay_up`.

@@ -15,7 +15,9 @@ use super::KeeperParts;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
-use crate::store::{Abort, Connection, Store, StoreError, acts, events, idempotency, jobs, registrations, sessions};
+use crate::store::{
+    Abort, Connection, Store, StoreError, acts, events, idempotency, jobs, limits, registrations, sessions,
+};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -30,6 +32,9 @@ const LOOK_REST_MIN: Duration = Duration::from_millis(2);
 const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
+
+/// How much longer buckets of limits are kept than until they are full: longer than the clocks of nodes differ.
+const BUCKETS_MARGIN: Duration = Duration::from_hours(1);
 
 /// Deletes up to so many rows of one sort that expired until then, and answers how many.
 type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>;
@@ -53,12 +58,13 @@ pub(super) async fn clear(parts: &KeeperParts) {
     let (store, now, kept) = (&parts.store, parts.clock.now(), parts.retention);
     // A little longer than is said, so that whoever comes back in time is not passed by a row that is about to go.
     let followed_until = now.minus(parts.events_kept.saturating_add(EVENTS_MARGIN));
-    let all: [(&'static str, Forget, Timestamp); 5] = [
+    let all: [(&'static str, Forget, Timestamp); 6] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", idempotency::forget, now),
         ("acts", acts::forget, now.minus(kept.acts)),
+        ("buckets of limits", limits::forget_full, now.minus(BUCKETS_MARGIN)),
     ];
     for (what, forget, until) in all {
         if !tell(what, clear_one(store, forget, until).await) {

@@ -17,7 +17,7 @@ use super::unlisted::take_back;
 use super::{Lease, Perform, Term, Wakes};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::NodeId;
-use crate::domain::job::Queue;
+use crate::domain::job::{Queue, Turn};
 use crate::jobs::{Attempt, AttemptParts, Attempts, Depths, PausedQueues, Registry, StopCause};
 use crate::store::{ClaimRequest, ClaimedJob, KnownKind, Store};
 use crate::supervision::Recipient;
@@ -69,11 +69,20 @@ pub struct Lane {
     slots: Arc<Semaphore>,
     /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
     hungry: Arc<AtomicBool>,
-    /// Held while claiming; when that was last done.
-    claiming: Mutex<Option<Instant>>,
+    /// Held while claiming.
+    claiming: Mutex<Claiming>,
     /// Whether somebody asked to be served since the last claim began.
     asked: AtomicBool,
     closed: CancellationToken,
+}
+
+/// What one claim leaves to the next.
+#[derive(Default)]
+struct Claiming {
+    /// When it was made.
+    last: Option<Instant>,
+    /// Whose turn it is.
+    turn: Turn,
 }
 
 /// A slot that an attempt holds.
@@ -105,7 +114,7 @@ impl Lane {
             kinds,
             slots,
             hungry: Arc::new(AtomicBool::new(false)),
-            claiming: Mutex::new(None),
+            claiming: Mutex::default(),
             asked: AtomicBool::new(false),
             closed: CancellationToken::new(),
         }
@@ -148,13 +157,15 @@ impl Lane {
         self.asked.store(true, Ordering::SeqCst);
         // Looked at again after each turn, so that whoever asked while it ended is not forgotten.
         while self.asked.load(Ordering::SeqCst) {
-            let Ok(mut last) = self.claiming.try_lock() else { break };
+            let Ok(mut claiming) = self.claiming.try_lock() else {
+                break;
+            };
             while self.asked.swap(false, Ordering::SeqCst) {
-                next_due = match self.rest_of_pause(*last) {
+                next_due = match self.rest_of_pause(claiming.last) {
                     Some(rest) => Some(self.parts.clock.now().plus(rest)),
                     None => {
-                        *last = Some(Instant::now());
-                        self.claim_and_send().await
+                        claiming.last = Some(Instant::now());
+                        self.claim_and_send(&mut claiming.turn).await
                     }
                 };
             }
@@ -186,7 +197,7 @@ impl Lane {
         (!rest.is_zero()).then_some(rest)
     }
 
-    async fn claim_and_send(&self) -> Option<Timestamp> {
+    async fn claim_and_send(&self, turn: &mut Turn) -> Option<Timestamp> {
         let mut next_due = None;
         while let Some(slots) = self.free_slots() {
             let (slots, term) = slots;
@@ -195,6 +206,7 @@ impl Lane {
                 queue: self.parts.queue,
                 kinds: self.kinds.clone(),
                 limit,
+                turn: turn.clone(),
                 node: self.parts.node,
                 now: self.parts.clock.now(),
             };
@@ -214,12 +226,16 @@ impl Lane {
             self.parts.paused.set(self.parts.queue, claimed.is_paused);
             let workspaces = claimed.jobs.iter().map(|job| job.workspace);
             self.parts.depths.left(self.parts.queue, workspaces);
-            next_due = claimed.next_due;
-            // Those that were too late for their deadline took places of the claim that others may have now.
-            let has_more = claimed.jobs.len().saturating_add(claimed.overdue) >= limit;
-            self.hungry.store(has_more, Ordering::SeqCst);
+            *turn = claimed.turn;
+            next_due = match (claimed.next_due, claimed.again_at) {
+                (Some(due), Some(again)) => Some(due.min(again)),
+                (due, again) => due.or(again),
+            };
+            // The end of an attempt makes room under limits too.
+            let is_hungry = claimed.has_more || claimed.is_held_back;
+            self.hungry.store(is_hungry, Ordering::SeqCst);
             self.send(claimed.jobs, slots, term).await;
-            if !has_more {
+            if !claimed.has_more {
                 break;
             }
         }

@@ -82,6 +82,7 @@ impl Mailer {
             started_at: NOW,
             request_id: None,
             result: None,
+            limit_key: String::new(),
         };
         let id = job.id;
         let attempt = Attempt::new(AttemptParts {

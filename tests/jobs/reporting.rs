@@ -104,6 +104,7 @@ impl Reporter {
                 version: ReportBuild::VERSION,
             }],
             limit: 1,
+            turn: Default::default(),
             node: NodeId::generate(),
             now: Clock::System.now(),
         });
@@ -269,6 +270,7 @@ async fn answered(store: &Store, id: JobId) {
             version: EmailSend::VERSION,
         }],
         limit: 1,
+        turn: Default::default(),
         node: NodeId::generate(),
         now: Clock::System.now(),
     };

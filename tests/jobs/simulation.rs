@@ -98,6 +98,7 @@ impl Simulation {
                 queue: Queue::Mail,
                 kinds: self.registry.of_queue(Queue::Mail),
                 limit: SLOTS,
+                turn: Default::default(),
                 node: self.node,
                 now: self.clock.now(),
             };

@@ -43,7 +43,6 @@ CREATE TABLE limit_buckets (
     full_at      BIGINT NOT NULL,
     PRIMARY KEY (queue, workspace_id, limit_key)
 );
-CREATE INDEX limit_buckets_by_time ON limit_buckets (full_at);
 
 -- The queues that have any limit. Whoever claims under limits holds the row until it has committed, so that no two count the
 -- same free place.

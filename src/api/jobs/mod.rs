@@ -23,13 +23,14 @@ use super::page::Page;
 use super::prefer::{self, Preferences};
 use super::then::Then;
 use super::waiting::Wait;
+use crate::clock::Timestamp;
 use crate::domain::act::Action;
 use crate::domain::id::JobId;
-use crate::domain::job::{JobState, Queue, Refused, rank};
+use crate::domain::job::{JobState, Queue, Refused, Room, rank};
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
-use crate::store::jobs::{self, OrderRefused};
-use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError};
+use crate::store::jobs::{self, OrderRefused, Place};
+use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError, limits};
 use crate::telemetry::names::event;
 
 use cancel::Cancelled;
@@ -163,17 +164,20 @@ pub(super) async fn shown_in(
     member: &Member,
     state: &State,
 ) -> Result<Option<JobView>, Problem> {
-    let registry = state.registry.clone();
+    let (registry, now) = (state.registry.clone(), state.clock.now());
     let read = state.store.read(move |connection| {
         let job = jobs::one(connection, id, scope)?;
         let Some(job) = job else { return Ok(None) };
         let ahead = ahead_of(connection, &job, &registry)?;
-        Ok(Some((with_attempts(connection, job)?, ahead)))
+        let room = room_for(connection, &job, now)?;
+        Ok(Some((with_attempts(connection, job)?, ahead, room)))
     });
-    let Some(((job, attempts), ahead)) = read.await? else {
+    let Some(((job, attempts), ahead, room)) = read.await? else {
         return Ok(None);
     };
-    let turn = ahead.and_then(|ahead| waiting::waits_for_turn(view::standing_of(&job), ahead, state));
+    let standing = view::standing_of(&job);
+    let turn = || waiting::waits_for_turn(standing, ahead?, state);
+    let turn = waiting::waits_for_room(&job.limit_key, room).or_else(turn);
     Ok(Some(view(job, attempts, member, state)?.with_turn(turn)))
 }
 
@@ -330,7 +334,7 @@ pub(super) fn with_attempts(
     Ok((job, attempts))
 }
 
-/// How many jobs are claimed before this one, if it could be claimed itself.
+/// How many jobs of its workspace and key are claimed before this one, if it could be claimed itself.
 fn ahead_of(connection: &mut Connection, job: &JobRecord, registry: &Registry) -> Result<Option<Count>, StoreError> {
     let (Ok(queue), Ok(priority)) = (job.queue.parse(), i32::try_from(job.priority)) else {
         return Ok(None);
@@ -338,8 +342,23 @@ fn ahead_of(connection: &mut Connection, job: &JobRecord, registry: &Registry) -
     if job.state != JobState::Available {
         return Ok(None);
     }
-    let place = (rank(job.run_at, priority), job.id);
-    jobs::ahead(connection, queue, &registry.of_queue(queue), place, AHEAD_MAX).map(Some)
+    let place = Place {
+        workspace: job.workspace,
+        limit_key: job.limit_key.clone(),
+        rank: rank(job.run_at, priority),
+        id: job.id,
+    };
+    jobs::ahead(connection, queue, &registry.of_queue(queue), &place, AHEAD_MAX).map(Some)
+}
+
+/// What limits leave for a job, if it could be claimed itself.
+fn room_for(connection: &mut Connection, job: &JobRecord, now: Timestamp) -> Result<Room, StoreError> {
+    match job.queue.parse() {
+        Ok(queue) if job.state == JobState::Available => {
+            limits::room(connection, queue, job.workspace, &job.limit_key, now)
+        }
+        _ => Ok(Room::ENDLESS),
+    }
 }
 
 /// The job as `member` may see it.

@@ -6,7 +6,7 @@
 use crate::api::State;
 use crate::api::health::what_ails;
 use crate::clock::Timestamp;
-use crate::domain::job::{JobState, Queue};
+use crate::domain::job::{JobState, Queue, Room};
 use crate::store::Count;
 
 /// The actor that claims for all queues.
@@ -60,6 +60,22 @@ pub(super) fn waits_for_whom(job: Standing<'_>, state: &State) -> Option<String>
     needed.find_map(|name| {
         let ails = what_ails(&state.tree.inspect(name).ok()?)?;
         Some(format!("the {name}: {ails}"))
+    })
+}
+
+/// What a job waits for that could be claimed but for a limit: an end of another, or time.
+pub(super) fn waits_for_room(key: &str, room: Room) -> Option<String> {
+    if !room.is_full() {
+        return None;
+    }
+    let whose = if key.is_empty() {
+        "its queue"
+    } else {
+        "its key or its queue"
+    };
+    Some(match room.next_at {
+        Some(at) => format!("its time under the rate of {whose}, {at} at the earliest"),
+        None => format!("a place under the limit of {whose}"),
     })
 }
 

@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, audit, bulk, causes, emails, following, health, jobs, nodes, probes, queues, reports, sessions,
-    supervision, verification,
+    accounts, api_keys, audit, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues, reports,
+    sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -68,6 +68,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
         reports::show_report,
         reports::show_report_file,
         reports::delete_report,
+        limits::list_limits,
+        limits::show_limit,
+        limits::set_limit,
+        limits::delete_limit,
         jobs::list_jobs,
         following::stream_jobs,
         causes::list_causes,
@@ -81,6 +85,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
         queues::list_queues,
         queues::pause_queue,
         queues::resume_queue,
+        limits::show_queue_limit,
+        limits::set_queue_limit,
+        limits::delete_queue_limit,
+        workspaces::list_workspaces,
+        workspaces::show_workspace,
+        workspaces::update_workspace,
         nodes::list_nodes,
         supervision::show_tree,
         supervision::stream_events,
@@ -95,6 +105,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "sessions", description = "Logging in, seeing where one is logged in, logging out."),
         (name = "api keys", description = "What programs come in with."),
         (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),
+        (name = "limits", description = "How many jobs with one key may run at once, and how fast they may start."),
         (name = "jobs", description = "Looking at jobs, cancelling them, running them again."),
         (name = "resources", description = "What work has made."),
         (name = "operators", description = "How the service itself is doing, and steering it."),

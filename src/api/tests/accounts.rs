@@ -55,6 +55,7 @@ impl World {
                 version: 1,
             }],
             limit: 100,
+            turn: Default::default(),
             node: crate::domain::id::NodeId::generate(),
             now: self.clock.now(),
         };

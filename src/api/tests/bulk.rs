@@ -38,6 +38,7 @@ impl World {
             limit: 1,
             node: NodeId::generate(),
             now: self.clock.now(),
+            turn: Default::default(),
         });
         let job = claim.await.unwrap().jobs.remove(0);
         let state = &self.state;

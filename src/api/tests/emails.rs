@@ -61,6 +61,7 @@ async fn an_address_that_is_given_twice_gets_one_mail() {
             version: 1,
         }],
         limit: 1,
+        turn: Default::default(),
         node: crate::domain::id::NodeId::generate(),
         now: world.clock.now(),
     };

@@ -148,6 +148,7 @@ async fn an_operator_sees_no_address_of_anothers_mail_in_full() {
         queue: crate::domain::job::Queue::Mail,
         kinds: world.state.registry.of_queue(crate::domain::job::Queue::Mail),
         limit: 1,
+        turn: Default::default(),
         node: crate::domain::id::NodeId::generate(),
         now: world.clock.now(),
     };

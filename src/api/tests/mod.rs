@@ -24,6 +24,7 @@ mod reports;
 mod room;
 mod sessions;
 mod steering;
+mod turns;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -290,6 +291,7 @@ impl World {
             queue: Queue::Probes,
             kinds: self.state.registry.of_queue(Queue::Probes),
             limit,
+            turn: Default::default(),
             node: NodeId::generate(),
             now: self.clock.now(),
         });

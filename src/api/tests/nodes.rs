@@ -35,6 +35,7 @@ async fn operators_see_each_node_with_its_roles_its_lease_and_what_runs_there() 
         queue: Queue::Probes,
         kinds: world.state.registry.of_queue(Queue::Probes),
         limit: 1,
+        turn: Default::default(),
         node,
         now,
     };

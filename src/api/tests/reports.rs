@@ -42,6 +42,7 @@ impl World {
                 version: ReportBuild::VERSION,
             }],
             limit,
+            turn: Default::default(),
             node: NodeId::generate(),
             now: self.clock.now(),
         });

@@ -4,6 +4,7 @@
 //! the same rules once more. Left out: when things happen and who writes them (`store`), and what the work is (`jobs`).
 
 mod cadence;
+mod limit;
 mod limit_key;
 #[cfg(test)]
 mod model;
@@ -12,9 +13,11 @@ mod retry;
 mod selection;
 mod state;
 mod transition;
+mod turn;
 mod unique;
 
 pub use cadence::Cadence;
+pub use limit::{Limit, Rate, Room};
 pub use limit_key::{LimitKey, NotALimitKey};
 pub use progress::{Pace, Progress};
 pub use retry::Backoff;
@@ -24,6 +27,7 @@ pub use transition::{
     AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,
     transition,
 };
+pub use turn::{Turn, Waiting};
 pub use unique::{UniqueHold, UniqueKey, UniqueScope};
 
 /// The lowest priority a job can have. Ten steps below the usual one.

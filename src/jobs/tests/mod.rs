@@ -95,6 +95,7 @@ impl Bench {
                 started_at: NOW,
                 request_id: None,
                 result: None,
+                limit_key: String::new(),
             },
             attempts: Attempts::new(),
             ledger: MemoryLedger::new(),

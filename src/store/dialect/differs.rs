@@ -25,6 +25,9 @@ pub(in crate::store) trait Differs: Backend {
     /// that one may appear behind others that were read already; below the oldest transaction under way none does. SQLite has
     /// one transaction that writes.
     const COMPLETE: &'static str;
+    /// What stands before and behind a text of JSON, an array of objects with the members `w`, `k` and `n`, to make it the
+    /// table `listed` of two texts and a number.
+    const LISTED: (&'static str, &'static str);
     /// The text at a path in a column of JSON; null where there is none. In a column that holds something else, which only a
     /// person's hand can have put there, SQLite finds null and PostgreSQL fails the statement.
     fn json_text(column: &str, path: &[&str]) -> String;
@@ -36,6 +39,10 @@ impl Differs for Sqlite {
     const LOCK: &'static str = "";
     const LOCK_FREE: &'static str = "";
     const COMPLETE: &'static str = "events.tx >= 0";
+    const LISTED: (&'static str, &'static str) = (
+        "(SELECT value ->> 'w' AS w, value ->> 'k' AS k, value ->> 'n' AS n FROM json_each(",
+        ")) AS listed",
+    );
 
     fn json_text(column: &str, path: &[&str]) -> String {
         // SQLite parses a text once for both.
@@ -52,6 +59,10 @@ impl Differs for Pg {
     const LOCK: &'static str = " FOR UPDATE";
     const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
     const COMPLETE: &'static str = "events.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    const LISTED: (&'static str, &'static str) = (
+        "json_to_recordset(CAST(",
+        " AS json)) AS listed (w text COLLATE \"C\", k text COLLATE \"C\", n bigint)",
+    );
 
     fn json_text(column: &str, path: &[&str]) -> String {
         format!("({column}::json #>> '{{{}}}')", path.join(","))

@@ -34,6 +34,8 @@ pub(in crate::store) struct InsertMany {
     pub(in crate::store) columns: &'static [&'static str],
     /// For each row its values, in the order of the columns.
     pub(in crate::store) rows: Vec<Vec<Value>>,
+    /// What is done with a row that there is already, literally; empty, or starting with a blank.
+    pub(in crate::store) on_conflict: &'static str,
 }
 
 /// `UPDATE jobs SET … FROM (VALUES …)`: many rows, each with its own values. A row is changed only if its id and fence are
@@ -142,6 +144,7 @@ where
             }
             out.push_sql(")");
         }
+        out.push_sql(self.many.on_conflict);
         Ok(())
     }
 }
@@ -208,6 +211,7 @@ mod tests {
             table: "attempts",
             columns: &["job_id"],
             rows: vec![vec![Value::Text(None)]],
+            on_conflict: "",
         };
         let update = UpdateMany {
             when_state: "running",

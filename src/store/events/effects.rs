@@ -133,6 +133,7 @@ impl Effects {
             ]
         });
         InsertMany {
+            on_conflict: "",
             table: "events",
             columns: &["workspace_id", "at", "changes"],
             rows: rows.collect(),

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::Queue;
 use crate::store::bounded::{Count, Counted};
-use crate::store::dialect::Literally;
+use crate::store::dialect::{Literally, Oldest, Range};
 use crate::store::schema::jobs;
 use crate::store::text::{number, time};
 use crate::store::{Connection, StoreError};
@@ -87,8 +87,8 @@ pub fn to_come(connection: &mut Connection, max: usize) -> Result<(HashMap<Queue
     Ok((counts, is_capped))
 }
 
-/// From when the job could run that is the first to be claimed of its kind, of all these kinds the one that has waited the
-/// longest.
+/// From when the job could run that is the first to be claimed of its workspace and kind, of those the one that has waited the
+/// longest. Of more than [`OLDEST_AMONG_MAX`] workspaces, the others are left out.
 ///
 /// # Errors
 /// When a statement fails.
@@ -96,15 +96,16 @@ pub fn oldest(connection: &mut Connection, queue: Queue, kinds: &[KnownKind]) ->
     let mut oldest: Option<i64> = None;
     for kind in kinds {
         for version in 1..=i64::from(kind.version) {
-            let first: Option<i64> = jobs::table
-                .filter(jobs::queue.eq(queue.as_str()))
-                .filter(jobs::kind.eq(kind.name))
-                .filter(jobs::args_version.eq(version))
-                .filter(Literally("jobs.state = 'available'"))
-                .order((jobs::rank.asc(), jobs::id.asc()))
-                .select(jobs::run_at)
-                .first(connection)
-                .optional()?;
+            let range = Range {
+                queue: queue.as_str(),
+                kind: kind.name,
+                version,
+            };
+            let first: Option<i64> = Oldest {
+                range,
+                limit: OLDEST_AMONG_MAX,
+            }
+            .get_result(connection)?;
             oldest = match (oldest, first) {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),
@@ -114,7 +115,23 @@ pub fn oldest(connection: &mut Connection, queue: Queue, kinds: &[KnownKind]) ->
     Ok(oldest.map(time))
 }
 
-/// How many jobs of these kinds are claimed before this one, counted up to `max`.
+/// Workspaces of which the oldest waiting job is looked for: some milliseconds.
+const OLDEST_AMONG_MAX: i64 = 1_000;
+
+/// Where a job stands in its lane.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its key; empty where it has none.
+    pub limit_key: String,
+    /// Its rank.
+    pub rank: i64,
+    /// Its id.
+    pub id: JobId,
+}
+
+/// How many jobs of these kinds, and of its workspace and key, are claimed before this one, counted up to `max`.
 ///
 /// # Errors
 /// When a statement fails.
@@ -122,7 +139,7 @@ pub fn ahead(
     connection: &mut Connection,
     queue: Queue,
     kinds: &[KnownKind],
-    (rank, id): (i64, JobId),
+    place: &Place,
     max: usize,
 ) -> Result<Count, StoreError> {
     let mut counted: i64 = 0;
@@ -133,9 +150,11 @@ pub fn ahead(
                 .filter(jobs::queue.eq(queue.as_str()))
                 .filter(jobs::kind.eq(kind.name))
                 .filter(jobs::args_version.eq(version))
+                .filter(jobs::workspace_id.eq(place.workspace.to_string()))
+                .filter(jobs::limit_key.eq(&place.limit_key))
                 .filter(Literally("jobs.state = 'available'"))
-                .filter(jobs::rank.le(rank))
-                .filter(jobs::rank.lt(rank).or(jobs::id.lt(id.to_string())))
+                .filter(jobs::rank.le(place.rank))
+                .filter(jobs::rank.lt(place.rank).or(jobs::id.lt(place.id.to_string())))
                 .select(jobs::id)
                 .limit(left);
             let more: i64 = Counted(rows).get_result(connection)?;

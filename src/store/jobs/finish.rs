@@ -152,6 +152,7 @@ fn finish_chunk(
         table: "attempts",
         columns: RECORD_COLUMNS,
         rows: records,
+        on_conflict: "",
     }
     .execute(connection)?;
     Ok(())

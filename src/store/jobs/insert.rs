@@ -153,6 +153,7 @@ pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob], eff
     let is_plain = new.iter().all(|job| job.is_plain());
     let many = InsertMany {
         table: "jobs",
+        on_conflict: "",
         columns: if is_plain { PLAIN_COLUMNS } else { COLUMNS },
         rows: if is_plain {
             new.iter().map(|job| values(job)).collect()

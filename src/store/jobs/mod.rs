@@ -26,7 +26,7 @@ pub use bulk::{
 };
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
-pub use depths::{DepthCounts, ahead, depths, oldest, to_come};
+pub use depths::{DepthCounts, Place, ahead, depths, oldest, to_come};
 pub use faults::{GivenUp, GivenUpFilter, GivenUpPage, given_up};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;

@@ -46,6 +46,7 @@ impl Alone {
             started_at: NOW,
             request_id: None,
             result: None,
+            limit_key: String::new(),
         };
         Perform(Attempt::new(AttemptParts {
             handle: self.attempts.begin(job.id, job.fence),

@@ -236,6 +236,7 @@ async fn what_was_claimed_without_its_answer_is_taken_back_and_what_an_attempt_h
             version: 1,
         }],
         limit: 1,
+        turn: Default::default(),
         node: NODE,
         now,
     };

@@ -125,12 +125,12 @@ impl Cast {
         self.path_of(operation, MEMBER, &token).await
     }
 
-    /// The path of `operation` with something in it that belongs to another workspace; none if it takes no ids.
+    /// The path of `operation` with something in it that belongs to another workspace; none if it takes no ids of such things.
     pub(super) async fn foreign_path(&self, operation: &Operation) -> Option<String> {
         let takes_ids = operation
             .parameters("path")
             .iter()
-            .any(|one| name_of(&one["schema"]).is_some_and(|name| name.ends_with("Id")));
+            .any(|one| name_of(&one["schema"]).is_some_and(|name| name.ends_with("Id") && name != "WorkspaceId"));
         if !takes_ids {
             return None;
         }
@@ -157,6 +157,10 @@ impl Cast {
                     self.world.build(id).await;
                     id.to_string()
                 }
+                Some("WorkspaceId") => {
+                    let me = self.world.get("/v1/accounts/me", token).await;
+                    me.body["workspace_id"].as_str().unwrap().to_owned()
+                }
                 Some(other) if !other.ends_with("Id") => {
                     resolved(&parameter["schema"])["enum"][0].as_str().unwrap().to_owned()
                 }
@@ -167,6 +171,11 @@ impl Cast {
                     .to_owned(),
             };
             path = path.replace(&format!("{{{name}}}"), &value);
+        }
+        if matches!(operation.id(), "show_limit" | "delete_limit") {
+            // So that there is one.
+            let set = request(Method::PUT, &path, token).set_json(json!({ "concurrency": 1 }));
+            self.world.send(set).await.is(200, &[]);
         }
         path
     }

@@ -86,6 +86,7 @@ impl Bench {
             limit: 1,
             node,
             now: self.clock.now(),
+            turn: Default::default(),
         };
         self.store.claim(request).await.unwrap().jobs.remove(0)
     }

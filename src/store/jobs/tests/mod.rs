@@ -4,6 +4,7 @@ mod bulk;
 mod claiming;
 mod deadlines;
 mod ending;
+mod limits;
 mod lives;
 mod ordering;
 mod plans;
@@ -11,6 +12,7 @@ mod ranges;
 mod reading;
 mod rescuing;
 mod retaining;
+mod turns;
 mod uniqueness;
 
 use crate::clock::Timestamp;

@@ -34,17 +34,33 @@ async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_
         let claimed = super::super::claim(connection, &request(10, later), &mut Effects::default()).unwrap();
         assert_eq!(claimed.jobs.len(), 2);
     });
-    assert_eq!(plans.len(), 5, "{plans:#?}");
+    assert_eq!(plans.len(), 7, "{plans:#?}");
     let (due, made_available) = (
         plan_of(&plans, "ORDER BY `jobs`.`run_at`"),
         plan_of(&plans, "UPDATE `jobs`"),
     );
     uses(due, "jobs_to_come (run_at<?)");
     assert!(made_available.contains("(id=?)"), "{made_available}");
+    let lane = "(queue=? AND kind=? AND args_version=? AND workspace_id=?";
     uses(
         plan_of(&plans, "ORDER BY rank, id"),
-        "jobs_to_claim (queue=? AND kind=? AND args_version=?)",
+        &format!("jobs_in_turn {lane} AND limit_key=?)"),
     );
+    let circles = plans
+        .iter()
+        .filter(|(statement, _)| statement.contains("SELECT circle.place"));
+    let circles: Vec<&str> = circles.map(|(_, plan)| plan.as_str()).collect();
+    assert_eq!(circles.len(), 2, "one for each version: {plans:#?}");
+    for circle in circles {
+        for step in ["AND workspace_id>?)", "AND workspace_id=?)"] {
+            let step = format!("COVERING INDEX jobs_in_turn (queue=? AND kind=? AND args_version=? {step}");
+            assert!(circle.contains(&step), "{step} is not in {circle}");
+        }
+        assert!(
+            !circle.contains("TEMP B-TREE") && !circle.contains("AUTOMATIC"),
+            "{circle}"
+        );
+    }
     uses(plan_of(&plans, "min(`jobs`.`run_at`)"), "jobs_to_come");
     uses(plan_of(&plans, "UPDATE OR FAIL jobs SET"), "(id=?)");
 }
@@ -53,6 +69,17 @@ async fn a_claim_finds_due_and_available_jobs_by_their_indexes_and_changes_rows_
 async fn a_claim_of_several_kinds_merges_ranges_of_the_index_and_reads_nothing_between_them() {
     let store = TestStore::new();
     let kinds = ["test.work", "test.other", "test.third"].map(|name| crate::store::KnownKind { name, version: 2 });
+    let of = |name| crate::store::NewJob { kind: name, ..job() };
+    let new = kinds.map(|kind| {
+        [
+            of(kind.name),
+            crate::store::NewJob {
+                args_version: 2,
+                ..of(kind.name)
+            },
+        ]
+    });
+    store.enqueue(new.into_iter().flatten().collect()).await.unwrap();
     let request = crate::store::ClaimRequest {
         kinds: kinds.to_vec(),
         ..request(10, NOW)
@@ -61,10 +88,68 @@ async fn a_claim_of_several_kinds_merges_ranges_of_the_index_and_reads_nothing_b
         super::super::claim(connection, &request, &mut Effects::default()).unwrap();
     });
     let plan = plan_of(&plans, "ORDER BY rank, id");
-    let range = "SEARCH jobs USING INDEX jobs_to_claim (queue=? AND kind=? AND args_version=?)";
+    let range = "SEARCH jobs USING INDEX jobs_in_turn \
+                 (queue=? AND kind=? AND args_version=? AND workspace_id=? AND limit_key=?)";
     assert_eq!(plan.matches(range).count(), 6, "{plan}");
     assert!(plan.contains("MERGE (UNION ALL)") && !plan.contains("SCAN"), "{plan}");
-    uses(plan, "jobs_to_claim");
+    uses(plan, "jobs_in_turn");
+}
+
+#[tokio::test]
+async fn a_claim_among_keys_and_workspaces_searches_their_lanes_and_what_runs_under_them() {
+    use crate::domain::job::{Limit, Rate};
+    use crate::store::limits::{self, Limited};
+
+    let store = TestStore::new();
+    let (a, b) = (store.workspace().await, store.workspace().await);
+    let of = |workspace, key: &str| crate::store::NewJob {
+        workspace,
+        limit_key: key.parse().ok(),
+        ..job()
+    };
+    let new = vec![of(a, "x"), of(a, "x"), of(a, "y"), of(b, "x"), of(b, "")];
+    store.enqueue(new).await.unwrap();
+    let second = std::time::Duration::from_secs(1);
+    let rate = Rate {
+        jobs: 1,
+        period: second,
+        burst: 10,
+    };
+    let limit = Limit {
+        concurrency: Some(10),
+        rate: Some(rate),
+    };
+    let set =
+        store.write(move |tx| Ok::<_, Abort<()>>(limits::set(tx, Queue::Probes, &Limited::EachKey(a), &limit, NOW)?));
+    set.await.unwrap();
+    let plans = plans(&store, |connection| {
+        let claimed = super::super::claim(connection, &request(10, NOW), &mut Effects::default()).unwrap();
+        assert_eq!(claimed.jobs.len(), 5);
+    });
+    let of_lane = "(queue=? AND kind=? AND args_version=? AND workspace_id=? AND limit_key=?)";
+    for (part, index) in [
+        (
+            "WITH RECURSIVE lane",
+            "jobs_in_turn (queue=? AND kind=? AND args_version=? AND workspace_id=? AND limit_key>?)",
+        ),
+        (
+            "CROSS JOIN limits",
+            "jobs_running_by_key (queue=? AND workspace_id=? AND limit_key=?)",
+        ),
+        ("CROSS JOIN jobs", of_lane),
+    ] {
+        for (statement, plan) in plans.iter().filter(|(statement, _)| statement.contains(part)) {
+            assert!(plan.contains(index), "{statement}: {plan}");
+            assert!(
+                !plan.contains("SCAN jobs") && !plan.contains("AUTOMATIC"),
+                "{statement}: {plan}"
+            );
+        }
+        assert!(
+            plans.iter().any(|(statement, _)| statement.contains(part)),
+            "no {part} in {plans:#?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -152,14 +237,14 @@ async fn lists_walk_an_index_in_their_order() {
     let counted = plans(&store, |connection| {
         jobs::available(connection, Queue::Mail, 5).unwrap();
     });
-    uses(plan_of(&counted, "COUNT"), "jobs_to_claim (queue=?)");
+    uses(plan_of(&counted, "COUNT"), "jobs_in_turn (queue=?)");
     let counted = plans(&store, |connection| {
         jobs::depths(connection, 5).unwrap();
     });
     assert_eq!(counted.len(), 4, "{counted:#?}");
     for (statement, plan) in &counted {
         // SQLite looks at the state again where there are two of them.
-        let covers = plan.contains("COVERING INDEX jobs_to_claim") || plan.contains("INDEX jobs_to_come");
+        let covers = plan.contains("COVERING INDEX jobs_in_turn") || plan.contains("INDEX jobs_to_come");
         assert!(covers, "{statement} reads other rows: {plan}");
     }
     let kinds = [crate::store::KnownKind {
@@ -168,14 +253,18 @@ async fn lists_walk_an_index_in_their_order() {
     }];
     let looked = plans(&store, |connection| {
         jobs::oldest(connection, Queue::Mail, &kinds).unwrap();
-        jobs::ahead(connection, Queue::Mail, &kinds, (7, JobId::generate()), 5).unwrap();
+        let place = jobs::Place {
+            workspace: WorkspaceId::SERVICE,
+            limit_key: String::new(),
+            rank: 7,
+            id: JobId::generate(),
+        };
+        jobs::ahead(connection, Queue::Mail, &kinds, &place, 5).unwrap();
         jobs::to_come(connection, 5).unwrap();
     });
-    uses(&looked[0].1, "jobs_to_claim (queue=? AND kind=? AND args_version=?)");
-    uses(
-        &looked[1].1,
-        "jobs_to_claim (queue=? AND kind=? AND args_version=? AND rank<?)",
-    );
+    let lane = "jobs_in_turn (queue=? AND kind=? AND args_version=? AND workspace_id=?";
+    uses(&looked[0].1, &format!("{lane})"));
+    uses(&looked[1].1, &format!("{lane} AND limit_key=? AND rank<?)"));
     uses(&looked[2].1, "INDEX jobs_to_come");
     let counted = plans(&store, |connection| {
         jobs::running(connection).unwrap();

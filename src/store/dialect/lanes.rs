@@ -1,0 +1,312 @@
+//! Going from lane to lane of what is available: from workspace to workspace, and from key to key of some of them.
+//!
+//! Guarantees: each step is a search in the index `jobs_in_turn`, whatever waits in the lanes that are passed; the text of a
+//! statement is always the same.
+
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, HasSqlType, Integer, Nullable, Text};
+
+use super::differs::Differs;
+use super::limited::push_limit;
+use super::listed::Listed;
+use super::prelude::*;
+
+/// The available jobs of a queue that are of one kind and version: a range of the index.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Range {
+    /// The queue.
+    pub(in crate::store) queue: &'static str,
+    /// The kind.
+    pub(in crate::store) kind: &'static str,
+    /// The version of the arguments.
+    pub(in crate::store) version: i64,
+}
+
+impl Range {
+    /// Writes that the row `table` is in it.
+    pub(super) fn push<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>, table: &str) -> QueryResult<()>
+    where
+        DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+        str: ToSql<Text, DB>,
+        i64: ToSql<BigInt, DB>,
+    {
+        out.push_sql(table);
+        out.push_sql(".queue = ");
+        out.push_bind_param::<Text, _>(self.queue)?;
+        // A literal, since a partial index is not used for a state that is a bound value.
+        out.push_sql(&format!(" AND {table}.state = 'available' AND {table}.kind = "));
+        out.push_bind_param::<Text, _>(self.kind)?;
+        out.push_sql(&format!(" AND {table}.args_version = "));
+        out.push_bind_param::<BigInt, _>(&self.version)
+    }
+}
+
+/// The workspaces that have something available in a range, in the order of the circle: those from a text on, then those
+/// before it. Each row: whether it is behind (0 or 1), the workspace, its first key and its last.
+///
+/// The second part is begun only if the first has ended before the limit.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Circle {
+    /// What is available.
+    pub(in crate::store) range: Range,
+    /// From where on.
+    pub(in crate::store) from: String,
+    /// The most rows.
+    pub(in crate::store) limit: i64,
+}
+
+impl Circle {
+    /// Writes a walk called `name` from the first workspace that is no less than `from` on.
+    fn push_walk<'b, DB>(
+        &'b self,
+        mut out: AstPass<'_, 'b, DB>,
+        name: &str,
+        from: &'b str,
+        until: Option<&'b str>,
+    ) -> QueryResult<()>
+    where
+        DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+        str: ToSql<Text, DB>,
+        String: ToSql<Text, DB>,
+        i64: ToSql<BigInt, DB>,
+    {
+        out.push_sql(&format!(
+            "{name} (w, n) AS (SELECT first.w, 1 FROM (SELECT here.workspace_id AS w FROM jobs AS here WHERE "
+        ));
+        self.range.push(out.reborrow(), "here")?;
+        out.push_sql(" AND here.workspace_id >= ");
+        out.push_bind_param::<Text, _>(from)?;
+        out.push_sql(
+            " ORDER BY here.workspace_id LIMIT 1) AS first UNION ALL SELECT (SELECT there.workspace_id FROM jobs AS there WHERE ",
+        );
+        self.range.push(out.reborrow(), "there")?;
+        out.push_sql(&format!(
+            " AND there.workspace_id > {name}.w ORDER BY there.workspace_id LIMIT 1), {name}.n + 1 FROM {name} \
+             WHERE {name}.w IS NOT NULL AND {name}.n < "
+        ));
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        if let Some(until) = until {
+            out.push_sql(&format!(" AND {name}.w < "));
+            out.push_bind_param::<Text, _>(until)?;
+        }
+        out.push_sql(")");
+        Ok(())
+    }
+
+    /// Writes the first key of the workspace `circle.w` in this order.
+    fn push_key<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>, order: &str) -> QueryResult<()>
+    where
+        DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+        str: ToSql<Text, DB>,
+        i64: ToSql<BigInt, DB>,
+    {
+        out.push_sql(", (SELECT edge.limit_key FROM jobs AS edge WHERE ");
+        self.range.push(out.reborrow(), "edge")?;
+        out.push_sql(&format!(
+            " AND edge.workspace_id = circle.w ORDER BY edge.limit_key {order} LIMIT 1)"
+        ));
+        Ok(())
+    }
+}
+
+impl<DB> QueryFragment<DB> for Circle
+where
+    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+    str: ToSql<Text, DB>,
+    String: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("WITH RECURSIVE ");
+        self.push_walk(out.reborrow(), "ahead", &self.from, None)?;
+        out.push_sql(", ");
+        self.push_walk(out.reborrow(), "behind", "", Some(&self.from))?;
+        out.push_sql(" SELECT circle.place, circle.w");
+        self.push_key(out.reborrow(), "ASC")?;
+        self.push_key(out.reborrow(), "DESC")?;
+        out.push_sql(
+            " FROM (SELECT 0 AS place, ahead.w AS w FROM ahead UNION ALL SELECT 1 AS place, behind.w AS w FROM behind \
+             WHERE behind.w < ",
+        );
+        out.push_bind_param::<Text, _>(&self.from)?;
+        out.push_sql(") AS circle WHERE circle.w IS NOT NULL");
+        push_limit(out, &self.limit)
+    }
+}
+
+/// The keys of some workspaces that have something available in a range: of each workspace listed those from the key listed
+/// on. Each row: the workspace, the key, and the rank of what is first there.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Keys {
+    /// What is available.
+    pub(in crate::store) range: Range,
+    /// The workspaces, and from which key on.
+    pub(in crate::store) listed: Listed,
+    /// The most keys of each.
+    pub(in crate::store) limit: i64,
+}
+
+impl<DB> QueryFragment<DB> for Keys
+where
+    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+    str: ToSql<Text, DB>,
+    String: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(
+            "WITH RECURSIVE lane (w, k, n) AS (SELECT listed.w, (SELECT here.limit_key FROM jobs AS here WHERE ",
+        );
+        self.range.push(out.reborrow(), "here")?;
+        out.push_sql(
+            " AND here.workspace_id = listed.w AND here.limit_key >= listed.k ORDER BY here.limit_key LIMIT 1), 1 FROM ",
+        );
+        self.listed.push(out.reborrow())?;
+        out.push_sql(" UNION ALL SELECT lane.w, (SELECT there.limit_key FROM jobs AS there WHERE ");
+        self.range.push(out.reborrow(), "there")?;
+        out.push_sql(
+            " AND there.workspace_id = lane.w AND there.limit_key > lane.k ORDER BY there.limit_key LIMIT 1), lane.n + 1 \
+             FROM lane WHERE lane.k IS NOT NULL AND lane.n < ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(") SELECT lane.w, lane.k, (SELECT head.rank FROM jobs AS head WHERE ");
+        self.range.push(out.reborrow(), "head")?;
+        out.push_sql(
+            " AND head.workspace_id = lane.w AND head.limit_key = lane.k ORDER BY head.rank LIMIT 1) \
+             FROM lane WHERE lane.k IS NOT NULL",
+        );
+        Ok(())
+    }
+}
+
+/// The first jobs of some lanes, held against others until the transaction ends: of each as many as are listed. What others
+/// hold is left out.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Firsts<C> {
+    /// What is read of each.
+    pub(in crate::store) columns: C,
+    /// What is available.
+    pub(in crate::store) range: Range,
+    /// The lanes. SQLite takes one number for all of them: the `most`.
+    pub(in crate::store) listed: Listed,
+    /// The greatest number that is listed.
+    pub(in crate::store) most: i64,
+}
+
+impl<C, DB> QueryFragment<DB> for Firsts<C>
+where
+    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+    C: QueryFragment<DB>,
+    str: ToSql<Text, DB>,
+    String: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        const LANE: &str = ".workspace_id = listed.w AND ";
+        if DB::LOCK_FREE.is_empty() {
+            // A limit of each lane's own cannot be said, and a join by ids is the nearest to a lateral one.
+            out.push_sql("SELECT ");
+            self.columns.walk_ast(out.reborrow())?;
+            out.push_sql(" FROM ");
+            self.listed.push(out.reborrow())?;
+            out.push_sql(" CROSS JOIN jobs WHERE jobs.id IN (SELECT one.id FROM jobs AS one WHERE ");
+            self.range.push(out.reborrow(), "one")?;
+            out.push_sql(&format!(
+                " AND one{LANE}one.limit_key = listed.k ORDER BY one.rank, one.id"
+            ));
+            push_limit(out.reborrow(), &self.most)?;
+            out.push_sql(")");
+            return Ok(());
+        }
+        out.push_sql("SELECT first.* FROM ");
+        self.listed.push(out.reborrow())?;
+        out.push_sql(" CROSS JOIN LATERAL (SELECT ");
+        self.columns.walk_ast(out.reborrow())?;
+        out.push_sql(" FROM jobs WHERE ");
+        self.range.push(out.reborrow(), "jobs")?;
+        out.push_sql(&format!(
+            " AND jobs{LANE}jobs.limit_key = listed.k ORDER BY jobs.rank, jobs.id LIMIT listed.n"
+        ));
+        out.push_sql(DB::LOCK_FREE);
+        out.push_sql(") AS first");
+        Ok(())
+    }
+}
+
+/// From when the oldest could run of those that are the first of their workspaces in a range; of so many workspaces.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Oldest {
+    /// What is available.
+    pub(in crate::store) range: Range,
+    /// The most workspaces.
+    pub(in crate::store) limit: i64,
+}
+
+impl<DB> QueryFragment<DB> for Oldest
+where
+    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+    str: ToSql<Text, DB>,
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("WITH RECURSIVE circle (w, n) AS (SELECT first.w, 1 FROM (SELECT min(here.workspace_id) AS w FROM jobs AS here WHERE ");
+        self.range.push(out.reborrow(), "here")?;
+        out.push_sql(") AS first UNION ALL SELECT (SELECT there.workspace_id FROM jobs AS there WHERE ");
+        self.range.push(out.reborrow(), "there")?;
+        out.push_sql(
+            " AND there.workspace_id > circle.w ORDER BY there.workspace_id LIMIT 1), circle.n + 1 FROM circle \
+             WHERE circle.w IS NOT NULL AND circle.n < ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(") SELECT min((SELECT head.run_at FROM jobs AS head WHERE ");
+        self.range.push(out.reborrow(), "head")?;
+        out.push_sql(
+            " AND head.workspace_id = circle.w ORDER BY head.workspace_id, head.limit_key, head.rank LIMIT 1)) FROM circle \
+             WHERE circle.w IS NOT NULL",
+        );
+        Ok(())
+    }
+}
+
+impl Query for Oldest {
+    type SqlType = Nullable<BigInt>;
+}
+
+impl QueryId for Oldest {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Conn> diesel::RunQueryDsl<Conn> for Oldest {}
+
+impl Query for Circle {
+    type SqlType = (Integer, Text, Text, Text);
+}
+
+impl Query for Keys {
+    type SqlType = (Text, Text, BigInt);
+}
+
+impl<C: Expression> Query for Firsts<C> {
+    type SqlType = C::SqlType;
+}
+
+impl QueryId for Circle {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryId for Keys {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C> QueryId for Firsts<C> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Conn> diesel::RunQueryDsl<Conn> for Circle {}
+impl<Conn> diesel::RunQueryDsl<Conn> for Keys {}
+impl<C, Conn> diesel::RunQueryDsl<Conn> for Firsts<C> {}
