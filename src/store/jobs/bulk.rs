@@ -348,11 +348,12 @@ pub fn do_portion(
     let goes_on = Held::Yes {
         cancel_requested: false,
     };
+    // In the order of the ids, in which all lock their rows: the carrier was accepted after all that it means.
+    let still = still_meant(tx.connection(), portion)?;
     let held = tx.hold(job, fence)?;
     if held != goes_on {
         return Ok(PortionDone::Stopped(held));
     }
-    let still = still_meant(tx.connection(), portion)?;
     let mut all = Vec::with_capacity(portion.jobs.len());
     for one in &portion.jobs {
         // Who began another attempt meanwhile, or came to be something else, was not meant.
@@ -362,6 +363,10 @@ pub fn do_portion(
         }
         let ordered = tx.part(|tx| order(tx, portion, one.id));
         all.push(match ordered {
+            // A cancel of what was cancelled before is answered alike, and changes nothing.
+            Ok(job) if portion.action == BulkAction::Cancel && job.finished_at.is_some_and(|at| at < portion.now) => {
+                Done::Refused("not_now")
+            }
             Ok(job) => Done::Changed(job.into()),
             Err(Abort::Refused(refusal)) => Done::Refused(reason(refusal)),
             Err(Abort::Store(error)) => return Err(error),

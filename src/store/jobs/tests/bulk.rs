@@ -285,6 +285,24 @@ async fn what_changed_between_the_look_and_the_portion_is_left_alone(store: Test
     assert_eq!(one(&store, ids[0]).await.state, JobState::Completed);
 }
 
+async fn a_cancel_of_what_was_cancelled_before_counts_as_none(store: TestStore) {
+    let (before, waiting) = (job(), job());
+    let ids = [before.id, waiting.id];
+    let carrier = carrier(&store).await;
+    store.enqueue(vec![before, waiting]).await.unwrap();
+    cancel(&store, ids[0], NOW).await.unwrap();
+    let mut portion = portion(&carrier, &ids, BulkAction::Cancel);
+    portion.jobs.iter_mut().for_each(|one| one.fence = 0);
+    let done = do_it(&store, portion).await;
+    let PortionDone::Yes(all) = done else {
+        panic!("{done:?}")
+    };
+    assert!(
+        matches!(&all[..], [Done::Refused("not_now"), Done::Changed(_)]),
+        "{all:?}"
+    );
+}
+
 #[tokio::test]
 async fn what_was_given_up_is_found_by_its_index_and_all_else_on_a_walk_by_id() {
     let store = TestStore::new();
@@ -360,4 +378,5 @@ on_each_database!(
     of_a_portion_one_whose_unique_key_was_taken_is_refused_alone,
     a_portion_of_an_attempt_that_is_asked_to_end_or_lost_its_job_changes_nothing,
     what_changed_between_the_look_and_the_portion_is_left_alone,
+    a_cancel_of_what_was_cancelled_before_counts_as_none,
 );
