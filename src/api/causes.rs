@@ -194,7 +194,7 @@ impl Groups {
     /// Those of most jobs, and whether others are left out.
     fn shown(self) -> (Vec<CauseView>, bool) {
         let mut all: Vec<CauseView> = self.all.into_values().collect();
-        all.sort_by(|one, other| (other.count, other.last_at).cmp(&(one.count, one.last_at)));
+        all.sort_by_key(|group| std::cmp::Reverse((group.count, group.last_at)));
         let is_cut = self.is_full || all.len() > SHOWN_MAX;
         all.truncate(SHOWN_MAX);
         (all, is_cut)

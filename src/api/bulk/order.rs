@@ -224,8 +224,9 @@ impl BulkOrder {
     pub(in crate::api) fn act(&self, job: &NewJob, by: ActBy) -> NewAct {
         // Names, states, ids and times always serialize.
         let mut filter = serde_json::to_value(&self.selection).unwrap_or_default();
-        if self.selection.ids.len() > IDS_NOTED_MAX {
-            filter["ids"] = json!({ "count": self.selection.ids.len() });
+        let count = self.selection.ids.len();
+        if let Some(ids) = filter.get_mut("ids").filter(|_| count > IDS_NOTED_MAX) {
+            *ids = json!({ "count": count });
         }
         NewAct {
             at: job.created_at,
