@@ -55,7 +55,7 @@ enum Command {
     Supervision(SupervisionArgs),
     /// See jobs of the running service, cancel them and have them run again, over the same socket
     #[command(subcommand, after_help = help::JOBS)]
-    Jobs(JobsCommand),
+    Jobs(Box<JobsCommand>),
     /// Bring the database's schema up to date and end
     #[command(after_help = help::MIGRATE)]
     Migrate,
@@ -143,7 +143,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
     match command {
         Command::Serve(args) => serve(config()?, args),
         Command::Supervision(args) => supervise(args, &config()?),
-        Command::Jobs(command) => order_jobs(command, &config()?),
+        Command::Jobs(command) => order_jobs(*command, &config()?),
         Command::Migrate => migrate(&config()?),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
