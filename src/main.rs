@@ -1,8 +1,9 @@
 //! The command line of Legwork.
 //!
 //! Exit codes: 0 done, or stopped in order; 1 it failed, and stderr says why; 2 the command line is wrong; 3, 4 and 5 of
-//! `legwork supervision` alone (no service runs, no actor of that name, the order was refused); 128 plus its
-//! number when a second signal ended the service at once (130 for SIGINT, 143 for SIGTERM).
+//! `legwork supervision` and `legwork jobs` alone (no service runs, no actor of that name or no such job, the order was refused);
+//! 128 plus its number when a second signal ended the service at once (130 for SIGINT, 143 for SIGTERM), and 130 for who stops
+//! looking on at `legwork jobs`.
 
 mod cli;
 
@@ -12,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cli::jobs::JobsCommand;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
-use cli::{health, help, settings, supervision};
+use cli::{health, help, jobs, settings, supervision};
 use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
@@ -51,6 +53,9 @@ enum Command {
     /// See and steer the actors of the running service, over a socket in its data folder
     #[command(after_help = help::SUPERVISION, args_conflicts_with_subcommands = true)]
     Supervision(SupervisionArgs),
+    /// See jobs of the running service, cancel them and have them run again, over the same socket
+    #[command(subcommand, after_help = help::JOBS)]
+    Jobs(Box<JobsCommand>),
     /// Bring the database's schema up to date and end
     #[command(after_help = help::MIGRATE)]
     Migrate(MigrateArgs),
@@ -145,6 +150,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
     match command {
         Command::Serve(args) => serve(config()?, args),
         Command::Supervision(args) => supervise(args, &config()?),
+        Command::Jobs(command) => order_jobs(*command, &config()?),
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
@@ -218,6 +224,13 @@ fn list_settings(args: SettingsArgs, config: &ConfigArgs) -> Outcome {
 
 fn supervise(args: SupervisionArgs, config: &Config) -> Outcome {
     supervision::run(args, &config.data_dir).or_else(|failure| {
+        complain(&failure.text);
+        Ok(ExitCode::from(failure.code))
+    })
+}
+
+fn order_jobs(command: JobsCommand, config: &Config) -> Outcome {
+    jobs::run(command, &config.data_dir).or_else(|failure| {
         complain(&failure.text);
         Ok(ExitCode::from(failure.code))
     })

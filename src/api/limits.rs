@@ -9,9 +9,9 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::State;
 use super::auth::{Member, Operator};
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
@@ -19,10 +19,13 @@ use super::jobs::cursor;
 use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
+use super::{State, acting};
 use crate::clock::Timestamp;
+use crate::domain::act::Action;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::{Limit, LimitKey, Queue, Rate};
 use crate::store::Abort;
+use crate::store::acts::{self, NewAct};
 use crate::store::limits::{self, LimitRecord, Limited};
 use crate::telemetry::names::event;
 
@@ -135,6 +138,17 @@ impl LimitView {
 
     fn of_record(record: LimitRecord) -> Self {
         Self::of(record.queue, Some(record.key), &record.limit, Some(record.updated_at))
+    }
+}
+
+fn act(action: Action, queue: Queue, detail: Value, member: &Member, request: &RequestId, at: Timestamp) -> NewAct {
+    NewAct {
+        at,
+        by: acting::by(member, request),
+        action,
+        subject_kind: "queue",
+        subject: queue.to_string(),
+        detail,
     }
 }
 
@@ -346,9 +360,12 @@ pub(super) async fn set_queue_limit(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (limit, now) = (body.checked()?, state.clock.now());
-    let write = state
-        .store
-        .write(move |tx| Ok::<_, Abort<()>>(limits::set(tx, queue, &Limited::Queue, &limit, now)?));
+    let detail = LimitView::of(queue.to_string(), None, &limit, None);
+    let act = act(Action::LimitQueue, queue, json!(detail), &member, &request, now);
+    let write = state.store.write(move |tx| {
+        limits::set(tx, queue, &Limited::Queue, &limit, now)?;
+        Ok::<_, Abort<()>>(acts::record(tx, &act)?)
+    });
     write.await.map_err(or_refused(|()| Problem::not_found()))?;
     let (by, request_id) = (member.account.id, request.as_str());
     tracing::warn!(event = event::QUEUE_LIMITED, %queue, account = %by, request_id, "an operator set a queue's limit");
@@ -366,9 +383,21 @@ pub(super) async fn delete_queue_limit(
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let write = state
-        .store
-        .write(move |tx| Ok::<_, Abort<()>>(limits::remove(tx, queue, &Limited::Queue)?));
+    let act = act(
+        Action::UnlimitQueue,
+        queue,
+        json!({}),
+        &member,
+        &request,
+        state.clock.now(),
+    );
+    let write = state.store.write(move |tx| {
+        let was_there = limits::remove(tx, queue, &Limited::Queue)?;
+        if was_there {
+            acts::record(tx, &act)?;
+        }
+        Ok::<_, Abort<()>>(was_there)
+    });
     if write.await.map_err(or_refused(|()| Problem::not_found()))? {
         let (by, request_id) = (member.account.id, request.as_str());
         tracing::warn!(event = event::QUEUE_UNLIMITED, %queue, account = %by, request_id, "an operator removed a queue's limit");

@@ -8,12 +8,17 @@
 //! places.
 
 mod accounts;
+mod acting;
 mod after;
 mod api_keys;
+mod audit;
 mod auth;
 mod batches;
+mod bulk;
+mod causes;
 mod credential_cache;
 mod credentials;
+mod desk;
 mod emails;
 mod failure;
 mod following;
@@ -47,6 +52,7 @@ mod work;
 mod workspaces;
 
 pub use credential_cache::CredentialCache;
+pub use desk::Desk;
 pub use following::JobStreams;
 pub use health::Readiness;
 pub use http::HashingPool;
@@ -182,6 +188,9 @@ fn endpoints() -> Endpoints {
                 .delete(limits::delete_limit),
         )
         .service(at("/v1/jobs").get(jobs::list_jobs))
+        .service(at("/v1/jobs/causes").get(causes::list_causes))
+        .service(at("/v1/jobs/bulk").post(bulk::create_bulk))
+        .service(at("/v1/jobs/bulk/preview").post(bulk::preview_bulk))
         .service(at("/v1/jobs/events").stream(following::stream_jobs))
         .service(at("/v1/jobs/{id}").get(jobs::show_job))
         .service(at("/v1/jobs/{id}/events").stream(following::stream_job))
@@ -191,6 +200,7 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/queues").get(queues::list_queues))
         .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
         .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
+        .service(at("/v1/audit").get(audit::list_acts))
         .service(
             at("/v1/queues/{name}/limit")
                 .get(limits::show_queue_limit)

@@ -6,19 +6,22 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
-use super::State;
-use super::auth::Operator;
+use super::auth::{Member, Operator};
 use super::failure::or_refused;
 use super::http::{PathParam, Problem, RequestId};
 use super::page::Page;
 use super::state::QueueWorker;
 use super::then::Then;
+use super::{State, acting};
 use crate::clock::Timestamp;
+use crate::domain::act::Action;
 use crate::domain::id::AccountId;
 use crate::domain::job::Queue;
 use crate::jobs::{KINDS_MAX, known_by};
+use crate::store::acts::{self, NewAct};
 use crate::store::jobs::WaitingKind;
 use crate::store::queues::{self, Pause};
 use crate::store::{Abort, Connection, Count, KnownKind, StoreError, jobs, nodes};
@@ -171,8 +174,12 @@ pub(super) async fn pause_queue(
     let worker = worker_of(queue, &state)?;
     let (by, now) = (member.account.id, state.clock.now());
     let asked = Asked::of(queue, &state);
+    let act = act(Action::PauseQueue, queue, &member, &request, now);
     let write = state.store.write(move |tx| {
         let changed = queues::pause(tx.connection(), queue, by, now)?;
+        if changed {
+            acts::record(tx, &act)?;
+        }
         Ok((changed, one(tx.connection(), &asked, now)?))
     });
     let (changed, standing) = write.await.map_err(or_refused(|()| Problem::not_found()))?;
@@ -198,8 +205,12 @@ pub(super) async fn resume_queue(
     let worker = worker_of(queue, &state)?;
     let asked = Asked::of(queue, &state);
     let now = state.clock.now();
+    let act = act(Action::ResumeQueue, queue, &member, &request, now);
     let write = state.store.write(move |tx| {
         let changed = queues::resume(tx, queue)?;
+        if changed {
+            acts::record(tx, &act)?;
+        }
         Ok((changed, one(tx.connection(), &asked, now)?))
     });
     let (changed, standing) = write.await.map_err(or_refused(|()| Problem::not_found()))?;
@@ -209,6 +220,17 @@ pub(super) async fn resume_queue(
         tracing::warn!(event = event::QUEUE_RESUMED, %queue, account = %by, request_id, "an operator resumed a queue");
     }
     Ok(HttpResponse::Ok().json(QueueView::of(worker, &standing, &state)))
+}
+
+fn act(action: Action, queue: Queue, member: &Member, request: &RequestId, at: Timestamp) -> NewAct {
+    NewAct {
+        at,
+        by: acting::by(member, request),
+        action,
+        subject_kind: "queue",
+        subject: queue.to_string(),
+        detail: json!({}),
+    }
 }
 
 fn worker_of(queue: Queue, state: &State) -> Result<&QueueWorker, Problem> {

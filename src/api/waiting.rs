@@ -150,7 +150,7 @@ impl Drop for WhenGone {
 }
 
 async fn cancel_for(job: JobId, scope: JobScope, account: AccountId, state: &State) {
-    match cancel(job, scope, state).await {
+    match cancel(job, scope, None, state).await {
         Ok(Cancelled {
             job: record, is_here, ..
         }) => {

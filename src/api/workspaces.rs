@@ -4,9 +4,9 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
-use super::State;
 use super::auth::Operator;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
@@ -14,9 +14,12 @@ use super::jobs::cursor;
 use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
+use super::{State, acting};
 use crate::clock::Timestamp;
+use crate::domain::act::Action;
 use crate::domain::id::WorkspaceId;
 use crate::store::Abort;
+use crate::store::acts::{self, NewAct};
 use crate::store::workspaces::{self, WEIGHT_MAX, WorkspaceRecord};
 use crate::telemetry::names::event;
 
@@ -140,8 +143,19 @@ pub(super) async fn update_workspace(
     let mut fields = Fields::new();
     let weight = ranged(&mut fields, "/weight", Some(body.weight), 1, i64::from(WEIGHT_MAX));
     let weight: u32 = fields.finish_with(weight)?;
+    let act = NewAct {
+        at: state.clock.now(),
+        by: acting::by(&member, &request),
+        action: Action::WeighWorkspace,
+        subject_kind: "workspace",
+        subject: id.to_string(),
+        detail: json!({ "weight": weight }),
+    };
     let write = state.store.write(move |tx| {
-        workspaces::set_weight(tx.connection(), id, weight)?;
+        if !workspaces::set_weight(tx.connection(), id, weight)? {
+            return Err(Abort::Refused(()));
+        }
+        acts::record(tx, &act)?;
         workspaces::one(tx.connection(), id)?.ok_or(Abort::Refused(()))
     });
     let record = write.await.map_err(or_refused(|()| Problem::not_found()))?;

@@ -2,14 +2,17 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::domain::act::Action;
 use crate::domain::email::{AddressError, DisplayName, EmailAddress, HeaderTextError};
 use crate::domain::id::{AccountId, ApiKeyId, WorkspaceId};
 use crate::domain::password::{Password, PasswordError, PasswordHashError, PasswordHasher, SALT_BYTES};
 use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
-use crate::store::accounts::{self, NewAccount};
+use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::acts::{self, ActBy, NewAct};
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::{Abort, Database, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
@@ -74,6 +77,18 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
+/// That it was made, as it is written down.
+fn act(account: &Account, with_api_key: bool) -> NewAct {
+    NewAct {
+        at: account.created_at,
+        by: ActBy::CommandLine { uid: None },
+        action: Action::CreateAccount,
+        subject_kind: "account",
+        subject: account.id.to_string(),
+        detail: json!({ "is_operator": account.is_operator, "with_api_key": with_api_key }),
+    }
+}
+
 /// Makes the account, with a workspace of its own.
 ///
 /// Needs an actix system.
@@ -113,6 +128,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     let inserted = store
         .write(move |tx| {
             let account = accounts::insert(tx.connection(), &new, now)?;
+            acts::record(tx, &act(&account, key_hash.is_some()))?;
             if let Some(hash) = &key_hash {
                 let key = ApiKey {
                     id: ApiKeyId::generate(),

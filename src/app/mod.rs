@@ -22,15 +22,17 @@ use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
-    CredentialCache, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness, ShutdownFlag, State,
-    Throttle, Waiters,
+    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
+    ShutdownFlag, State, Throttle, Waiters,
 };
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{ControlSocket, Controls};
+use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{AccountExists, EmailSend, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits};
+use crate::jobs::kinds::{
+    AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits,
+};
 use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
@@ -200,6 +202,12 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
+    let depths = Depths::new(&DepthLimits {
+        queues: config.queues.clone(),
+        workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
+        is_alone: store.is_alone(),
+    });
+    let hurry = Hurry::default();
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))
         .with(RegistrationMail::new(
@@ -219,17 +227,13 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             report_limits(&config),
             &config.public_url.join("/v1/reports"),
         ))
+        .with(JobsBulk::new(store.clone(), depths.clone(), hurry.clone()))
         .with(Probe);
     let performs = registry.performed(config.roles);
     let lease = recovery::enter_and_rescue(&store, node, config.roles, &performs, &clock).await?;
 
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    let depths = Depths::new(&DepthLimits {
-        queues: config.queues.clone(),
-        workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
-        is_alone: store.is_alone(),
-    });
     // Before anything is accepted, so that a restart does not open what is full.
     count_depths(&store, &depths, &clock).await;
     let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
@@ -244,10 +248,12 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     };
     let tree = &planted.tree;
     let grown = tree::grow(tree, &config, &store, &registry, node, &clock, &wakes, &shared);
-    let controls = Controls::new(tree.clone());
-    let control = serve_control(&config, &controls);
+    let controls = Controls::new(tree.clone()).recording(store.clone(), clock.clone());
     let shutdown = ShutdownFlag::default();
     let lanes = grown.lanes.clone();
+    let cancel_attempt: CancelAttempt = Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job)));
+    let cancel = Arc::clone(&cancel_attempt);
+    hurry.by(move |job| cancel(job));
     let state = web::Data::new(State {
         config: Arc::clone(&config),
         clock: clock.clone(),
@@ -261,7 +267,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         downloads: Downloads::default(),
         registry,
         elsewhere,
-        cancel_attempt: Arc::new(move |job: JobId| lanes.iter().any(|lane| lane.cancel(job))),
+        cancel_attempt,
         tree: tree.clone(),
         controls,
         workers: grown.workers.clone(),
@@ -275,6 +281,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         waiters: Waiters::default(),
         key_turns: KeyTurns::default(),
     });
+    let control = serve_control(&config, &state);
     let server = http::listen(&config, listener, state)?;
     tracing::info!(
         event = event::SERVING,
@@ -307,10 +314,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
 }
 
 /// The control socket, served. Without it the service is as good, but for the command line.
-fn serve_control(config: &Config, controls: &Controls) -> Option<ControlSocket> {
+fn serve_control(config: &Config, state: &web::Data<State>) -> Option<ControlSocket> {
     match ControlSocket::bind(&config.data_dir) {
         Ok(socket) => {
-            socket.serve(controls.clone(), config.shutdown.actors);
+            let desk: Arc<dyn JobDesk> = Arc::new(Desk(state.clone()));
+            socket.serve(state.controls.clone(), Some(desk), config.shutdown.actors);
             Some(socket)
         }
         Err(error) => {
@@ -318,7 +326,7 @@ fn serve_control(config: &Config, controls: &Controls) -> Option<ControlSocket> 
             tracing::warn!(
                 event = event::CONTROL_UNBOUND,
                 error,
-                "there is no control socket; `legwork supervision` cannot reach this service"
+                "there is no control socket; `legwork supervision` and `legwork jobs` cannot reach this service"
             );
             None
         }

@@ -9,7 +9,8 @@
 //! │   ├── workers   supervisor
 //! │   │   ├── mailer    queue mail              an arbiter of its own
 //! │   │   ├── prober    queue probes            an arbiter of its own
-//! │   │   └── reporter  queue reports           an arbiter of its own
+//! │   │   ├── reporter  queue reports           an arbiter of its own
+//! │   │   └── operator  queue operations        an arbiter of its own
 //! │   ├── dispatcher  claims for all            an arbiter of its own
 //! │   └── scheduler   jobs of schedules         an arbiter of its own
 //! └── control       the control socket          the main thread, if the socket can be had
@@ -249,6 +250,7 @@ fn posts(config: &Config) -> Vec<Post> {
         ("mailer", Queue::Mail, config.mail.concurrency),
         ("prober", Queue::Probes, config.probes.concurrency),
         ("reporter", Queue::Reports, config.reports.concurrency),
+        ("operator", Queue::Operations, config.operations.concurrency),
     ];
     let post = |(name, queue, slots)| Post {
         name,

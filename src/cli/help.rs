@@ -18,13 +18,13 @@ Files:
   data/legwork.db     the database (SQLite, with -wal and -shm beside it), unless database.url names PostgreSQL
   data/keys           the keys that sign links; keep it with backups of the database
   data/outbox/        mails, until mail.url names a relay
-  data/control.sock   where `legwork supervision` reaches the running service; its user's only
+  data/control.sock   where `legwork supervision` and `legwork jobs` reach the running service; its user's only
 
 Exit codes:
   0         done, or stopped in order
   1         it failed, and standard error says why
   2         the command line is wrong
-  3, 4, 5   of `legwork supervision`: no service runs; no actor has that name; the order was refused
+  3, 4, 5   of `legwork supervision` and `jobs`: no service runs; no such actor or job; the order was refused
   130, 143  a second SIGINT, SIGTERM ended the service at once";
 
 /// After `serve`.
@@ -104,6 +104,63 @@ Examples:
   legwork supervision events --follow --json | jq -c 'select(.kind == \"panicked\")'
 
 With --follow it ends with 0 when the service stops in order, and with 1 when the connection is lost.";
+
+/// After `jobs`.
+pub(crate) const JOBS: &str = "\
+Examples:
+  legwork jobs causes                                      why jobs were given up, and how many
+  legwork jobs retry --queue mail --state discarded --rate 5
+  legwork jobs cancel job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6
+
+It reaches the running service through control.sock in its data folder (data_dir), and so is for the user that the service
+runs as, and root. Every order is written down: GET /v1/audit shows it, with the user's number.
+
+Exit codes:
+  0    done
+  1    it failed, or nobody said yes; standard error says why
+  3    no service runs on this data folder
+  4    no job has that id
+  5    refused: a filter or arguments that make no sense, or not as many jobs as the preview said
+  130  you stopped looking on; the order goes on";
+
+/// After `jobs list`.
+pub(crate) const JOBS_LIST: &str = "\
+Examples:
+  legwork jobs list --state running
+  legwork jobs list --queue mail --json | jq -r '.data[].id'";
+
+/// After `jobs show`.
+pub(crate) const JOBS_SHOW: &str = "\
+Example:
+  legwork jobs show job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6";
+
+/// After `jobs causes`.
+pub(crate) const JOBS_CAUSES: &str = "\
+Examples:
+  legwork jobs causes
+  legwork jobs causes --state uncertain --since 2026-01-31T08:00:00Z --json
+
+Discarded jobs unless --state says cancelled or uncertain. In an error, what differs from job to job stands as #, <id>,
+<address> and '…'; `legwork jobs retry --error` takes it as it is printed.";
+
+/// After `jobs cancel`.
+pub(crate) const JOBS_CANCEL: &str = "\
+Examples:
+  legwork jobs cancel job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6 --yes
+  legwork jobs cancel --kind report.build --workspace wsp_0193a0f2b1c47d3e8f90a1b2c3d4e5f6
+
+All that is given must hold. Without --state, what has not ended is meant; those that run are asked to end. The count is
+shown, and nothing is done before a yes.";
+
+/// After `jobs retry`.
+pub(crate) const JOBS_RETRY: &str = "\
+Examples:
+  legwork jobs retry --queue mail --error 'the relay said #' --rate 5
+  legwork jobs retry job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6 --yes
+  legwork jobs retry --kind probe.run --args args.json
+
+All that is given must hold. Without --state, what was discarded is meant; of named jobs, whatever can run again. The order
+is a job of its own: Ctrl-C stops looking on and nothing else, and `legwork jobs cancel` with its id stops it where it is.";
 
 /// After `migrate`.
 pub(crate) const MIGRATE: &str = "\

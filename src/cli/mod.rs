@@ -4,6 +4,7 @@
 
 pub(crate) mod health;
 pub(crate) mod help;
+pub(crate) mod jobs;
 pub(crate) mod settings;
 pub(crate) mod supervision;
 

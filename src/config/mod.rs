@@ -82,6 +82,8 @@ pub struct Config {
     pub probes: Probes,
     /// Reports.
     pub reports: Reports,
+    /// Orders for many jobs.
+    pub operations: Operations,
     /// The most jobs that may wait in each queue; 0 to 1,000,000,000, and 0 is no limit.
     pub queues: Vec<(Queue, u64)>,
     /// Hashing passwords.
@@ -138,6 +140,13 @@ pub struct Mail {
 #[derive(Clone, Debug)]
 pub struct Probes {
     /// Probes that run at once; 1 to 10,000.
+    pub concurrency: usize,
+}
+
+/// Orders for many jobs.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    /// Orders that are carried out at once; 1 to 16.
     pub concurrency: usize,
 }
 
@@ -264,6 +273,9 @@ impl Config {
                 max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
                 max_kept: settings.ranged("reports.max_kept", 0, 1_000_000)?,
             },
+            operations: Operations {
+                concurrency: settings.ranged("operations.concurrency", 1, 16)?,
+            },
             queues: vec![
                 (
                     Queue::Mail,
@@ -276,6 +288,10 @@ impl Config {
                 (
                     Queue::Reports,
                     settings.ranged("queues.reports.max_waiting", 0, 1_000_000_000)?,
+                ),
+                (
+                    Queue::Operations,
+                    settings.ranged("queues.operations.max_waiting", 0, 1_000_000_000)?,
                 ),
             ],
             passwords: Passwords::read(settings)?,

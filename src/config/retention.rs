@@ -1,4 +1,4 @@
-//! How long finished jobs are kept.
+//! How long finished jobs are kept, and what operators did.
 //!
 //! Guarantees: a state that has no time of its own is kept as long as discarded jobs are.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::source::Settings;
 use super::{ConfigError, HOUR};
 
-/// How long finished jobs are kept, with their arguments, attempts and results.
+/// How long finished jobs are kept, with their arguments, attempts and results, and what operators did.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     /// Those that completed; 1 day to 100 years.
@@ -18,6 +18,8 @@ pub struct Retention {
     pub cancelled: Duration,
     /// Those whose effect is uncertain; 1 day to 100 years, as long as discarded ones unless set.
     pub uncertain: Duration,
+    /// What operators did; 1 day to 100 years.
+    pub acts: Duration,
 }
 
 impl Retention {
@@ -36,6 +38,7 @@ impl Retention {
             discarded,
             cancelled: like_discarded("retention.cancelled_days")?,
             uncertain: like_discarded("retention.uncertain_days")?,
+            acts: days("retention.acts_days")?,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! that is no request is answered and ends the connection, since what follows it cannot be trusted to be one either; when
 //! the service stops, whoever follows events gets `end`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::BufReader;
@@ -12,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::controls::{By, Controls};
+use super::desk::{DeskRefusal, JobDesk};
 use super::protocol::{Answer, ErrorKind, LINE_BYTES_MAX, Request, Unfit};
 use crate::supervision::{Heard, NoSuchChild};
 
@@ -31,6 +33,8 @@ const STOPPING: &str = "the service is shutting down, or its control socket is r
 /// Who is connected, and to what.
 pub(super) struct Peer {
     pub(super) controls: Controls,
+    /// Who answers about jobs, if anybody does.
+    pub(super) desk: Option<Arc<dyn JobDesk>>,
     /// The user's number, as the kernel says.
     pub(super) uid: u32,
     /// Cancelled when the connection is to end.
@@ -113,6 +117,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Conversation<'_, R, W> {
                 self.say(&answer).await
             }
             Request::Events { follow } => self.tell_events(follow).await,
+            Request::Jobs { ask, words } => {
+                let answer = match &self.peer.desk {
+                    Some(desk) => desk.ask(ask, words, self.peer.uid).await,
+                    None => Err(DeskRefusal {
+                        error: ErrorKind::Failed,
+                        detail: "this service answers nothing about jobs here".to_owned(),
+                    }),
+                };
+                let answer = answer.map_or_else(Answer::from, |told| Answer::Jobs { told });
+                self.say(&answer).await
+            }
         }
     }
 

@@ -1,12 +1,19 @@
 //! Orders of operators to the supervision tree, by whichever way they come.
 //!
-//! Guarantees: an order that was passed on is one line in the log, with who gave it; one that was refused changed nothing.
-
-use std::fmt::Display;
+//! Guarantees: an order that was passed on is one line in the log, with who gave it, and one of the acts that are kept; one
+//! that was refused changed nothing. An order does not wait for the database, which may be what is steered: its act is written
+//! beside it, as soon as that can.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use crate::clock::Clock;
+use crate::domain::act::Action;
+use crate::domain::id::{AccountId, WorkspaceId};
+use crate::store::acts::{self, ActBy, NewAct};
+use crate::store::{Abort, Store};
 use crate::supervision::{NoSuchChild, NodeSnapshot, OrderError, Tree};
+use crate::telemetry;
 use crate::telemetry::names::event;
 
 /// What may be ordered of a child.
@@ -34,6 +41,15 @@ impl Act {
             Self::Panic => "panic",
         }
     }
+
+    const fn action(self) -> Action {
+        match self {
+            Self::Restart => Action::RestartActor,
+            Self::Suspend => Action::SuspendActor,
+            Self::Resume => Action::ResumeActor,
+            Self::Panic => Action::PanicActor,
+        }
+    }
 }
 
 /// Who gives an order, for the log.
@@ -42,7 +58,9 @@ pub enum By<'a> {
     /// An account, over HTTP.
     Api {
         /// The account's id.
-        account: &'a (dyn Display + Sync),
+        account: AccountId,
+        /// Its workspace.
+        workspace: WorkspaceId,
         /// The request's id.
         request_id: &'a str,
     },
@@ -53,17 +71,45 @@ pub enum By<'a> {
     },
 }
 
+impl From<By<'_>> for ActBy {
+    fn from(by: By<'_>) -> Self {
+        match by {
+            By::Api {
+                account,
+                workspace,
+                request_id,
+            } => Self::Account {
+                account,
+                workspace,
+                request_id: request_id.to_owned(),
+            },
+            By::Socket { uid } => Self::CommandLine { uid: Some(uid) },
+        }
+    }
+}
+
 /// The tree, as operators see and steer it. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Controls {
     tree: Tree,
+    /// Where orders are written down, and the time.
+    acts: Option<(Store, Clock)>,
 }
 
 impl Controls {
     /// Controls of `tree`; panics may be ordered if it was made with fault injection.
     #[must_use]
     pub fn new(tree: Tree) -> Self {
-        Self { tree }
+        Self { tree, acts: None }
+    }
+
+    /// The same, whose orders are written down in `store`.
+    #[must_use]
+    pub fn recording(self, store: Store, clock: Clock) -> Self {
+        Self {
+            acts: Some((store, clock)),
+            ..self
+        }
     }
 
     /// The tree.
@@ -91,7 +137,7 @@ impl Controls {
         resolved.await.unwrap_or(Ok(None))
     }
 
-    /// Passes an order on, and writes it into the log.
+    /// Passes an order on, and writes it into the log and among the acts. Needs a runtime.
     ///
     /// # Errors
     /// [`OrderError`] if it was not passed on.
@@ -103,7 +149,31 @@ impl Controls {
             Act::Panic => self.tree.inject_panic(name)?,
         }
         log(act, name, by);
+        self.record(act, name, by);
         Ok(())
+    }
+
+    /// Writes the order down, beside it.
+    fn record(&self, act: Act, name: &str, by: By<'_>) {
+        let Some((store, clock)) = self.acts.clone() else {
+            return;
+        };
+        let new = NewAct {
+            at: clock.now(),
+            by: by.into(),
+            action: act.action(),
+            subject_kind: "actor",
+            subject: name.to_owned(),
+            detail: json!({}),
+        };
+        tokio::spawn(async move {
+            let (action, actor) = (new.action, new.subject.clone());
+            let written = store.write(move |tx| Ok::<_, Abort<()>>(acts::record(tx, &new)?));
+            if let Err(Abort::Store(error)) = written.await {
+                let error = telemetry::chain(&error);
+                tracing::warn!(event = event::ACT_UNRECORDED, %action, actor, error, "an operator's order could not be written down");
+            }
+        });
     }
 }
 
@@ -111,7 +181,9 @@ impl Controls {
 fn log(act: Act, actor: &str, by: By<'_>) {
     const TARGET: &str = "legwork::supervision";
     let (by, account, request_id, uid) = match by {
-        By::Api { account, request_id } => ("api", Some(tracing::field::display(account)), Some(request_id), None),
+        By::Api {
+            account, request_id, ..
+        } => ("api", Some(tracing::field::display(account)), Some(request_id), None),
         By::Socket { uid } => ("control socket", None, None, Some(uid)),
     };
     match act {

@@ -1,4 +1,5 @@
-//! What operators may order of the supervision tree, and the Unix socket over which the command line does it.
+//! What operators may order of the supervision tree, and the Unix socket over which the command line does that, and asks about
+//! jobs ([`JobDesk`]).
 //!
 //! The API and the socket give orders by the same [`Controls`], so that both refuse alike and both leave the same line in the
 //! log. The socket (`control.sock` in the data folder) speaks the protocol of [`Request`] and [`Answer`]: one JSON object
@@ -14,10 +15,11 @@
 //! - **It comes down in order.** It ends as a child of the tree; whoever follows events gets a last line; the file is removed.
 //!   What a killed process leaves is replaced by the next one.
 //!
-//! Left out: everything but the supervision tree, which the API has; other machines, for which the API is there.
+//! Left out: everything but the supervision tree and jobs, which the API has; other machines, for which the API is there.
 
 mod connection;
 mod controls;
+mod desk;
 mod protocol;
 mod server;
 mod socket;
@@ -26,6 +28,7 @@ mod tests;
 
 pub use connection::{ANSWER_MAX, REQUEST_MAX};
 pub use controls::{Act, By, Controls};
+pub use desk::{DeskRefusal, JobAsk, JobDesk};
 pub use protocol::{Answer, ErrorKind, LINE_BYTES_MAX, Request, Unfit, VERSION};
 pub use server::CONNECTIONS_MAX;
 pub use socket::{Connections, ControlSocket, SocketError, socket_path};

@@ -6,6 +6,8 @@
 //! {"v":1,"do":"restart","name":"mailer"}                       {"v":1,"answer":"ordered","name":"mailer","ordered":"restart"}
 //!        (or "suspend", "resume", "panic")                     {"v":1,"answer":"error","error":"not_now","detail":"…"}
 //! {"v":1,"do":"events","follow":true}                          {"v":1,"answer":"event","event":{…}} … {"v":1,"answer":"end",…}
+//! {"v":1,"do":"jobs","ask":"show","words":{"id":"job_…"}}      {"v":1,"answer":"jobs","told":{…}}
+//!        (or "list", "causes", "preview", "order")
 //! ```
 //!
 //! Guarantees: a request that is not exactly one of these is refused, so that a misspelt one does nothing; a version that
@@ -16,13 +18,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::controls::Act;
+use super::desk::{DeskRefusal, JobAsk};
 use crate::supervision::{Event, NodeSnapshot, OrderError};
 
 /// The version that is spoken.
 pub const VERSION: u64 = 1;
 
-/// The longest request in bytes, its line end included: a name of any sensible length, several times over.
-pub const LINE_BYTES_MAX: usize = 4096;
+/// The longest request in bytes, its line end included: an order that names as many jobs as it may, with arguments.
+pub const LINE_BYTES_MAX: usize = 60 * 1024;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,13 @@ pub enum Request {
     Events {
         /// Whether to go on with what happens from now on.
         follow: bool,
+    },
+    /// Something about jobs.
+    Jobs {
+        /// What.
+        ask: JobAsk,
+        /// The words of it, as over HTTP.
+        words: Value,
     },
 }
 
@@ -81,6 +91,8 @@ struct Words {
     name: Option<String>,
     backtrace: Option<bool>,
     follow: Option<bool>,
+    ask: Option<JobAsk>,
+    words: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +105,7 @@ enum Verb {
     Resume,
     Panic,
     Events,
+    Jobs,
 }
 
 impl Request {
@@ -111,6 +124,15 @@ impl Request {
         }
         let words: Words = serde_json::from_slice(line).map_err(junk)?;
         let order = |act, name| Self::Order { act, name };
+        let misfit = || Unfit::Junk("fields are missing, or are not for that".to_owned());
+        if let (Verb::Jobs, Some(ask), Some(asked)) = (&words.r#do, words.ask, &words.words) {
+            let is_alone = words.name.is_none() && words.backtrace.is_none() && words.follow.is_none();
+            let words = asked.clone();
+            return is_alone.then_some(Self::Jobs { ask, words }).ok_or_else(misfit);
+        }
+        if words.ask.is_some() || words.words.is_some() {
+            return Err(misfit());
+        }
         Ok(match (words.r#do, words.name, words.backtrace, words.follow) {
             (Verb::Tree, None, None, None) => Self::Tree,
             (Verb::Inspect, Some(name), backtrace, None) => Self::Inspect {
@@ -124,7 +146,7 @@ impl Request {
             (Verb::Events, None, None, follow) => Self::Events {
                 follow: follow.unwrap_or(false),
             },
-            _ => return Err(Unfit::Junk("fields are missing, or are not for that".to_owned())),
+            _ => return Err(misfit()),
         })
     }
 
@@ -138,6 +160,7 @@ impl Request {
             }
             Self::Order { act, name } => json!({ "v": VERSION, "do": act.as_str(), "name": name }),
             Self::Events { follow } => json!({ "v": VERSION, "do": "events", "follow": follow }),
+            Self::Jobs { ask, words } => json!({ "v": VERSION, "do": "jobs", "ask": ask, "words": words }),
         };
         format!("{words}\n")
     }
@@ -182,6 +205,11 @@ pub enum Answer<'a> {
         /// Which of the two, for people.
         detail: &'static str,
     },
+    /// What was asked about jobs.
+    Jobs {
+        /// The answer, as over HTTP.
+        told: Value,
+    },
     /// What was asked for was not done.
     Error {
         /// Why not, for programs.
@@ -201,6 +229,12 @@ pub enum ErrorKind {
     NotNow,
     /// A panic was ordered, and the service runs without fault injection.
     FaultInjectionOff,
+    /// No job has that id.
+    NoSuchJob,
+    /// What was asked about jobs makes no sense, or cannot be done now.
+    Refused,
+    /// The service failed to answer; its log says why.
+    Failed,
     /// The line is no request; the connection is closed.
     BadRequest,
     /// The request is of a version that is not spoken; the connection is closed.
@@ -241,6 +275,13 @@ impl From<Unfit> for Answer<'_> {
             Unfit::Junk(_) | Unfit::TooLong | Unfit::CutOff => ErrorKind::BadRequest,
         };
         let detail = unfit.to_string();
+        Self::Error { error, detail }
+    }
+}
+
+impl From<DeskRefusal> for Answer<'_> {
+    fn from(refusal: DeskRefusal) -> Self {
+        let DeskRefusal { error, detail } = refusal;
         Self::Error { error, detail }
     }
 }
@@ -316,6 +357,10 @@ mod tests {
             r#"{"v":1,"do":"restart","name":"a","force":true}"#,
             r#"{"v":1,"do":"restart","name":"a","follow":false}"#,
             r#"{"v":1,"do":"restart","name":7}"#,
+            r#"{"v":1,"do":"jobs","ask":"list"}"#,
+            r#"{"v":1,"do":"jobs","ask":"drop","words":{}}"#,
+            r#"{"v":1,"do":"jobs","ask":"list","words":{},"name":"a"}"#,
+            r#"{"v":1,"do":"tree","ask":"list","words":{}}"#,
             r#"{"v":1,"do":"tree"} {"v":1,"do":"tree"}"#,
             r#"{"v":1,"v":1,"do":"tree"}"#,
             "\u{0}",
@@ -366,6 +411,10 @@ mod tests {
             any::<bool>().prop_map(|follow| Request::Events { follow }),
             (".{0,200}", any::<bool>()).prop_map(|(name, backtrace)| Request::Inspect { name, backtrace }),
             (act, ".{0,200}").prop_map(|(act, name)| Request::Order { act, name }),
+            ".{0,200}".prop_map(|text| Request::Jobs {
+                ask: JobAsk::Show,
+                words: json!({ "id": text })
+            }),
         ]
     }
 

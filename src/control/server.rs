@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connection::{Peer, converse};
 use super::controls::Controls;
+use super::desk::JobDesk;
 use super::protocol::{Answer, ErrorKind};
 use crate::supervision;
 use crate::telemetry::names::event;
@@ -33,6 +34,7 @@ pub(super) struct Parts {
     /// One permit for each connection that may be open.
     pub(super) places: Arc<Semaphore>,
     pub(super) controls: Controls,
+    pub(super) desk: Option<Arc<dyn JobDesk>>,
 }
 
 /// Takes connections, and has each served by a task of its own.
@@ -125,6 +127,7 @@ fn admit(stream: UnixStream, parts: &Parts, ending: &CancellationToken) {
     };
     let peer = Peer {
         controls: parts.controls.clone(),
+        desk: parts.desk.clone(),
         uid,
         ending: ending.clone(),
     };

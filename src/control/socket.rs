@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::controls::Controls;
+use super::desk::JobDesk;
 use super::server::{CONNECTIONS_MAX, ControlServer, Parts};
 use crate::private;
 use crate::supervision::ChildSpec;
@@ -104,15 +105,16 @@ impl ControlSocket {
         }
     }
 
-    /// Serves it by a child `control` of the tree, on the current arbiter: not on one that may be what an operator wants to
+    /// Serves it by a child `control` of the tree, with `desk` for what is asked about jobs, on the current arbiter: not on one that may be what an operator wants to
     /// look at.
-    pub fn serve(&self, controls: Controls, shutdown: Duration) {
+    pub fn serve(&self, controls: Controls, desk: Option<Arc<dyn JobDesk>>, shutdown: Duration) {
         let tree = controls.tree().clone();
         let parts = Parts {
             listener: Arc::clone(&self.listener),
             owner: self.owner,
             places: Arc::clone(&self.places),
             controls,
+            desk,
         };
         let spec = ChildSpec::new("control").shutdown(shutdown);
         tree.start(spec, move || ControlServer::new(parts.clone()));

@@ -42,6 +42,7 @@ impl World {
         let ending = CancellationToken::new();
         let peer = Peer {
             controls: Controls::new(tree.clone()),
+            desk: None,
             uid: 1000,
             ending: ending.clone(),
         };

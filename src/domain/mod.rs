@@ -2,7 +2,9 @@
 //!
 //! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
 
+pub mod act;
 pub mod email;
+pub mod fault;
 pub mod id;
 pub mod job;
 mod named;

@@ -16,6 +16,7 @@
 //! (`api`), and when jobs are claimed (`workers`).
 
 pub mod accounts;
+pub mod acts;
 pub mod api_keys;
 mod backup;
 pub mod batches;

@@ -203,6 +203,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    acts (id) {
+        id -> Text,
+        at -> BigInt,
+        workspace_id -> Text,
+        account_id -> Nullable<Text>,
+        action -> Text,
+        subject_kind -> Text,
+        subject_id -> Text,
+        detail -> Text,
+        request_id -> Nullable<Text>,
+        via -> Text,
+    }
+}
+
+diesel::table! {
     queues (name) {
         name -> Text,
         paused_at -> BigInt,

@@ -221,6 +221,12 @@ impl TestStore {
         std::thread::scope(|scope| scope.spawn(|| look(&mut self.other())).join().unwrap())
     }
 
+    /// Runs statements by a second connection.
+    pub(crate) fn execute(&self, statements: &str) {
+        use diesel::connection::SimpleConnection;
+        self.look(|other| other.batch_execute(statements).unwrap());
+    }
+
     /// The first column, called `value`, of the only row that a query answers; seen by a second connection.
     pub(crate) fn number(&self, query: &str) -> Option<i64> {
         let row: Number = self.look(|other| diesel::sql_query(query).get_result(other).unwrap());

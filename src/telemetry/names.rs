@@ -136,6 +136,10 @@ pub mod event {
     pub const RELAY_UP: &str = "relay_up";
     /// A report's file was built.
     pub const REPORT_BUILT: &str = "report_built";
+    /// An order for many jobs stopped half-way, since the database failed; it goes on where it was.
+    pub const BULK_FAILED: &str = "bulk_failed";
+    /// An operator's act could not be written down.
+    pub const ACT_UNRECORDED: &str = "act_unrecorded";
     /// A report could not be built; its attempt failed.
     pub const REPORT_FAILED: &str = "report_failed";
     /// A report was deleted by somebody.

@@ -149,7 +149,7 @@ async fn an_operator_sees_the_tree_and_a_worker_that_panicked_and_came_back() {
         "{tree}"
     );
     let workers = &root["children"][1]["children"][1];
-    assert_eq!(names(workers), ["mailer", "prober", "reporter"], "{tree}");
+    assert_eq!(names(workers), ["mailer", "prober", "reporter", "operator"], "{tree}");
     let prober = &workers["children"][1];
     assert_eq!(prober["restarts"], 3, "{prober}");
     assert!(

@@ -6,6 +6,7 @@ mod crash;
 mod faults;
 mod first_steps;
 mod help;
+mod jobs_command;
 mod limits;
 mod log;
 mod mail;

@@ -164,7 +164,7 @@ impl WorkBody {
             }
             WorkKind::Probe => {
                 let mut body: NewProbeBody = self.args.read(&place.within)?;
-                body.permitted(member)?;
+                body.permitted(member.account.is_operator)?;
                 let order = place.order(body.wishes(), fields, request, now);
                 let job = body.args(fields).map(|args| made::<Probe>(&args, member, now, order));
                 job.transpose()?.map(|job| Ordered {

@@ -11,8 +11,10 @@ mod waiting;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::State;
+use super::acting::Acting;
 use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
@@ -22,6 +24,7 @@ use super::prefer::{self, Preferences};
 use super::then::Then;
 use super::waiting::Wait;
 use crate::clock::Timestamp;
+use crate::domain::act::Action;
 use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue, Refused, Room, rank};
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
@@ -31,7 +34,8 @@ use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobSc
 use crate::telemetry::names::event;
 
 use cancel::Cancelled;
-use changed::{Changed, RetryBody};
+pub(super) use changed::Changed;
+use changed::RetryBody;
 pub(super) use view::JobView;
 
 /// Jobs before one that are counted: beyond it only the order of magnitude is of interest.
@@ -192,7 +196,8 @@ pub(super) async fn cancel_job(
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let cancelled = cancel::cancel(id, member.job_scope(), &state).await;
+    let acting = Acting::of(&member, &request);
+    let cancelled = cancel::cancel(id, member.job_scope(), acting, &state).await;
     let Cancelled { job, attempts, is_here } = cancelled.map_err(or_refused(refused))?;
     tracing::info!(
         event = event::JOB_CANCEL_REQUESTED,
@@ -241,7 +246,7 @@ pub(super) async fn retry_job(
     let changed = match body.and_then(|body| body.args) {
         Some(args) => {
             let (kind, ..) = runs_again(id, scope, &state).await?;
-            Some(Changed::checked(&kind, args, &member, &state)?)
+            Some(Changed::checked(&kind, args, member.account.is_operator, &state)?)
         }
         None => None,
     };
@@ -254,8 +259,13 @@ pub(super) async fn retry_job(
         state.throttle.take_work(&member.account, queue, mails)?;
     }
     let changed = changed.map(|changed| changed.args);
+    let acting = Acting::of(&member, &request);
     let write = state.store.write(move |tx| {
         let job = jobs::retry_with(tx, id, scope, now, changed.as_ref())?;
+        if let Some(acting) = &acting {
+            let detail = json!({ "changed_args": changed.is_some() });
+            acting.note(tx, Action::RetryJob, &job, detail, now)?;
+        }
         Ok(with_attempts(tx.connection(), job)?)
     });
     let written = write.await;

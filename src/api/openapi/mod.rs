@@ -27,8 +27,8 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
-    accounts, api_keys, batches, emails, following, health, jobs, limits, nodes, probes, queues, reports, schedules,
-    sessions, supervision, verification, workspaces,
+    accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
+    reports, schedules, sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -90,10 +90,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
         limits::delete_limit,
         jobs::list_jobs,
         following::stream_jobs,
+        causes::list_causes,
         jobs::show_job,
         following::stream_job,
         jobs::cancel_job,
         jobs::retry_job,
+        bulk::preview_bulk,
+        bulk::create_bulk,
+        audit::list_acts,
         queues::list_queues,
         queues::pause_queue,
         queues::resume_queue,

@@ -15,8 +15,9 @@ use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder,
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::ReportId;
+use crate::domain::id::{JobId, ReportId};
 use crate::domain::report::ReportFormat;
 
 /// What the work answered: the job's `kind` says which of these it is.
@@ -96,6 +97,26 @@ struct ProbeResult {
     steps: u64,
 }
 
+/// Of an order for many jobs (`jobs.bulk`): how far it has come, also while it runs.
+#[derive(ToSchema)]
+#[schema(examples(json!({
+    "matched": 1200, "changed": 1198, "refused": { "not_now": 2 }, "behind": "job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6"
+})))]
+struct JobsBulkResult {
+    /// Jobs that it came to.
+    matched: u64,
+    /// Those that it changed.
+    changed: u64,
+    /// Those that it could not, by reason: `not_now` (their state), `key_taken` (another has their unique key), `gone`, and
+    /// `changed_meanwhile`.
+    refused: std::collections::HashMap<String, u64>,
+    /// The last job that it came to.
+    behind: Option<JobId>,
+    /// From when the next ones may go, at a rate.
+    #[schema(nullable = false)]
+    next_at: Option<Timestamp>,
+}
+
 /// Of a mail of the service's own that nobody needs any more: why it was not sent.
 #[derive(ToSchema)]
 #[schema(examples(json!({ "skipped": "the account is gone" })))]
@@ -109,6 +130,7 @@ impl PartialSchema for JobResult {
             EmailResult::name(),
             ReportResult::name(),
             ProbeResult::name(),
+            JobsBulkResult::name(),
             SkippedResult::name(),
         ];
         let other = ObjectBuilder::new()
@@ -137,6 +159,7 @@ impl ToSchema for JobResult {
         add::<EmailResult>(schemas);
         add::<ReportResult>(schemas);
         add::<ProbeResult>(schemas);
+        add::<JobsBulkResult>(schemas);
         add::<SkippedResult>(schemas);
     }
 }

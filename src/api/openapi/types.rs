@@ -11,11 +11,12 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::api::api_keys::EVERYTHING;
 
 use crate::clock::Timestamp;
+use crate::domain::act::{Action, Via};
 use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
 use crate::domain::id::{AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SessionId, WorkspaceId};
-use crate::domain::job::{AttemptOutcome, JobState, OnFailure, Queue, WhenUncertain};
+use crate::domain::job::{AttemptOutcome, BulkAction, Cause, JobState, OnFailure, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
@@ -93,6 +94,10 @@ schemas! {
     SessionId => id(Self::PREFIX, "a login");
     WorkspaceId => id(Self::PREFIX, "a workspace");
     AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
+    Action => one_of("What an operator did.", Self::ALL.iter().map(|one| one.as_str()));
+    Via => one_of("By which way an operator came.", Self::ALL.iter().map(|one| one.as_str()));
+    BulkAction => one_of("What is done with many jobs.", Self::ALL.iter().map(|one| one.as_str()));
+    Cause => one_of("Why a job ended or waits.", Self::ALL.iter().map(|one| one.as_str()));
     JobState => one_of("Where a job is.", Self::ALL.iter().map(|one| one.as_str()));
     ReportFormat => one_of("How a report is written.", Self::ALL.iter().map(|one| one.as_str()));
     ReportTable => one_of("What a report is of.", Self::ALL.iter().map(|one| one.as_str()));

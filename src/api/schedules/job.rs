@@ -56,7 +56,7 @@ impl JobBody {
             }
             Probe::NAME => {
                 let mut body: NewProbeBody = args.read(ARGS)?;
-                body.permitted(member)?;
+                body.permitted(member.account.is_operator)?;
                 let wishes = body.wishes().recurring(&mut fields);
                 let order = wishes.checked(&mut fields, request, now);
                 let args = body.args(&mut fields);

@@ -104,7 +104,8 @@ pub(in crate::api) async fn panic_child(
 
 fn give(act: Act, name: String, member: &Member, state: &State, request: &RequestId) -> Result<HttpResponse, Problem> {
     let by = By::Api {
-        account: &member.account.id,
+        account: member.account.id,
+        workspace: member.account.workspace,
         request_id: request.as_str(),
     };
     state.controls.give(act, &name, by).map_err(refused)?;

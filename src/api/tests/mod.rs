@@ -2,10 +2,12 @@
 
 mod access;
 mod accounts;
+mod acts;
 mod after;
 mod api_keys;
 mod asking;
 mod batches;
+mod bulk;
 mod emails;
 mod following;
 mod hostile;
@@ -128,7 +130,7 @@ impl World {
         };
         // Apart, so that what is seen in the tree that is shown is what a test put there.
         let database = Tree::new("database", clock.clone());
-        let store = Store::open(&options, database.root());
+        let store = Store::open(&options, database.root()).unwrap();
         let from = Sender {
             address: EmailAddress::parse("legwork@example.org").unwrap(),
             name: None,
@@ -157,7 +159,7 @@ impl World {
             depths,
             config: Arc::new(config),
             clock: clock.clone(),
-            store: store.unwrap(),
+            store: store.clone(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
             credentials: CredentialCache::default(),
@@ -171,7 +173,7 @@ impl World {
                 cancels.lock().unwrap().push(job);
                 true
             }),
-            controls: Controls::new(tree.clone()),
+            controls: Controls::new(tree.clone()).recording(store, clock.clone()),
             tree,
             workers: [(Queue::Mail, "mailer"), (Queue::Probes, "prober")]
                 .map(|(queue, worker)| QueueWorker {

@@ -12,21 +12,22 @@ use serde_json::Value;
 
 use super::Failure;
 
-/// The longest for each step: the service answers from memory, and a backtrace takes a moment.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest for each step: the service answers mostly from memory, a backtrace takes a moment, and to count a hundred thousand
+/// jobs takes some.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest answer in bytes; that of a tree of ten thousand actors takes some megabytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     path: PathBuf,
     stream: BufReader<UnixStream>,
 }
 
 impl Client {
     /// Connects to the service of this data folder.
-    pub(super) fn connect(data_dir: &Path) -> Result<Self, Failure> {
+    pub(crate) fn connect(data_dir: &Path) -> Result<Self, Failure> {
         let path = control::socket_path(data_dir);
         let shown = path.display();
         if SocketAddr::from_pathname(&path).is_err() {
@@ -58,13 +59,13 @@ impl Client {
     }
 
     /// Asks, and answers the one line that comes back.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
         self.send(request)?;
         self.next()
     }
 
     /// Asks.
-    pub(super) fn send(&mut self, request: &Request) -> Result<(), Failure> {
+    pub(crate) fn send(&mut self, request: &Request) -> Result<(), Failure> {
         let sent = self.stream.get_mut().write_all(request.to_line().as_bytes());
         match sent {
             // Whoever is not let in, or finds no place, is told so before they ask.
@@ -74,12 +75,12 @@ impl Client {
     }
 
     /// From now on, waits for the next line however long it takes.
-    pub(super) fn wait_forever(&self) -> Result<(), Failure> {
+    pub(crate) fn wait_forever(&self) -> Result<(), Failure> {
         self.limit(None)
     }
 
     /// The next line; an error that the service tells is one.
-    pub(super) fn next(&mut self) -> Result<Value, Failure> {
+    pub(crate) fn next(&mut self) -> Result<Value, Failure> {
         let mut line = Vec::new();
         let read = (&mut self.stream).take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line);
         read.map_err(|error| self.lost(&error))?;
@@ -121,8 +122,8 @@ impl Client {
 fn refused(answer: &Value) -> Failure {
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let code = match text("error") {
-        "no_such_child" => Failure::NO_SUCH_ACTOR,
-        "not_now" | "fault_injection_off" => Failure::REFUSED,
+        "no_such_child" | "no_such_job" => Failure::NO_SUCH_ACTOR,
+        "not_now" | "fault_injection_off" | "refused" => Failure::REFUSED,
         _ => Failure::OTHER,
     };
     let hint = match text("error") {

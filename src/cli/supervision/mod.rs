@@ -15,7 +15,7 @@ use legwork::control::{Act, Request};
 use legwork::telemetry::{harmless, harmless_json};
 use serde_json::Value;
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 use super::help;
 
 /// What of the tree is asked for; the whole tree if nothing is.
@@ -83,22 +83,22 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// It failed in a way that no script needs to tell apart.
-    const OTHER: u8 = 1;
+    pub(crate) const OTHER: u8 = 1;
     /// No service runs on the data folder.
-    const NO_SERVICE: u8 = 3;
-    /// No actor has that name.
-    const NO_SUCH_ACTOR: u8 = 4;
+    pub(crate) const NO_SERVICE: u8 = 3;
+    /// No actor has that name, or no job that id.
+    pub(crate) const NO_SUCH_ACTOR: u8 = 4;
     /// The service does not do that, or not now.
-    const REFUSED: u8 = 5;
+    pub(crate) const REFUSED: u8 = 5;
 
-    fn new(code: u8, text: impl Into<String>) -> Self {
+    pub(crate) fn new(code: u8, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { code, text }
     }
 }
 
 /// Where the lines of a command go, and how they end: a reader who has seen enough is no failure.
-enum Printing {
+pub(crate) enum Printing {
     GoOn,
     NobodyReads,
 }
@@ -193,7 +193,7 @@ fn picked(answer: &Value, names: &[&str]) -> Value {
     Value::Object(fields.collect())
 }
 
-fn print(text: &str) -> Result<Printing, Failure> {
+pub(crate) fn print(text: &str) -> Result<Printing, Failure> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(Printing::GoOn),

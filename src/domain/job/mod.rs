@@ -4,22 +4,26 @@
 //! the same rules once more. Left out: when things happen and who writes them (`store`), and what the work is (`jobs`).
 
 mod after;
+mod cadence;
 mod limit;
 mod limit_key;
 #[cfg(test)]
 mod model;
 mod progress;
 mod retry;
+mod selection;
 mod state;
 mod transition;
 mod turn;
 mod unique;
 
 pub use after::{AFTER_MAX, After, OnFailure};
+pub use cadence::Cadence;
 pub use limit::{Limit, Rate, Room};
 pub use limit_key::{LimitKey, NotALimitKey};
 pub use progress::{Pace, Progress};
 pub use retry::Backoff;
+pub use selection::{BulkAction, Selection, StateSet};
 pub use state::{AttemptOutcome, Cause, JobState, Queue, UnknownName};
 pub use transition::{
     AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,

@@ -80,6 +80,8 @@ named! {
         Probes = "probes",
         /// Reports, built by the reporter.
         Reports = "reports",
+        /// What operators order of many jobs at once, done by the operator.
+        Operations = "operations",
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod account_exists;
 mod email_send;
+mod jobs_bulk;
 mod postbox;
 mod probe;
 mod recipients;
@@ -12,6 +13,7 @@ mod report_build;
 
 pub use account_exists::{AccountExists, AccountExistsArgs};
 pub use email_send::{EmailBody, EmailSend, EmailSendArgs};
+pub use jobs_bulk::{Hurry, JobsBulk, JobsBulkArgs, OtherArgs};
 pub use postbox::{Postbox, Sending};
 pub use probe::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
 pub use registration_mail::{RegistrationMail, RegistrationMailArgs, TOKEN_PURPOSE};

@@ -35,6 +35,20 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(self.column);
         out.push_sql(" IN (");
+        self.walk_texts(out.reborrow())?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+impl<'a> AnyOf<'a> {
+    /// The texts, with commas between.
+    pub(super) fn walk_texts<'b, DB>(self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        'a: 'b,
+        DB: Backend + HasSqlType<Text>,
+        String: ToSql<Text, DB>,
+    {
         let last = self.texts.last();
         let repeated = self.texts.len().next_power_of_two() - self.texts.len();
         for (index, text) in self
@@ -48,7 +62,6 @@ where
             }
             out.push_bind_param::<Text, _>(text)?;
         }
-        out.push_sql(")");
         Ok(())
     }
 }

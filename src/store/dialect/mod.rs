@@ -34,7 +34,7 @@ pub(super) use limits::LimitsOf;
 pub(super) use listed::{Listed, ListedLane};
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::Merged;
-pub(super) use optional::Optional;
+pub(super) use optional::{Optional, OptionalAnyOf};
 pub(super) use present::Present;
 
 /// SQLite's words for a lock that somebody else holds.

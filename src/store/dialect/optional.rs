@@ -5,7 +5,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};
 
-use super::condition::condition;
+use super::condition::{AnyOf, condition};
 use super::prelude::*;
 
 /// That a column compares so to a text, if one is given; true otherwise. The text of the statement depends on which of them
@@ -49,3 +49,33 @@ where
 }
 
 condition!(Optional);
+
+/// That a column holds one of these texts, if there are any; true otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct OptionalAnyOf<'a> {
+    /// The column, with its table.
+    pub(in crate::store) column: &'static str,
+    /// The texts.
+    pub(in crate::store) texts: &'a [String],
+}
+
+impl<DB> QueryFragment<DB> for OptionalAnyOf<'_>
+where
+    DB: Backend + HasSqlType<Text>,
+    String: ToSql<Text, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let Self { column, texts } = *self;
+        if texts.is_empty() {
+            out.push_sql("1 = 1");
+            return Ok(());
+        }
+        out.push_sql(column);
+        out.push_sql(" IN (");
+        AnyOf { column, texts }.walk_texts(out.reborrow())?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+condition!(OptionalAnyOf<'_>);

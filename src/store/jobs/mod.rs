@@ -6,9 +6,11 @@
 mod after;
 mod aside;
 mod awaited;
+mod bulk;
 mod claim;
 mod deadline;
 mod depths;
+mod faults;
 mod finish;
 mod insert;
 mod kinds;
@@ -27,9 +29,13 @@ mod waited;
 
 pub use after::NoSuchJob;
 pub use awaited::Awaited;
+pub use bulk::{
+    Carrier, ChangedJob, Done, Meant, MeantJob, MeantPage, PORTION_MAX, Portion, PortionDone, do_portion, meant_page,
+};
 pub use claim::{ClaimRequest, Claimed, ClaimedJob, KnownKind};
 pub use deadline::{OVERDUE_MAX, any_overdue, end_overdue, running_overdue};
 pub use depths::{DepthCounts, Place, ahead, depths, oldest, to_come};
+pub use faults::{GivenUp, GivenUpFilter, GivenUpPage, given_up};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use kinds::{WaitingKind, waiting_kinds};

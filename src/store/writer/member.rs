@@ -41,6 +41,22 @@ impl<'a> Tx<'a> {
         Ok(jobs::insert(self.connection, &[job], self.effects)?)
     }
 
+    /// Runs `part` in a savepoint of its own: what it refuses is undone alone, and nothing is told of it.
+    ///
+    /// # Errors
+    /// What `part` answers, and when the savepoint cannot be made or left.
+    pub(in crate::store) fn part<T, E>(
+        &mut self,
+        part: impl FnOnce(&mut Tx<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<T, Abort<E>> {
+        let mut own = Effects::default();
+        let done = self
+            .connection
+            .transaction(|connection| part(&mut Tx::new(connection, &mut own)))?;
+        self.effects.append(own);
+        Ok(done)
+    }
+
     /// Tells the workers of `queue`, once this transaction is committed, that a job became available by other means than
     /// [`Tx::enqueue`].
     pub fn became_available(&mut self, queue: Queue) {

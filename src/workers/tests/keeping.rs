@@ -26,6 +26,7 @@ pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperP
             discarded: 30 * DAY,
             cancelled: 30 * DAY,
             uncertain: 30 * DAY,
+            acts: 365 * DAY,
         },
         depths: Depths::new(&DepthLimits::default()),
         walk: Walk::default(),

@@ -180,6 +180,12 @@ impl Problem {
         self.slug
     }
 
+    /// What is told about this occurrence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The fields that are blamed.
     #[must_use]
     pub fn errors(&self) -> &[FieldError] {

@@ -68,13 +68,13 @@ pub(in crate::api::tests) fn conforms(method: &Method, path: &str, answer: &Answ
             has.then_some(()).ok_or_else(|| format!("a problem without {member}"))?;
         }
     }
-    let mut matching: Vec<Operation> = Operation::all();
+    let mut matching = Operation::all();
     matching.retain(|one| is_at(&one.path, path));
-    // A path that says it in words goes before one with a parameter in that place, also for methods that only the latter has.
-    let parameters = |one: &Operation| one.path.matches('{').count();
-    let least = matching.iter().map(parameters).min();
-    let mut matching = matching.into_iter().filter(|one| Some(parameters(one)) == least);
-    let Some(operation) = matching.find(|one| *method == one.method.as_str()) else {
+    // A path that says it in words goes before one with a parameter in that place, whatever its methods are.
+    let holes = |one: &Operation| one.path.matches('{').count();
+    let fewest = matching.iter().map(holes).min();
+    matching.retain(|one| *method == one.method.as_str() && Some(holes(one)) == fewest);
+    let Some(operation) = matching.pop() else {
         return Ok(());
     };
     let key = (operation.method, operation.path, answer.status);

@@ -1,0 +1,3 @@
+DROP TABLE acts;
+DROP INDEX jobs_given_up_by_workspace;
+DROP INDEX jobs_given_up;

@@ -1,0 +1,47 @@
+//! What operators do, as it is written down.
+
+use super::named::named;
+
+named! {
+    /// What an operator did. Names are added to, never renamed.
+    Action {
+        /// Paused a queue.
+        PauseQueue = "queue.pause",
+        /// Resumed a queue.
+        ResumeQueue = "queue.resume",
+        /// Set the limit of a queue.
+        LimitQueue = "queue.limit",
+        /// Removed the limit of a queue.
+        UnlimitQueue = "queue.unlimit",
+        /// Set the weight of a workspace.
+        WeighWorkspace = "workspace.weigh",
+        /// Cancelled a job of another workspace.
+        CancelJob = "job.cancel",
+        /// Had a job of another workspace run again.
+        RetryJob = "job.retry",
+        /// Ordered that all jobs of a filter be cancelled.
+        CancelJobs = "jobs.cancel",
+        /// Ordered that all jobs of a filter run again.
+        RetryJobs = "jobs.retry",
+        /// Restarted an actor.
+        RestartActor = "actor.restart",
+        /// Suspended an actor.
+        SuspendActor = "actor.suspend",
+        /// Let a suspended actor go on.
+        ResumeActor = "actor.resume",
+        /// Had an actor panic.
+        PanicActor = "actor.panic",
+        /// Made an account.
+        CreateAccount = "account.create",
+    }
+}
+
+named! {
+    /// By which way an operator came.
+    Via {
+        /// Over HTTP, by an account.
+        Api = "api",
+        /// On the service's own machine.
+        CommandLine = "command_line",
+    }
+}
