@@ -119,7 +119,7 @@ Exit codes:
   0    done
   1    it failed, or nobody said yes; standard error says why
   3    no service runs on this data folder
-  4    no job has that id
+  4    of show: no job has that id
   5    refused: a filter or arguments that make no sense, or not as many jobs as the preview said
   130  you stopped looking on; the order goes on";
 
