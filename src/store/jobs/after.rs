@@ -143,7 +143,7 @@ fn enter(connection: &mut Connection, waiting: &[(&NewJob, OnFailure, Option<Bat
 /// Has jobs that are inserted wait for those that have not ended, and lets those go that have nobody to wait for.
 fn begin_to_wait(tx: &mut Tx<'_>, new: &[&NewJob], states: &HashMap<JobId, JobState>) -> Result<(), StoreError> {
     let (connection, effects) = tx.parts();
-    let on_failure = |job: &&'_ NewJob| job.after.as_ref().map(|after| after.on_failure);
+    let on_failure = |job: &&NewJob| job.after.as_ref().map(|after| after.on_failure);
     let waiting: Vec<_> = new
         .iter()
         .filter_map(|job| Some((*job, on_failure(job)?, None)))
