@@ -26,6 +26,8 @@ use crate::store::{Abort, JobFilter, JobScope, jobs};
 /// Jobs on a page unless told otherwise, and the most of them.
 const PAGE: usize = 50;
 const PAGE_MAX: usize = 100;
+/// Looks for one list: each is at 10,000 jobs at most, a few tens of milliseconds of a reader's time.
+const LOOKS_MAX: usize = 100;
 
 /// Answers what is asked about the jobs of this service.
 pub struct Desk(pub Data<State>);
@@ -70,6 +72,7 @@ impl Desk {
             state: words.state,
             kind: words.kind,
             queue: words.queue,
+            batch: None,
             before: words
                 .cursor
                 .as_deref()
@@ -78,12 +81,25 @@ impl Desk {
                 .map_err(not_a_cursor)?,
             limit: words.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX),
         };
-        let read = self.0.store.read(move |connection| {
-            let page = jobs::list(connection, &filter)?;
-            let found = page.jobs.into_iter().map(|job| with_attempts(connection, job));
-            Ok((found.collect::<Result<Vec<_>, _>>()?, page.next))
-        });
-        let (found, next) = read.await?;
+        let (wanted, mut filter) = (filter.limit, filter);
+        let (mut found, mut next) = (Vec::new(), None);
+        // A page of something rare may be short; a person who asked for so many does not want to go on by hand.
+        for _ in 0..LOOKS_MAX {
+            filter.limit = wanted.saturating_sub(found.len());
+            let asked = filter.clone();
+            let read = self.0.store.read(move |connection| {
+                let page = jobs::list(connection, &asked)?;
+                let found = page.jobs.into_iter().map(|job| with_attempts(connection, job));
+                Ok((found.collect::<Result<Vec<_>, _>>()?, page.next))
+            });
+            let (more, behind) = read.await?;
+            found.extend(more);
+            next = behind;
+            if next.is_none() || found.len() >= wanted {
+                break;
+            }
+            filter.before = next;
+        }
         let views = found
             .into_iter()
             .map(|(job, attempts)| Ok(JobView::of(job, attempts, &self.0)?.masked()))

@@ -1,7 +1,7 @@
 //! Limits: what may run at once and how fast it may start, of a queue and of keys in it.
 //!
 //! Guarantees: a limit is read by each claim, so that a change holds for what already waits; a change of a rate begins with a
-//! full bucket. Left out: how claims keep to them (`jobs`).
+//! full bucket, and the same rate set again with what is left in it. Left out: how claims keep to them (`jobs`).
 
 use std::collections::HashMap;
 
@@ -266,7 +266,12 @@ pub fn set(tx: &mut Tx<'_>, queue: Queue, of: &Limited, limit: &Limit, now: Time
         .values(limited_queues::queue.eq(queue.as_str()))
         .on_conflict_do_nothing()
         .execute(connection)?;
-    remove_rows(connection, queue, of)?;
+    hold(connection, queue)?;
+    let before = one(connection, queue, of)?.and_then(|record| record.limit.rate);
+    remove_row(connection, queue, of)?;
+    if before != limit.rate {
+        remove_buckets(connection, queue, of)?;
+    }
     let (workspace, key) = of.columns();
     let rate = limit.rate;
     diesel::insert_into(limits::table)
@@ -290,36 +295,53 @@ pub fn set(tx: &mut Tx<'_>, queue: Queue, of: &Limited, limit: &Limit, now: Time
 /// # Errors
 /// When a statement fails.
 pub fn remove(tx: &mut Tx<'_>, queue: Queue, of: &Limited) -> Result<bool, StoreError> {
-    let removed = remove_rows(tx.connection(), queue, of)?;
+    let connection = tx.connection();
+    hold(connection, queue)?;
+    let removed = remove_row(connection, queue, of)?;
+    remove_buckets(connection, queue, of)?;
     tx.became_available(queue);
     Ok(removed)
 }
 
-/// Removes a limit and the buckets that were filled by it. Claims under limits are waited for, which write several buckets.
-fn remove_rows(connection: &mut Connection, queue: Queue, of: &Limited) -> Result<bool, StoreError> {
+/// Waits for claims under limits of the queue, which write several buckets, and keeps them off until the transaction ends.
+fn hold(connection: &mut Connection, queue: Queue) -> Result<(), StoreError> {
     let row = limited_queues::table
         .filter(limited_queues::queue.eq(queue.as_str()))
         .select(limited_queues::queue);
     let _held: Vec<String> = Locked(row).load(connection)?;
+    Ok(())
+}
+
+/// Removes a limit; answers whether there was one.
+fn remove_row(connection: &mut Connection, queue: Queue, of: &Limited) -> Result<bool, StoreError> {
     let (workspace, key) = of.columns();
-    let removed = diesel::delete(
-        limits::table
-            .filter(limits::queue.eq(queue.as_str()))
-            .filter(limits::workspace_id.eq(&workspace))
-            .filter(limits::limit_key.eq(&key)),
-    )
-    .execute(connection)?;
+    let row = limits::table
+        .filter(limits::queue.eq(queue.as_str()))
+        .filter(limits::workspace_id.eq(workspace))
+        .filter(limits::limit_key.eq(key));
+    Ok(diesel::delete(row).execute(connection)? > 0)
+}
+
+/// Removes the buckets that a limit filled; for that of each key, those of the keys that have none of their own.
+fn remove_buckets(connection: &mut Connection, queue: Queue, of: &Limited) -> Result<(), StoreError> {
+    let (workspace, key) = of.columns();
     let buckets = limit_buckets::table
         .filter(limit_buckets::queue.eq(queue.as_str()))
         .filter(limit_buckets::workspace_id.eq(&workspace));
     match of {
-        Limited::EachKey(_) => diesel::delete(buckets).execute(connection)?,
+        Limited::EachKey(_) => diesel::delete(buckets.filter(WITHOUT_OWN_LIMIT)).execute(connection)?,
         Limited::Queue | Limited::Key(..) => {
             diesel::delete(buckets.filter(limit_buckets::limit_key.eq(&key))).execute(connection)?
         }
     };
-    Ok(removed > 0)
+    Ok(())
 }
+
+/// Is the bucket of a key that has no limit of its own.
+const WITHOUT_OWN_LIMIT: Literally = Literally(
+    "NOT EXISTS (SELECT 1 FROM limits AS own WHERE own.queue = limit_buckets.queue \
+     AND own.workspace_id = limit_buckets.workspace_id AND own.limit_key = limit_buckets.limit_key)",
+);
 
 /// Deletes up to `max` buckets that have been full since before `until`, which are as good as none; answers how many.
 ///

@@ -30,7 +30,10 @@ pub(super) async fn settle_due(parts: &SchedulerParts) -> Option<Timestamp> {
         match due(parts, kinds.clone(), now).await {
             Ok(Due::Later(next)) => return next,
             Ok(Due::Now(due)) => {
-                if settle_all(parts, due, now).await == 0 {
+                for (id, error) in &due.unreadable {
+                    tell_failed(id, error);
+                }
+                if settle_all(parts, due.schedules, now).await == 0 {
                     return None;
                 }
             }
@@ -49,7 +52,7 @@ pub(super) async fn settle_due(parts: &SchedulerParts) -> Option<Timestamp> {
 }
 
 enum Due {
-    Now(Vec<Schedule>),
+    Now(schedules::Due),
     Later(Option<Timestamp>),
 }
 
@@ -142,16 +145,21 @@ async fn settle(parts: &SchedulerParts, settlement: Settlement, now: Timestamp) 
         // The closure refuses nothing.
         Ok(Settled::Elsewhere) | Err(Abort::Refused(()) | Abort::Store(StoreError::Closed)) => false,
         Err(Abort::Store(error)) => {
-            let error = telemetry::chain(&error);
-            tracing::warn!(
-                event = event::SCHEDULE_FAILED,
-                schedule = %id,
-                error,
-                "the tick of a schedule could not be settled; the next look tries again"
-            );
+            tell_failed(&id, &error);
             false
         }
     }
+}
+
+/// Says in the log that a tick could not be settled.
+fn tell_failed(schedule: &impl std::fmt::Display, error: &StoreError) {
+    let error = telemetry::chain(error);
+    tracing::warn!(
+        event = event::SCHEDULE_FAILED,
+        %schedule,
+        error,
+        "the tick of a schedule could not be settled; the next look tries again"
+    );
 }
 
 /// Says in the log what became of a tick.

@@ -25,7 +25,7 @@ use super::then::Then;
 use super::waiting::Wait;
 use crate::clock::Timestamp;
 use crate::domain::act::Action;
-use crate::domain::id::JobId;
+use crate::domain::id::{BatchId, JobId};
 use crate::domain::job::{JobState, Queue, Refused, Room, rank};
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
@@ -58,6 +58,9 @@ pub(super) struct ListQuery {
     /// Only jobs in this queue.
     #[param(nullable = false)]
     queue: Option<Queue>,
+    /// Only jobs of this batch.
+    #[param(nullable = false)]
+    batch: Option<BatchId>,
     /// The `next_cursor` of the page before.
     #[param(nullable = false, min_length = 1)]
     cursor: Option<String>,
@@ -95,6 +98,7 @@ pub(super) async fn list_jobs(
         state: query.state,
         kind: query.kind,
         queue: query.queue,
+        batch: query.batch,
         before,
         limit,
     };

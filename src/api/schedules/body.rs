@@ -191,13 +191,16 @@ impl Change {
         if change.cron.is_none() && change.zone.is_none() {
             return Ok(());
         }
-        if let Some(cron) = change.cron {
-            schedule.cron = cron.to_string();
-        }
-        if let Some(zone) = change.zone {
-            schedule.time_zone = zone.to_string();
-        }
-        if schedule.paused_at.is_none() {
+        let cron = change
+            .cron
+            .map_or_else(|| schedule.cron.clone(), |cron| cron.to_string());
+        let zone = change
+            .zone
+            .map_or_else(|| schedule.time_zone.clone(), |zone| zone.to_string());
+        // What ticks as before is not set anew, so that a tick that is due and not yet settled still comes.
+        let ticks_as_before = schedule.next.is_some() && (&schedule.cron, &schedule.time_zone) == (&cron, &zone);
+        (schedule.cron, schedule.time_zone) = (cron, zone);
+        if schedule.paused_at.is_none() && !ticks_as_before {
             schedule.next = Some(next_of(schedule, now)?);
         }
         Ok(())

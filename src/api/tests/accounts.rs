@@ -27,6 +27,7 @@ impl World {
             state: None,
             kind: None,
             queue: None,
+            batch: None,
             before: None,
             limit: 100,
         };

@@ -53,6 +53,15 @@ async fn a_batch_is_accepted_counted_and_finished() {
     assert_eq!((job.get("batch_id"), &job["run_at"]), (None, &job["created_at"]));
     let held = world.claim().await;
     world.finish(&held, AttemptEnd::Completed).await;
+    let done = world.get(&format!("/v1/jobs?batch={id}&state=completed"), &token).await;
+    assert_eq!(done.body["data"].as_array().unwrap().len(), 1);
+    assert_eq!(done.body["data"][0]["id"], held.id.to_string());
+    let all = world.get(&format!("/v1/jobs?batch={id}"), &token).await;
+    assert_eq!(
+        all.body["data"].as_array().unwrap().len(),
+        2,
+        "the finishing one is no member"
+    );
     let shown = world.shown(&batch, &token).await;
     assert_eq!(
         (&shown["total"], &shown["done"], &shown["failed"], &shown["progress"]),

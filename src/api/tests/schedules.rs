@@ -227,6 +227,24 @@ async fn a_paused_schedule_has_no_tick_until_it_is_resumed_and_then_from_now_on(
 }
 
 #[actix_web::test]
+async fn a_change_to_what_it_was_takes_away_no_tick_that_is_due() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let uri = world.schedule(&token, &hourly("a")).await;
+    world.advance(std::time::Duration::from_secs(3_600));
+    let due = "2023-11-14T23:00:00.000000Z";
+    for same in [
+        json!({ "cron": "@hourly" }),
+        json!({ "name": "b", "time_zone": "Europe/Berlin", "cron": "@hourly" }),
+    ] {
+        let changed = world.patch(&uri, &token, &same).await;
+        assert_eq!(changed.body["next_at"], due);
+    }
+    let changed = world.patch(&uri, &token, &json!({ "cron": "30 * * * *" })).await;
+    assert_eq!(changed.body["next_at"], "2023-11-14T23:30:00.000000Z");
+}
+
+#[actix_web::test]
 async fn a_run_by_hand_makes_a_job_moves_no_tick_and_is_in_the_history() {
     let world = World::new();
     let token = world.member("ada@example.org").await;

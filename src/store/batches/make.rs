@@ -120,24 +120,21 @@ fn seal_now(tx: &mut Tx<'_>, batch: BatchId, now: Timestamp) -> Result<(), Abort
     Ok(jobs::look_at_batch(connection, &id, now, effects)?)
 }
 
-/// Inserts the jobs of one request: those that wait for nobody in few statements.
+/// Inserts the jobs of one request, in few statements however many they are. None of them has a unique key.
 fn insert(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<(), Abort<BatchRefused>> {
+    debug_assert!(jobs.iter().all(|job| job.unique.is_none()));
     let plain: Vec<&NewJob> = jobs.iter().filter(|job| job.after.is_none()).collect();
+    let waiting = jobs.iter().enumerate().filter(|(_, job)| job.after.is_some());
+    let (places, waiting): (Vec<usize>, Vec<&NewJob>) = waiting.unzip();
     let (connection, effects) = tx.parts();
-    if !plain.is_empty() {
-        jobs::insert(connection, &plain, effects)?;
-    }
-    for (member, job) in jobs.iter().enumerate().filter(|(_, job)| job.after.is_some()) {
-        let enqueued = tx.enqueue_after(job).map_err(|abort| match abort {
-            Abort::Refused(NoSuchJob { index: after }) => {
-                Abort::Refused(BatchRefused::Member(MemberRefused { member, after }))
-            }
-            Abort::Store(error) => Abort::Store(error),
-        })?;
-        // None of them has a unique key.
-        debug_assert_eq!(enqueued, jobs::Enqueued::New);
-    }
-    Ok(())
+    jobs::insert(connection, &plain, effects)?;
+    jobs::insert_after(tx, &waiting).map_err(|abort| match abort {
+        Abort::Refused((place, NoSuchJob { index: after })) => {
+            let member = places.get(place).copied().unwrap_or(place);
+            Abort::Refused(BatchRefused::Member(MemberRefused { member, after }))
+        }
+        Abort::Store(error) => Abort::Store(error),
+    })
 }
 
 /// The batch, whose row nobody else changes or looks at before this transaction ends.

@@ -51,7 +51,7 @@ pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays, res
 pub use retention::{FinishedUntil, OldJobs, PAGE_MAX, forget, old_jobs};
 pub use unique::{Enqueued, holder_of};
 
-pub(super) use after::hold_for_batch;
+pub(super) use after::{hold_for_batch, insert_after};
 pub(super) use aside::set_aside;
 pub(super) use awaited::SHOWN_RUN_AT;
 pub(super) use claim::claim;

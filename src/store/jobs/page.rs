@@ -10,7 +10,7 @@ use crate::store::dialect::prelude::*;
 use super::awaited;
 use super::read::JobScope;
 use super::record::{JobRecord, RecordRow};
-use crate::domain::id::JobId;
+use crate::domain::id::{BatchId, JobId};
 use crate::domain::job::{JobState, Queue};
 use crate::store::dialect::Optional;
 use crate::store::schema::jobs;
@@ -31,6 +31,8 @@ pub struct JobFilter {
     pub kind: Option<String>,
     /// Of this queue.
     pub queue: Option<Queue>,
+    /// Of this batch.
+    pub batch: Option<BatchId>,
     /// Accepted before this one.
     pub before: Option<JobId>,
     /// At most this many.
@@ -40,7 +42,7 @@ pub struct JobFilter {
 impl JobFilter {
     /// Whether rows are looked at that are not shown.
     fn is_narrowed(&self) -> bool {
-        self.state.is_some() || self.kind.is_some() || self.queue.is_some()
+        self.state.is_some() || self.kind.is_some() || self.queue.is_some() || self.batch.is_some()
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) fn list_scanning(
         .filter(Optional::new("jobs.state =", filter.state))
         .filter(Optional::new("jobs.kind =", filter.kind.as_ref()))
         .filter(Optional::new("jobs.queue =", filter.queue))
+        .filter(Optional::new("jobs.batch_id =", filter.batch))
         .order(jobs::id.desc())
         .limit(limit)
         .select(RecordRow::columns())

@@ -1,7 +1,8 @@
 //! Deleting jobs that ended long ago.
 //!
 //! Guarantees: only finished jobs are deleted, with their attempts and their unique key, a page at a time; one that a person
-//! ran again meanwhile has not finished any more and stays, and so does one whose unique key still holds.
+//! ran again meanwhile has not finished any more and stays, and so does one whose unique key still holds, and one that did not
+//! complete and whose batch has not ended, which is told by it what becomes of its finishing job.
 //!
 //! No index tells when jobs finished, since every job would pay for it. Jobs are walked by their ids instead, which sort by
 //! the time at which they were made: none can have finished before that, and so the walk ends where those begin that were
@@ -13,7 +14,7 @@ use super::STATEMENT_ROWS_MAX;
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::JobState;
-use crate::store::dialect::{AnyOf, Locked};
+use crate::store::dialect::{AnyOf, Literally, Locked};
 use crate::store::schema::{attempts, jobs, unique_keys};
 use crate::store::text::{number, parsed};
 use crate::store::{Connection, StoreError};
@@ -108,8 +109,14 @@ pub fn old_jobs(
     Ok(old)
 }
 
-/// Deletes those of at most [`PAGE_MAX`] jobs that have finished until then still, and whose unique key does not hold; with
-/// their attempts and their key. Answers how many.
+/// What no batch that has not ended is to learn any more.
+const TOLD: Literally = Literally(
+    "(jobs.state = 'completed' OR NOT EXISTS (SELECT 1 FROM batches WHERE batches.id = jobs.batch_id \
+     AND batches.finished_at IS NULL))",
+);
+
+/// Deletes those of at most [`PAGE_MAX`] jobs that have finished until then still, of which no batch is to learn any more, and
+/// whose unique key does not hold; with their attempts and their key. Answers how many.
 ///
 /// # Errors
 /// When a statement fails.
@@ -130,6 +137,7 @@ pub fn forget(
             texts: &ids,
         })
         .filter(jobs::finished_at.le(until.latest().as_micros()))
+        .filter(TOLD)
         .order(jobs::id.asc())
         .select((jobs::id, jobs::workspace_id, jobs::unique_key));
     let old: Vec<(String, String, Option<String>)> = Locked(old).load(connection)?;

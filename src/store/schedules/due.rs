@@ -29,17 +29,21 @@ pub fn any_due(connection: &mut Connection, kinds: &[KnownKind]) -> Result<Optio
     Ok(earliest.map(time))
 }
 
+/// Schedules whose tick has come.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// What is to be settled.
+    pub schedules: Vec<Schedule>,
+    /// The ids of those whose row cannot be read, as a person's hand leaves it, and what is wrong with it. They hold up no other.
+    pub unreadable: Vec<(String, StoreError)>,
+}
+
 /// Up to `max` schedules of each of these kinds whose tick has come, the earliest first.
 ///
 /// # Errors
 /// When a statement fails.
-pub fn due(
-    connection: &mut Connection,
-    kinds: &[KnownKind],
-    now: Timestamp,
-    max: usize,
-) -> Result<Vec<Schedule>, StoreError> {
-    let mut found = Vec::new();
+pub fn due(connection: &mut Connection, kinds: &[KnownKind], now: Timestamp, max: usize) -> Result<Due, StoreError> {
+    let mut found = Due::default();
     for kind in kinds {
         let query = schedules::table
             .filter(schedules::kind.eq(kind.name))
@@ -50,7 +54,11 @@ pub fn due(
             .select(ScheduleRow::columns());
         let rows: Vec<ScheduleRow> = Limited(query, number(max)).load(connection)?;
         for row in rows {
-            found.push(Schedule::try_from(row)?);
+            let id = row.id.clone();
+            match Schedule::try_from(row) {
+                Ok(schedule) => found.schedules.push(schedule),
+                Err(error) => found.unreadable.push((id, error)),
+            }
         }
     }
     Ok(found)

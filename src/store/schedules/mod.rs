@@ -19,7 +19,7 @@ use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
 use diesel::sql_types::Integer;
 
-pub use due::{Timing, any_due, due, retime, timings};
+pub use due::{Due, Timing, any_due, due, retime, timings};
 pub use history::{Fire, HISTORY_KEPT, fires};
 pub use record::{Schedule, ScheduledJob};
 pub use settle::{Admission, MadeJob, NewFire, OrderRefused, Settled, Settlement, order, settle};

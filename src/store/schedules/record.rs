@@ -83,7 +83,7 @@ pub struct ScheduledJob {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = schedules)]
 pub(super) struct ScheduleRow {
-    id: String,
+    pub(super) id: String,
     workspace_id: String,
     name: String,
     cron: String,

@@ -225,6 +225,7 @@ impl Service {
                 state: None,
                 kind: None,
                 queue: None,
+                batch: None,
                 before: None,
                 limit: 100_000,
             };

@@ -124,6 +124,19 @@ async fn a_node_that_dies_at_the_tick_has_done_all_of_it_or_nothing(store: TestS
     assert_eq!(outcomes(&store, made.id).await, [(FireOutcome::Fired, 1)]);
 }
 
+async fn a_schedule_whose_row_cannot_be_read_holds_up_no_other(store: TestStore) {
+    let begin = at("2024-05-01T12:00:30Z");
+    let [broken, whole] = [(); 2].map(|()| schedule("* * * * *", "UTC", begin));
+    enter(&store, &broken).await;
+    enter(&store, &whole).await;
+    store.run(&format!(
+        "UPDATE schedules SET created_by = 'nobody' WHERE id = '{}'",
+        broken.id
+    ));
+    settle_due(&node(&store, begin.plus(MINUTE))).await;
+    assert_eq!(outcomes(&store, whole.id).await, [(FireOutcome::Fired, 1)]);
+}
+
 async fn what_was_missed_becomes_what_the_schedule_says(store: TestStore) {
     let begin = at("2024-05-01T12:00:30Z");
     let rules = [
@@ -306,6 +319,7 @@ async fn a_history_is_bounded(store: TestStore) {
 
 on_each_database!(
     a_node_that_dies_at_the_tick_has_done_all_of_it_or_nothing,
+    a_schedule_whose_row_cannot_be_read_holds_up_no_other,
     what_was_missed_becomes_what_the_schedule_says,
     a_tick_is_skipped_while_the_job_before_has_not_ended,
     what_a_node_does_not_know_is_left_to_others,

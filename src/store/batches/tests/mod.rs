@@ -5,7 +5,7 @@ mod random;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::job::{AttemptEnd, Cause, JobState, OnFailure, Queue, Retry};
+use crate::domain::job::{After, AttemptEnd, Cause, JobState, OnFailure, Queue, Retry};
 use crate::store::events::Effects;
 use crate::store::jobs::{self, Awaited};
 use crate::store::testing::{NOW, TestStore, end, job, on_each_database, plans, request};
@@ -127,6 +127,76 @@ async fn a_job_that_did_not_complete_cancels_a_finishing_job_that_is_of_no_use_t
         (JobState::Cancelled, Some(Cause::DependencyFailed.to_string()), NOW)
     );
     assert_eq!(shown(&store, new.id).await.finished_at, Some(LATER));
+}
+
+async fn a_failure_is_not_cleared_away_before_the_batch_has_ended(store: TestStore) {
+    let (new, jobs) = batch(3, Some(OnFailure::Cancel));
+    made(&store, &new, &jobs).await;
+    let held = claimed(&store, 3).await;
+    finish(&store, &held[0], AttemptEnd::Failed(Retry::Never)).await;
+    finish(&store, &held[1], AttemptEnd::Completed).await;
+    let clear = async || {
+        let ids: Vec<JobId> = held.iter().map(|held| held.id).collect();
+        let until = jobs::FinishedUntil {
+            completed: LATER,
+            discarded: LATER,
+            cancelled: LATER,
+            uncertain: LATER,
+        };
+        let write = store.write(move |tx| Ok::<_, Abort<()>>(jobs::forget(tx.connection(), &ids, &until, LATER)?));
+        write.await.unwrap()
+    };
+    assert_eq!(clear().await, 1, "the one that completed");
+    finish(&store, &held[2], AttemptEnd::Completed).await;
+    assert_eq!(finishing(&store, &new).await.state, JobState::Cancelled);
+    assert_eq!(clear().await, 2);
+}
+
+/// More of them than a statement is about.
+async fn many_jobs_of_a_batch_wait_each_for_its_own(store: TestStore) {
+    const COUNT: usize = 600;
+    let awaited: Vec<NewJob> = (0..COUNT).map(|_| job()).collect();
+    let mut ids: Vec<JobId> = awaited.iter().map(|job| job.id).collect();
+    store.enqueue(awaited).await.unwrap();
+    // The first two have ended, one of them badly.
+    let begun = claimed(&store, 2).await;
+    finish(&store, &begun[0], AttemptEnd::Completed).await;
+    finish(&store, &begun[1], AttemptEnd::Failed(Retry::Never)).await;
+    ids.sort_by_key(|id| begun.iter().position(|begun| begun.id == *id).unwrap_or(2));
+    let (new, mut jobs) = batch(COUNT + 1, None);
+    for (index, (job, id)) in jobs.iter_mut().zip(&ids).enumerate() {
+        let also = ids[COUNT - 1 - index % 7];
+        job.after = Some(After {
+            jobs: if index < 2 { vec![*id] } else { vec![*id, also, *id] },
+            on_failure: OnFailure::Cancel,
+        });
+    }
+    let missing = JobId::generate();
+    let (refused_new, mut refused_jobs) = (batch(0, None).0, jobs.clone());
+    refused_jobs[570].after = Some(After {
+        jobs: vec![ids[5], missing],
+        on_failure: OnFailure::Run,
+    });
+    let write = store.write(move |tx| create(tx, &refused_new, &refused_jobs)).await;
+    let place = MemberRefused { member: 570, after: 1 };
+    assert_eq!(refused(write), BatchRefused::Member(place));
+    made(&store, &new, &jobs).await;
+    let id = new.id;
+    let counted = store.read(move |connection| counts(connection, id)).await.unwrap();
+    let expected = [
+        (JobState::Scheduled, 598),
+        (JobState::Available, 2),
+        (JobState::Cancelled, 1),
+    ];
+    assert_eq!(counted, BTreeMap::from(expected));
+    let held = claimed(&store, 500).await;
+    let rest = claimed(&store, 100).await;
+    for held in held.iter().chain(&rest) {
+        finish(&store, held, AttemptEnd::Completed).await;
+    }
+    let counted = store.read(move |connection| counts(connection, id)).await.unwrap();
+    assert_eq!(counted.get(&JobState::Scheduled), None, "{counted:?}");
+    assert_eq!(counted[&JobState::Cancelled], 1);
 }
 
 async fn an_open_batch_takes_jobs_until_it_is_sealed_and_ends_no_sooner(store: TestStore) {
@@ -298,6 +368,8 @@ async fn what_is_left_of_a_batch_and_its_counts_are_found_by_its_index() {
 on_each_database!(
     a_batch_ends_with_its_last_job_and_its_finishing_job_runs_then,
     a_job_that_did_not_complete_cancels_a_finishing_job_that_is_of_no_use_then,
+    a_failure_is_not_cleared_away_before_the_batch_has_ended,
+    many_jobs_of_a_batch_wait_each_for_its_own,
     an_open_batch_takes_jobs_until_it_is_sealed_and_ends_no_sooner,
     a_cancelled_batch_has_its_waiting_jobs_cancelled_and_its_running_ones_asked_and_is_not_finished,
     what_another_node_left_undone_is_found_and_done,

@@ -154,6 +154,34 @@ async fn a_rate_lets_its_burst_start_and_says_when_the_next_may(store: TestStore
     assert_eq!(emptied(), Some(0));
 }
 
+async fn a_rate_that_is_set_again_as_it_is_gives_nothing_more(store: TestStore) {
+    let other = store.workspace().await;
+    let new = (0..9).flat_map(|_| [keyed(OWN, "a"), keyed(OWN, "b"), keyed(other, "a")]);
+    store.enqueue(new.collect()).await.unwrap();
+    let of_other = Limited::Key(other, "a".parse().unwrap());
+    for of in [key("a"), Limited::EachKey(OWN), of_other] {
+        set(&store, of, each(1, 1_000, 2)).await;
+    }
+    assert_eq!(claim_at(&store, NOW).await.jobs.len(), 6);
+    for of in [key("a"), Limited::EachKey(OWN)] {
+        set(&store, of, each(1, 1_000, 2)).await;
+    }
+    let both = Limit {
+        concurrency: Some(100),
+        ..each(1, 1_000, 2)
+    };
+    set(&store, key("a"), both).await;
+    assert!(claim_at(&store, NOW).await.jobs.is_empty());
+    // Another one begins anew, but only for those whom it concerns.
+    set(&store, Limited::EachKey(OWN), each(1, 1_000, 3)).await;
+    let jobs = claim_at(&store, NOW).await.jobs;
+    assert_eq!(jobs.len(), 3);
+    assert!(
+        jobs.iter()
+            .all(|job| (job.workspace, job.limit_key.as_str()) == (OWN, "b"))
+    );
+}
+
 async fn the_limit_of_a_queue_holds_for_all_that_is_in_it(store: TestStore) {
     let other = store.workspace().await;
     let mut new: Vec<NewJob> = (0..10).map(|_| keyed(OWN, "a")).collect();
@@ -317,6 +345,7 @@ on_each_database!(
     a_change_of_a_limit_holds_for_what_waits,
     each_key_without_a_limit_of_its_own_has_that_of_each,
     a_rate_lets_its_burst_start_and_says_when_the_next_may,
+    a_rate_that_is_set_again_as_it_is_gives_nothing_more,
     the_limit_of_a_queue_holds_for_all_that_is_in_it,
     behind_a_crowd_of_full_keys_and_workspaces_the_free_are_found,
     several_nodes_never_run_more_than_a_limit_together,

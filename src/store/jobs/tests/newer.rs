@@ -36,6 +36,7 @@ async fn walked(store: &TestStore, limit: usize) -> Vec<JobId> {
             state: None,
             kind: None,
             queue: None,
+            batch: None,
             before,
             limit,
         };

@@ -179,6 +179,7 @@ async fn another_workspaces_job_is_not_there_for_one_list_cancel_or_retry(store:
                 state: None,
                 kind: None,
                 queue: None,
+                batch: None,
                 before: None,
                 limit: 10,
             };

@@ -201,6 +201,7 @@ async fn lists_walk_an_index_in_their_order() {
         state: Some(JobState::Completed),
         kind: Some("test.work".to_owned()),
         queue: Some(Queue::Mail),
+        batch: None,
         before,
         limit: 10,
     };

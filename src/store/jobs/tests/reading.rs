@@ -60,6 +60,7 @@ proptest! {
                     state: pick(1).then_some(JobState::Cancelled),
                     kind: pick(2).then(|| KIND.to_owned()),
                     queue: pick(3).then_some(Queue::Mail),
+                    batch: None,
                     before: None,
                     limit,
                 };
@@ -83,6 +84,7 @@ async fn jobs_that_are_accepted_while_a_list_is_paged_do_not_shift_its_pages(sto
         state: None,
         kind: None,
         queue: None,
+        batch: None,
         before,
         limit: 3,
     };
@@ -148,6 +150,7 @@ async fn a_rare_job_among_a_hundred_thousand_is_found_by_pages_that_each_look_at
             state,
             kind,
             queue: None,
+            batch: None,
             before: None,
             limit: 50,
         };
