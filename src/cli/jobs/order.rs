@@ -56,7 +56,8 @@ pub(super) fn give(
     let found = ask(client, JobAsk::Preview, body.clone().into())?;
     let count = found.get("count").and_then(Value::as_u64).unwrap_or(0);
     let is_capped = found.get("is_capped").and_then(Value::as_bool).unwrap_or(false);
-    if count == 0 {
+    // None may have been found yet among more jobs than a preview looks at.
+    if count == 0 && !is_capped {
         print("no job is meant; nothing was done")?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -112,6 +113,9 @@ fn read(path: &Path) -> Result<Value, Failure> {
 /// What would be done.
 fn told(action: &str, count: u64, is_capped: bool, found: &Value) -> String {
     let over = if is_capped { "over " } else { "" };
+    if count == 0 {
+        return format!("{action}: none among the jobs that a preview looks at; there may be some among the rest");
+    }
     let samples = found.get("samples").and_then(Value::as_array).into_iter().flatten();
     let samples: Vec<String> = samples.take(3).filter_map(|id| id.as_str().map(harmless)).collect();
     let more = if count > 3 { ", …" } else { "" };
@@ -145,6 +149,10 @@ mod tests {
         assert_eq!(
             told("cancel", 100_000, true, &found),
             "cancel: over 100000 jobs (job_1, job_2, job_3, …)"
+        );
+        assert_eq!(
+            told("cancel", 0, true, &json!({ "samples": [] })),
+            "cancel: none among the jobs that a preview looks at; there may be some among the rest"
         );
         assert_eq!(
             told("cancel", 1, false, &json!({ "samples": ["job_1"] })),
