@@ -125,7 +125,8 @@ pub(super) async fn show_workspace(
 
 /// Sets the share of a workspace in each queue.
 ///
-/// A workspace with weight 3 starts three jobs where one with weight 1 starts one, as long as both have any waiting.
+/// A turn is four jobs for each unit of it: a workspace with weight 3 starts twelve jobs where one with weight 1 starts four, as
+/// long as both have any waiting.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{id}", tag = "operators", security(("operator" = [])),
     params(("id" = WorkspaceId, Path, description = "Which workspace.")),

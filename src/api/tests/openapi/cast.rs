@@ -234,7 +234,7 @@ impl Cast {
             self.world.register(&format!("new{number}@example.org")).await;
             example["token"] = self.world.newest_token().await.into();
         }
-        if example.get("after").is_some() {
+        if example["after"].is_array() {
             example["after"] = json!([self.world.probe(&self.session()).await]);
         }
         example

@@ -1,7 +1,7 @@
 //! Handing waiting jobs to a node.
 //!
-//! Guarantees: within a queue, workspaces take turns by their weights, whatever each has waiting (a claim of many jobs gives
-//! turns of up to four times the weight); the jobs of a workspace are
+//! Guarantees: within a queue, workspaces take turns by their weights, whatever each has waiting (a turn is four jobs for each
+//! unit of weight); the jobs of a workspace are
 //! handed out by rank and then by id, and where it uses keys, so are those of each key, the key whose first job has the lowest
 //! rank first; limits are never passed, and hold up nobody whom they do not concern; jobs of kinds or versions that this node
 //! does not know, and all of a paused queue, stay where they are, and cost a claim nothing however many they are.

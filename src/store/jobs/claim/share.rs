@@ -22,11 +22,9 @@ use crate::store::{Connection, StoreError};
 
 /// Looks of one claim: one is enough unless a workspace has less than it was dealt, or limits hold many back.
 const LOOKS_MAX: usize = 4;
-/// Workspaces whose turns fill a claim, about: each of them costs searches and pages of the index that are written, which for
-/// a claim of many jobs would be more than the jobs themselves cost.
-const TURNS_WANTED: usize = 64;
-/// The most by which the turns of a claim of many jobs are longer than the weights.
-const TURN_MAX: usize = 4;
+/// How many jobs the turn of a workspace of weight 1 is long. Each workspace that a claim serves costs it searches, and pages of
+/// the index that are written: with turns of one job that would be several times what the jobs themselves cost.
+const TURN_LENGTH: u32 = 4;
 /// By how much wider the next look is if one found little.
 const WIDER: usize = 8;
 /// When to go on with lanes of which many were looked at and none could start.
@@ -42,8 +40,8 @@ pub(super) fn share_out(
 ) -> Result<(), StoreError> {
     let ranges = ranges_of(request);
     let asked = request.limit.min(STATEMENT_ROWS_MAX);
-    let length = (asked / TURNS_WANTED).clamp(1, TURN_MAX);
-    let mut width = asked.div_ceil(length);
+    let turns = u32::try_from(asked).unwrap_or(u32::MAX).div_ceil(TURN_LENGTH);
+    let mut width = usize::try_from(turns).unwrap_or(asked);
     for _ in 0..LOOKS_MAX {
         let mut left = asked.saturating_sub(claimed.jobs.len()).saturating_sub(claimed.overdue);
         let of_queue = limits.room_of_queue(connection, request.now)?;
@@ -62,7 +60,7 @@ pub(super) fn share_out(
             claimed.is_held_back |= room.is_full();
             claimed.look_again(room.next_at);
         }
-        let wanted = deal(&seen, claimed, left, length);
+        let wanted = deal(&seen, claimed, left);
         claimed.is_held_back |= wanted.iter().any(|one| one.lane.room.now == Some(one.count));
         let rows = rows_of(connection, &ranges, &wanted)?;
         let may_have_rest = may_have_rest(&wanted, &rows, left);
@@ -106,14 +104,13 @@ struct Wanted<'a> {
     count: u64,
 }
 
-/// Deals so many starts out among those that were seen, whose turns are so many times their weights long.
-fn deal<'a>(look: &'a Look, claimed: &mut Claimed, left: usize, length: usize) -> Vec<Wanted<'a>> {
-    let length = u32::try_from(length).unwrap_or(1);
+/// Deals so many starts out among those that were seen.
+fn deal<'a>(look: &'a Look, claimed: &mut Claimed, left: usize) -> Vec<Wanted<'a>> {
     let waiting = look.workspaces.iter().filter_map(|seen| {
         let rooms = seen.lanes.iter().map(|lane| lane.room.now);
         Some(Waiting {
             workspace: seen.workspace?,
-            weight: seen.weight.saturating_mul(length),
+            weight: seen.weight.saturating_mul(TURN_LENGTH),
             room: rooms
                 .reduce(|one, other| Some(one?.saturating_add(other?)))
                 .unwrap_or(Some(0)),
