@@ -62,8 +62,12 @@ pub(super) fn give(
         return Ok(ExitCode::SUCCESS);
     }
     print(&told(action, count, is_capped, &found))?;
-    if !is_agreed && !agreed()? {
-        return Err(Failure::new(Failure::OTHER, "nothing was done"));
+    if !is_agreed {
+        if !agreed()? {
+            return Err(Failure::new(Failure::OTHER, "nothing was done"));
+        }
+        // The service waits for no person: it has ended the connection meanwhile.
+        client.connect_anew()?;
     }
     if !is_capped {
         body.insert("expect".to_owned(), count.into());
@@ -105,8 +109,12 @@ fn read(path: &Path) -> Result<Value, Failure> {
     let failed = |text: String| Failure::new(Failure::OTHER, format!("{}: {text}", path.display()));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let read = io::Read::read_to_string(&mut io::Read::take(file, ARGS_BYTES_MAX), &mut text);
-    read.map_err(|error| failed(error.to_string()))?;
+    // One more than fits tells that it does not.
+    let read = io::Read::read_to_string(&mut io::Read::take(file, ARGS_BYTES_MAX + 1), &mut text);
+    let read = read.map_err(|error| failed(error.to_string()))?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > ARGS_BYTES_MAX {
+        return Err(failed(format!("has more than {ARGS_BYTES_MAX} bytes")));
+    }
     serde_json::from_str(&text).map_err(|error| failed(format!("is no JSON: {error}")))
 }
 
