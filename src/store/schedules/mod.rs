@@ -86,9 +86,9 @@ pub fn delete(connection: &mut Connection, id: ScheduleId, scope: JobScope) -> R
     };
     let deleted = diesel::delete(schedules::table.filter(schedules::id.eq(id.to_string()))).execute(connection)?;
     // Whoever deleted it meanwhile is who did.
-    Ok((deleted == 1)
+    (deleted == 1)
         .then(|| parsed(&workspace, "schedules", "workspace_id"))
-        .transpose()?)
+        .transpose()
 }
 
 /// How many schedules a workspace has, counted up to `max`.
