@@ -48,7 +48,10 @@ async fn killed_in_the_middle_of_a_batch_it_ends_after_a_restart_and_its_finishi
     let job = service
         .job_when(&key, finishing, |job| job["state"] == "completed")
         .await;
-    assert_eq!(job["attempts"].as_array().unwrap().len(), 1, "{job}");
+    // A kill may fall upon its attempt too; that one is lost, and the mail is the same one.
+    let attempts = job["attempts"].as_array().unwrap().iter();
+    let completed = attempts.filter(|attempt| attempt["outcome"] == "completed");
+    assert_eq!(completed.count(), 1, "{job}");
     assert_eq!(home.outbox().len(), 1);
 }
 
