@@ -1,6 +1,6 @@
 //! What operators do over HTTP, as it is written down.
 //!
-//! Guarantees: the row is written in the transaction of the act; a member's own orders for jobs of their own workspace are no
+//! Guarantees: the row is written in the transaction of the act; a member's own orders for what is their own workspace's are no
 //! acts of an operator, and neither are an operator's for theirs.
 
 use serde_json::Value;
@@ -11,6 +11,8 @@ use crate::clock::Timestamp;
 use crate::domain::act::Action;
 use crate::domain::id::WorkspaceId;
 use crate::store::acts::{self, ActBy, NewAct};
+use crate::store::batches::BatchRecord;
+use crate::store::schedules::Schedule;
 use crate::store::{JobRecord, StoreError, Tx};
 
 /// Who acts, and for which request.
@@ -22,7 +24,44 @@ pub(super) fn by(member: &Member, request: &RequestId) -> ActBy {
     }
 }
 
-/// Whoever may give orders for jobs of other workspaces, which are written down.
+/// What an order is about, and whose that is.
+pub(super) struct Subject {
+    pub(super) kind: &'static str,
+    pub(super) id: String,
+    pub(super) workspace: WorkspaceId,
+}
+
+impl From<&JobRecord> for Subject {
+    fn from(job: &JobRecord) -> Self {
+        Self {
+            kind: "job",
+            id: job.id.to_string(),
+            workspace: job.workspace,
+        }
+    }
+}
+
+impl From<&BatchRecord> for Subject {
+    fn from(batch: &BatchRecord) -> Self {
+        Self {
+            kind: "batch",
+            id: batch.id.to_string(),
+            workspace: batch.workspace,
+        }
+    }
+}
+
+impl From<&Schedule> for Subject {
+    fn from(schedule: &Schedule) -> Self {
+        Self {
+            kind: "schedule",
+            id: schedule.id.to_string(),
+            workspace: schedule.workspace,
+        }
+    }
+}
+
+/// Whoever may give orders for what is other workspaces', which are written down.
 #[derive(Clone, Debug)]
 pub(super) struct Acting {
     own: WorkspaceId,
@@ -30,7 +69,7 @@ pub(super) struct Acting {
 }
 
 impl Acting {
-    /// An operator; none for others, who have no such jobs.
+    /// An operator; none for others, who find nothing of another workspace.
     pub(super) fn of(member: &Member, request: &RequestId) -> Option<Self> {
         let acting = || Self {
             own: member.account.workspace,
@@ -39,7 +78,7 @@ impl Acting {
         member.account.is_operator.then(acting)
     }
 
-    /// Writes down what was done with a job, if it is another workspace's.
+    /// Writes down what was done with something, if it is another workspace's.
     ///
     /// # Errors
     /// When the statement fails.
@@ -47,19 +86,20 @@ impl Acting {
         &self,
         tx: &mut Tx<'_>,
         action: Action,
-        job: &JobRecord,
+        subject: impl Into<Subject>,
         detail: Value,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        if job.workspace == self.own {
+        let subject = subject.into();
+        if subject.workspace == self.own {
             return Ok(());
         }
         let act = NewAct {
             at,
             by: self.by.clone(),
             action,
-            subject_kind: "job",
-            subject: job.id.to_string(),
+            subject_kind: subject.kind,
+            subject: subject.id,
             detail,
         };
         acts::record(tx, &act)

@@ -129,8 +129,8 @@ impl Desk {
     async fn order(&self, body: BulkBody, uid: u32) -> Result<Value, Problem> {
         let state = &self.0;
         let order = body.checked(state)?;
-        let total = order.expected(state).await?;
-        let job = order.job(WorkspaceId::SERVICE, total, None, state)?;
+        let found = order.expected(state).await?;
+        let job = order.job(WorkspaceId::SERVICE, found, None)?;
         let act = order.act(&job, ActBy::CommandLine { uid: Some(uid) });
         let new = job.clone();
         let write = state.store.write(move |tx| {

@@ -25,7 +25,7 @@ Exit codes:
   1         it failed, and standard error says why
   2         the command line is wrong
   3, 4, 5   of `legwork supervision` and `jobs`: no service runs; no such actor or job; the order was refused
-  130, 143  a second SIGINT, SIGTERM ended the service at once";
+  130, 143  a second SIGINT, SIGTERM ended the service at once; 130 also for who stops looking on at `legwork jobs`";
 
 /// After `serve`.
 pub(crate) const SERVE: &str = "\

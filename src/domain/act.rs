@@ -19,6 +19,22 @@ named! {
         CancelJob = "job.cancel",
         /// Had a job of another workspace run again.
         RetryJob = "job.retry",
+        /// Cancelled a batch of another workspace.
+        CancelBatch = "batch.cancel",
+        /// Sealed a batch of another workspace.
+        SealBatch = "batch.seal",
+        /// Changed a schedule of another workspace.
+        ChangeSchedule = "schedule.change",
+        /// Paused a schedule of another workspace.
+        PauseSchedule = "schedule.pause",
+        /// Resumed a schedule of another workspace.
+        ResumeSchedule = "schedule.resume",
+        /// Had a schedule of another workspace make its job at once.
+        RunSchedule = "schedule.run",
+        /// Deleted a schedule of another workspace.
+        DeleteSchedule = "schedule.delete",
+        /// Deleted a report of another workspace.
+        DeleteReport = "report.delete",
         /// Ordered that all jobs of a filter be cancelled.
         CancelJobs = "jobs.cancel",
         /// Ordered that all jobs of a filter run again.

@@ -123,7 +123,7 @@ mod tests {
             performed("a.b", 1, "0.3.0"),
             performed("a.b", 2, "0.4.0"),
         ];
-        let _ = elsewhere.seen(nodes, Vec::new(), &Registry::new());
+        drop(elsewhere.seen(nodes, Vec::new(), &Registry::new()));
         assert_eq!(elsewhere.known_by("a.b", 1), ["0.3.0", "0.4.0"]);
         assert_eq!(elsewhere.known_by("a.b", 2), ["0.4.0"]);
         assert!(elsewhere.known_by("a.b", 3).is_empty() && elsewhere.known_by("a.c", 1).is_empty());

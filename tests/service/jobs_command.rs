@@ -1,12 +1,14 @@
 //! `legwork jobs`: seeing jobs of a real service, and ordering many at once.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use legwork::control::REQUEST_MAX;
 use serde_json::{Value, json};
 
 use crate::support::postgres_server;
-use crate::support::service::{Home, Said, Service};
+use crate::support::service::{Home, Said, Service, breathe};
 
 fn jobs(home: &Home, arguments: &[&str], stdin: &str) -> Said {
     let arguments: Vec<&str> = ["jobs"].iter().chain(arguments).copied().collect();
@@ -140,6 +142,8 @@ async fn waiting_and_running_jobs_are_cancelled_and_other_arguments_come_from_a_
     assert_eq!(done["result"]["steps"], 3, "{done}");
     std::fs::write(home.path().join("args.json"), "{").unwrap();
     is(&jobs(&home, &retry, ""), 1, "is no JSON");
+    std::fs::write(home.path().join("args.json"), " ".repeat(40_000)).unwrap();
+    is(&jobs(&home, &retry, ""), 1, "has more than 32768 bytes");
 }
 
 #[tokio::test]
@@ -166,6 +170,39 @@ async fn what_makes_no_sense_is_refused_with_a_code_and_a_word() {
     assert_eq!(jobs(&home, &["retry", "--rate", "0"], "").status.code(), Some(2));
     let (_, acts) = service.get(&key, "/v1/audit?action=jobs.cancel").await;
     assert_eq!(acts["data"], json!([]), "what was not done is no act");
+}
+
+#[tokio::test]
+async fn whoever_takes_longer_to_say_yes_than_the_service_waits_for_a_request_is_heard_all_the_same() {
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    let waiting = service
+        .probe(&key, &json!({ "steps": 1, "run_at": "2099-01-01T00:00:00Z" }))
+        .await;
+    let mut asking = Command::new(env!("CARGO_BIN_EXE_legwork"))
+        .args(["jobs", "cancel", &waiting])
+        .current_dir(home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut question = Vec::new();
+    let mut stderr = BufReader::new(asking.stderr.take().unwrap());
+    stderr.read_until(b'?', &mut question).unwrap();
+    // What is tested is that this time goes by.
+    let asked_at = Instant::now();
+    while asked_at.elapsed() <= REQUEST_MAX + Duration::from_millis(500) {
+        breathe().await;
+    }
+    asking.stdin.take().unwrap().write_all(b"yes\n").unwrap();
+    let mut said = String::new();
+    asking.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    let mut complaint = String::new();
+    stderr.read_to_string(&mut complaint).unwrap();
+    assert_eq!(asking.wait().unwrap().code(), Some(0), "{said}{complaint}");
+    assert!(said.contains("1 of 1 jobs changed"), "{said}");
 }
 
 #[tokio::test]

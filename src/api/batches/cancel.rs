@@ -1,14 +1,17 @@
 //! Cancelling a batch.
 
 use actix_web::{HttpResponse, web};
+use serde_json::json;
 
 use super::view::BatchView;
 use super::{refused, shown};
 use crate::api::State;
+use crate::api::acting::Acting;
 use crate::api::auth::Member;
 use crate::api::failure::or_refused;
 use crate::api::http::{PathParam, Problem, RequestId};
 use crate::api::then::Then;
+use crate::domain::act::Action;
 use crate::domain::id::{BatchId, WorkspaceId};
 use crate::store::batches::{self, CancelledMembers, PORTION_MAX};
 use crate::store::{Abort, StoreError};
@@ -32,7 +35,14 @@ pub(in crate::api) async fn cancel_batch(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
-    let write = state.store.write(move |tx| batches::ask_cancel(tx, id, scope, now));
+    let acting = Acting::of(&member, &request);
+    let write = state.store.write(move |tx| {
+        let batch = batches::ask_cancel(tx, id, scope, now)?;
+        if let Some(acting) = acting.as_ref().filter(|_| batch.cancel_requested_at == Some(now)) {
+            acting.note(tx, Action::CancelBatch, &batch, json!({}), now)?;
+        }
+        Ok(batch)
+    });
     let record = write.await.map_err(or_refused(refused))?;
     tracing::info!(
         event = event::BATCH_CANCEL_REQUESTED,

@@ -13,15 +13,18 @@ mod view;
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::State;
+use super::acting::Acting;
 use super::auth::Member;
 use super::failure::or_refused;
-use super::http::{Fields, PathParam, Problem, StrictQuery};
+use super::http::{Fields, PathParam, Problem, RequestId, StrictQuery};
 use super::jobs::cursor;
 use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
+use crate::domain::act::Action;
 use crate::domain::id::BatchId;
 use crate::store::batches::{self, BatchRefused};
 use crate::store::jobs::NoSuchJob;
@@ -58,9 +61,17 @@ pub(super) struct ListQuery {
 pub(super) async fn seal_batch(
     Then(member, PathParam(id)): Then<Member, PathParam<BatchId>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
-    let write = state.store.write(move |tx| batches::seal(tx, id, scope, now));
+    let acting = Acting::of(&member, &request);
+    let write = state.store.write(move |tx| {
+        let batch = batches::seal(tx, id, scope, now)?;
+        if let Some(acting) = acting.as_ref().filter(|_| batch.sealed_at == Some(now)) {
+            acting.note(tx, Action::SealBatch, &batch, json!({}), now)?;
+        }
+        Ok(batch)
+    });
     let record = write.await.map_err(or_refused(refused))?;
     Ok(HttpResponse::Ok().json(BatchView::of(record)))
 }

@@ -8,6 +8,7 @@ mod order;
 mod preview;
 
 pub(super) use order::BulkBody;
+use order::Expected;
 pub(super) use preview::{BulkPreview, preview};
 
 use std::cell::Cell;
@@ -76,14 +77,14 @@ pub(super) async fn create_bulk(
     asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let order = body.checked(&state)?;
-    let total = Cell::new(None);
+    let found = Cell::new(Expected::uncounted(state.clock.now()));
     let limits = async || {
-        total.set(order.expected(&state).await?);
+        found.set(order.expected(&state).await?);
         state.throttle.take_work(&member.account, JobsBulk::QUEUE, 0)?;
         Ok(None)
     };
     let workspace = member.account.workspace;
-    let make = || order.job(workspace, total.get(), Some(request.as_str()), &state);
+    let make = || order.job(workspace, found.get(), Some(request.as_str()));
     let (noted, by) = (order.clone(), acting::by(&member, &request));
     let note = move |tx: &mut Tx<'_>, job: &NewJob| Ok::<_, Abort<()>>(acts::record(tx, &noted.act(job, by.clone()))?);
     submit(&asked, &member, &state, limits, make, Some(note), |()| {

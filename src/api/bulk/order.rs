@@ -79,6 +79,20 @@ pub(in crate::api) struct BulkOrder {
     expect: Option<u64>,
 }
 
+/// What an order was found to mean, and when that was looked up: what comes to be meant later is left alone.
+#[derive(Clone, Copy)]
+pub(in crate::api) struct Expected {
+    total: Option<u64>,
+    at: Timestamp,
+}
+
+impl Expected {
+    /// Nothing was looked up.
+    pub(super) const fn uncounted(at: Timestamp) -> Self {
+        Self { total: None, at }
+    }
+}
+
 impl FilterBody {
     /// What is meant, with what is wrong noted in `fields`.
     fn checked(self, action: BulkAction, fields: &mut Fields) -> Selection {
@@ -180,8 +194,9 @@ impl BulkOrder {
     ///
     /// # Errors
     /// 409 if there are not as many as were expected.
-    pub(in crate::api) async fn expected(&self, state: &State) -> Result<Option<u64>, Problem> {
-        let found = counted(self, state).await?;
+    pub(in crate::api) async fn expected(&self, state: &State) -> Result<Expected, Problem> {
+        let at = state.clock.now();
+        let found = counted(self, at, state).await?;
         let total = (!found.is_capped).then_some(found.count);
         match self.expect {
             Some(expect) if total != Some(expect) => {
@@ -191,33 +206,33 @@ impl BulkOrder {
                     "{over}{count} jobs are meant now, and not {expect}; look at the preview again, or leave out expect"
                 )))
             }
-            _ => Ok(total),
+            _ => Ok(Expected { total, at }),
         }
     }
 
-    /// The job that carries it out, for a workspace.
+    /// The job that carries it out, for a workspace: accepted when it was found what the order means, so that it does nothing
+    /// to a job that was not counted.
     ///
     /// # Errors
     /// When its arguments cannot be written.
     pub(in crate::api) fn job(
         &self,
         workspace: WorkspaceId,
-        total: Option<u64>,
+        found: Expected,
         request_id: Option<&str>,
-        state: &State,
     ) -> Result<NewJob, Problem> {
         let args = JobsBulkArgs {
             action: self.action,
             selection: self.selection.clone(),
             rate_per_s: self.rate_per_s,
             changed: self.changed.clone(),
-            total,
+            total: found.total,
         };
         let order = Order {
             request_id: request_id.map(str::to_owned),
             ..Order::default()
         };
-        new_job::<JobsBulk>(&args, workspace, state.clock.now(), order).map_err(Problem::internal)
+        new_job::<JobsBulk>(&args, workspace, found.at, order).map_err(Problem::internal)
     }
 
     /// The order as it is written down.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::order::BulkOrder;
 use crate::api::State;
 use crate::api::http::Problem;
+use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs;
 
@@ -35,17 +36,17 @@ pub(in crate::api) struct BulkPreview {
 /// # Errors
 /// When the database cannot be read.
 pub(in crate::api) async fn preview(order: &BulkOrder, state: &State) -> Result<BulkPreview, Problem> {
-    counted(order, state).await
+    counted(order, state.clock.now(), state).await
 }
 
-/// Counts them, a short look at a time.
-pub(super) async fn counted(order: &BulkOrder, state: &State) -> Result<BulkPreview, Problem> {
+/// Counts those that it means at `now`, a short look at a time.
+pub(super) async fn counted(order: &BulkOrder, now: Timestamp, state: &State) -> Result<BulkPreview, Problem> {
     let mut found = BulkPreview {
         count: 0,
         is_capped: false,
         samples: Vec::new(),
     };
-    let meant = order.meant(state.clock.now());
+    let meant = order.meant(now);
     let (mut behind, mut looked_at) = (None, 0);
     loop {
         let asked = meant.clone();

@@ -15,6 +15,7 @@ mod view;
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 pub use downloads::Downloads;
@@ -22,6 +23,7 @@ pub(super) use file::{__path_show_report_file, show_report_file};
 use view::ReportView;
 
 use super::State;
+use super::acting::{Acting, Subject};
 use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
@@ -33,6 +35,7 @@ use super::then::Then;
 use super::unique::{self, UniqueBody};
 use super::work::{Asked, submit};
 use crate::clock::Timestamp;
+use crate::domain::act::Action;
 use crate::domain::id::{JobId, ReportId};
 use crate::domain::job::OnFailure;
 use crate::domain::report::{ReportFormat, ReportTable};
@@ -311,9 +314,25 @@ pub(super) async fn delete_report(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
-    let write = state
-        .store
-        .write(move |tx| reports::delete(tx, id, scope, now)?.ok_or(Abort::Refused(())));
+    let acting = Acting::of(&member, &request);
+    let write = state.store.write(move |tx| {
+        let deleted = reports::delete(tx, id, scope, now)?.ok_or(Abort::Refused(()))?;
+        if let Some(acting) = &acting {
+            let subject = Subject {
+                kind: "report",
+                id: id.to_string(),
+                workspace: deleted.workspace,
+            };
+            acting.note(
+                tx,
+                Action::DeleteReport,
+                subject,
+                json!({ "cancelled_job": deleted.cancelled }),
+                now,
+            )?;
+        }
+        Ok(deleted)
+    });
     let deleted = write.await.map_err(or_refused(|()| Problem::not_found()))?;
     if let Some(job) = deleted.cancelled {
         (state.cancel_attempt)(job);

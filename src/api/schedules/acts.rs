@@ -5,11 +5,13 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
+use serde_json::json;
 
 use super::body::{NeverTicks, next_of};
 use super::view::ScheduleView;
 use super::{Refusal, log_change};
 use crate::api::State;
+use crate::api::acting::Acting;
 use crate::api::auth::Member;
 use crate::api::failure::or_refused;
 use crate::api::http::{PathParam, Problem, RequestId};
@@ -17,6 +19,7 @@ use crate::api::jobs::JobView;
 use crate::api::then::Then;
 use crate::api::work::log_enqueued;
 use crate::clock::Timestamp;
+use crate::domain::act::Action;
 use crate::domain::id::ScheduleId;
 use crate::domain::job::Queue;
 use crate::jobs::{Unmade, recurring};
@@ -41,7 +44,7 @@ pub(in crate::api) async fn pause_schedule(
         (schedule.paused_at, schedule.next, schedule.updated_at) = (Some(now), None, now);
         Ok(true)
     };
-    change(id, "paused", pause, &member, &state, &request).await
+    change(id, ("paused", Action::PauseSchedule), pause, &member, &state, &request).await
 }
 
 /// Resumes a schedule: it ticks again from now on. What it would have ticked meanwhile does not come.
@@ -66,25 +69,37 @@ pub(in crate::api) async fn resume_schedule(
         (schedule.paused_at, schedule.updated_at) = (None, now);
         Ok(true)
     };
-    change(id, "resumed", resume, &member, &state, &request).await
+    change(
+        id,
+        ("resumed", Action::ResumeSchedule),
+        resume,
+        &member,
+        &state,
+        &request,
+    )
+    .await
 }
 
-/// Changes a schedule by `act`, which answers whether there is a change.
+/// Changes a schedule by `act`, which answers whether there is a change, and tells of it by these words.
 async fn change(
     id: ScheduleId,
-    told: &'static str,
+    (told, action): (&'static str, Action),
     act: impl Fn(&mut Schedule, Timestamp) -> Result<bool, NeverTicks> + Send + 'static,
     member: &Member,
     state: &State,
     request: &RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
+    let acting = Acting::of(member, request);
     let write = state.store.write(move |tx| {
         let found = schedules::locked(tx.connection(), id, scope)?;
         let mut schedule = found.ok_or(Abort::Refused(Refusal::NotFound))?;
         let changed = act(&mut schedule, now).map_err(|NeverTicks| Abort::Refused(Refusal::NeverTicks))?;
         if changed {
             schedules::save(tx.connection(), &schedule).map_err(Refusal::of_name)?;
+            if let Some(acting) = &acting {
+                acting.note(tx, action, &schedule, json!({}), now)?;
+            }
         }
         Ok((changed, schedule))
     });
@@ -148,6 +163,7 @@ pub(in crate::api) async fn run_schedule(
     }
     let (registry, reports_max) = (state.registry.clone(), state.config.reports.max_kept);
     let request_id = request.as_str().to_owned();
+    let acting = Acting::of(&member, &request);
     let write = state.store.write(move |tx| {
         let found = schedules::locked(tx.connection(), id, scope)?;
         let mut schedule = found.ok_or(Abort::Refused(NotRun::NotFound))?;
@@ -160,6 +176,9 @@ pub(in crate::api) async fn run_schedule(
             Abort::Refused(refusal) => Abort::Refused(NotRun::Refused(refusal)),
             Abort::Store(error) => Abort::Store(error),
         })?;
+        if let Some(acting) = &acting {
+            acting.note(tx, Action::RunSchedule, &schedule, json!({ "job": made.job.id }), now)?;
+        }
         Ok::<NewJob, Abort<NotRun>>(made.job)
     });
     let written = write.await;

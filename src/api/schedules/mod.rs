@@ -14,6 +14,7 @@ mod view;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 
 pub(super) use acts::{
     __path_pause_schedule, __path_resume_schedule, __path_run_schedule, pause_schedule, resume_schedule, run_schedule,
@@ -22,6 +23,7 @@ pub(super) use fires::{__path_list_fires, list_fires};
 pub(super) use preview::{__path_preview_schedule, preview_schedule};
 
 use super::State;
+use super::acting::{Acting, Subject};
 use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
@@ -29,6 +31,7 @@ use super::jobs::cursor;
 use super::order::ranged;
 use super::page::Page;
 use super::then::Then;
+use crate::domain::act::Action;
 use crate::domain::id::{AccountId, ScheduleId};
 use crate::store::schedules::{self, NameTaken};
 use crate::store::{Abort, JobScope};
@@ -225,6 +228,7 @@ pub(super) async fn update_schedule(
     // Before anything is said about the body.
     exists(id, scope, &state).await?;
     let change = body.checked(&member, &state, &request, now)?;
+    let acting = Acting::of(&member, &request);
     let write = state.store.write(move |tx| {
         let found = schedules::locked(tx.connection(), id, scope)?;
         let mut schedule = found.ok_or(Abort::Refused(Refusal::NotFound))?;
@@ -232,6 +236,9 @@ pub(super) async fn update_schedule(
             .apply(&mut schedule, now)
             .map_err(|body::NeverTicks| Abort::Refused(Refusal::NeverTicks))?;
         schedules::save(tx.connection(), &schedule).map_err(Refusal::of_name)?;
+        if let Some(acting) = &acting {
+            acting.note(tx, Action::ChangeSchedule, &schedule, json!({}), now)?;
+        }
         Ok(schedule)
     });
     let schedule = write.await.map_err(or_refused(Refusal::told))?;
@@ -250,13 +257,21 @@ pub(super) async fn delete_schedule(
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let scope = member.job_scope();
-    let write = state
-        .store
-        .write(move |tx| match schedules::delete(tx.connection(), id, scope)? {
-            true => Ok(()),
-            false => Err(Abort::Refused(Refusal::NotFound)),
-        });
+    let (scope, now) = (member.job_scope(), state.clock.now());
+    let acting = Acting::of(&member, &request);
+    let write = state.store.write(move |tx| {
+        let deleted = schedules::delete(tx.connection(), id, scope)?;
+        let workspace = deleted.ok_or(Abort::Refused(Refusal::NotFound))?;
+        if let Some(acting) = &acting {
+            let subject = Subject {
+                kind: "schedule",
+                id: id.to_string(),
+                workspace,
+            };
+            acting.note(tx, Action::DeleteSchedule, subject, json!({}), now)?;
+        }
+        Ok(())
+    });
     write.await.map_err(or_refused(Refusal::told))?;
     log_change(id, "deleted", member.account.id, &request);
     Ok(HttpResponse::NoContent().finish())

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use super::World;
+use super::{World, request};
 
 impl World {
     /// The acts once there are so many, the newest first.
@@ -81,6 +82,78 @@ async fn what_an_operator_does_with_queues_and_other_peoples_jobs_is_an_act_and_
             "{act}"
         );
     }
+}
+
+#[actix_web::test]
+async fn what_an_operator_does_with_batches_schedules_and_reports_of_others_is_an_act_and_with_their_own_is_none() {
+    let world = World::new();
+    let ada = world.member("ada@example.org").await;
+    let operator = world.operator().await;
+    let probe = json!({ "kind": "probe.run", "args": { "steps": 1 } });
+    let hourly = json!({ "name": "a", "cron": "@hourly", "time_zone": "UTC", "job": probe });
+    let mut subjects = Vec::new();
+    // The operator's own first, and then the member's by the operator.
+    for owner in [&operator, &ada] {
+        let batch = json!({ "jobs": [probe], "open": true });
+        let batch = world.post("/v1/batches", owner, &batch).await;
+        let batch = batch.body["id"].as_str().unwrap().to_owned();
+        let schedule = world.post("/v1/schedules", owner, &hourly).await;
+        let schedule = schedule.body["id"].as_str().unwrap().to_owned();
+        let report = json!({ "table": "jobs", "format": "csv" });
+        world.post("/v1/reports", owner, &report).await.is(202, &[]);
+        let report = world.get("/v1/reports?limit=1", owner).await.body["data"][0]["id"].clone();
+        let report = report.as_str().unwrap().to_owned();
+        // Twice: what changes nothing is no act.
+        for _ in 0..2 {
+            for (uri, status) in [
+                (format!("/v1/batches/{batch}/seal"), 200),
+                (format!("/v1/batches/{batch}/cancel"), 202),
+                (format!("/v1/schedules/{schedule}/pause"), 200),
+                (format!("/v1/schedules/{schedule}/resume"), 200),
+            ] {
+                world.post(&uri, &operator, &json!({})).await.is(status, &[]);
+            }
+            world.advance(Duration::from_millis(1));
+        }
+        let uri = format!("/v1/schedules/{schedule}");
+        let run = world.post(&format!("{uri}/run"), &operator, &json!({})).await;
+        run.is(202, &[]);
+        let change = request(Method::PATCH, &uri, &operator).set_json(json!({ "name": "bob@example.com" }));
+        world.send(change).await.is(200, &[]);
+        world.delete(&uri, &operator).await.is(204, &[]);
+        world.delete(&uri, &operator).await.is(404, &[]);
+        world
+            .delete(&format!("/v1/reports/{report}"), &operator)
+            .await
+            .is(204, &[]);
+        subjects = vec![batch, schedule, report, run.body["id"].as_str().unwrap().to_owned()];
+    }
+    let [batch, schedule, report, job] = &subjects[..] else {
+        unreachable!("four of them");
+    };
+    let acts = world.acts_when(&operator, 10).await;
+    let mut told: Vec<(&str, &str)> = acts
+        .iter()
+        .map(|act| (act["action"].as_str().unwrap(), act["subject"].as_str().unwrap()))
+        .collect();
+    told.reverse();
+    assert_eq!(
+        told,
+        [
+            ("batch.seal", batch.as_str()),
+            ("batch.cancel", batch),
+            ("schedule.pause", schedule),
+            ("schedule.resume", schedule),
+            ("schedule.pause", schedule),
+            ("schedule.resume", schedule),
+            ("schedule.run", schedule),
+            ("schedule.change", schedule),
+            ("schedule.delete", schedule),
+            ("report.delete", report),
+        ]
+    );
+    assert_eq!(acts[3]["detail"], json!({ "job": job }));
+    assert!(!json!(acts).to_string().contains('@'), "{acts:?}");
 }
 
 #[actix_web::test]

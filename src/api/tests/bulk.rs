@@ -1,12 +1,14 @@
 //! Many jobs at once: what is meant, what is done, and who may.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::{World, request};
-use crate::domain::id::{JobId, NodeId};
+use crate::api::bulk::BulkBody;
+use crate::domain::id::{JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue, Retry};
 use crate::jobs::kinds::{Hurry, JobsBulk};
 use crate::jobs::{Attempt, AttemptParts, Attempts, ErasedKind, Kind as _};
@@ -118,6 +120,24 @@ async fn a_preview_changes_nothing_and_says_what_the_order_then_does() {
     }
     assert_eq!(world.state_of(&ada, other[0]).await, "discarded");
     assert_eq!(world.state_of(&ada, waiting).await, "available");
+}
+
+#[actix_web::test]
+async fn what_came_to_be_meant_since_it_was_counted_is_none_of_the_order() {
+    let world = World::new();
+    let ada = world.member("ada@example.org").await;
+    world.given_up(&ada, 1, "x").await;
+    let body: BulkBody = serde_json::from_value(json!({
+        "action": "retry", "filter": { "queue": "probes" }, "expect": 1
+    }))
+    .unwrap();
+    let order = body.checked(&world.state).unwrap();
+    let found = order.expected(&world.state).await.unwrap();
+    let counted_at = world.state.clock.now();
+    // Counting takes its time.
+    world.advance(Duration::from_secs(3));
+    let job = order.job(WorkspaceId::SERVICE, found, None).unwrap();
+    assert_eq!(job.created_at, counted_at);
 }
 
 #[actix_web::test]

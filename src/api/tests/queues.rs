@@ -190,10 +190,12 @@ async fn kinds_that_wait_and_are_not_known_here_are_shown_with_the_versions_that
         .state
         .store
         .read(move |connection| nodes::performed(connection, now));
-    let _ = world
-        .state
-        .elsewhere
-        .seen(performed.await.unwrap(), Vec::new(), &world.state.registry);
+    drop(
+        world
+            .state
+            .elsewhere
+            .seen(performed.await.unwrap(), Vec::new(), &world.state.registry),
+    );
     let waits_for = |job: Answer| job.body["waiting_for"].clone();
     assert_eq!(
         waits_for(world.get(&format!("/v1/jobs/{unknown}"), &operator).await),

@@ -56,13 +56,18 @@ pub(super) fn give(
     let found = ask(client, JobAsk::Preview, body.clone().into())?;
     let count = found.get("count").and_then(Value::as_u64).unwrap_or(0);
     let is_capped = found.get("is_capped").and_then(Value::as_bool).unwrap_or(false);
-    if count == 0 {
+    // None may have been found yet among more jobs than a preview looks at.
+    if count == 0 && !is_capped {
         print("no job is meant; nothing was done")?;
         return Ok(ExitCode::SUCCESS);
     }
     print(&told(action, count, is_capped, &found))?;
-    if !is_agreed && !agreed()? {
-        return Err(Failure::new(Failure::OTHER, "nothing was done"));
+    if !is_agreed {
+        if !agreed()? {
+            return Err(Failure::new(Failure::OTHER, "nothing was done"));
+        }
+        // The service waits for no person: it has ended the connection meanwhile.
+        client.connect_anew()?;
     }
     if !is_capped {
         body.insert("expect".to_owned(), count.into());
@@ -104,14 +109,21 @@ fn read(path: &Path) -> Result<Value, Failure> {
     let failed = |text: String| Failure::new(Failure::OTHER, format!("{}: {text}", path.display()));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let read = io::Read::read_to_string(&mut io::Read::take(file, ARGS_BYTES_MAX), &mut text);
-    read.map_err(|error| failed(error.to_string()))?;
+    // One more than fits tells that it does not.
+    let read = io::Read::read_to_string(&mut io::Read::take(file, ARGS_BYTES_MAX + 1), &mut text);
+    let read = read.map_err(|error| failed(error.to_string()))?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > ARGS_BYTES_MAX {
+        return Err(failed(format!("has more than {ARGS_BYTES_MAX} bytes")));
+    }
     serde_json::from_str(&text).map_err(|error| failed(format!("is no JSON: {error}")))
 }
 
 /// What would be done.
 fn told(action: &str, count: u64, is_capped: bool, found: &Value) -> String {
     let over = if is_capped { "over " } else { "" };
+    if count == 0 {
+        return format!("{action}: none among the jobs that a preview looks at; there may be some among the rest");
+    }
     let samples = found.get("samples").and_then(Value::as_array).into_iter().flatten();
     let samples: Vec<String> = samples.take(3).filter_map(|id| id.as_str().map(harmless)).collect();
     let more = if count > 3 { ", …" } else { "" };
@@ -145,6 +157,10 @@ mod tests {
         assert_eq!(
             told("cancel", 100_000, true, &found),
             "cancel: over 100000 jobs (job_1, job_2, job_3, …)"
+        );
+        assert_eq!(
+            told("cancel", 0, true, &json!({ "samples": [] })),
+            "cancel: none among the jobs that a preview looks at; there may be some among the rest"
         );
         assert_eq!(
             told("cancel", 1, false, &json!({ "samples": ["job_1"] })),

@@ -28,7 +28,16 @@ pub(crate) struct Client {
 impl Client {
     /// Connects to the service of this data folder.
     pub(crate) fn connect(data_dir: &Path) -> Result<Self, Failure> {
-        let path = control::socket_path(data_dir);
+        Self::connect_to(control::socket_path(data_dir))
+    }
+
+    /// Ends this connection and makes another to the same service, for whoever has asked nothing for a while.
+    pub(crate) fn connect_anew(&mut self) -> Result<(), Failure> {
+        *self = Self::connect_to(self.path.clone())?;
+        Ok(())
+    }
+
+    fn connect_to(path: PathBuf) -> Result<Self, Failure> {
         let shown = path.display();
         if SocketAddr::from_pathname(&path).is_err() {
             let text =

@@ -222,7 +222,7 @@ mod tests {
                 for (to, taken) in &starts[index..] {
                     sum += taken;
                     let came = to.since(*from).as_secs_f64() * f64::from(jobs) / Duration::from_secs(secs).as_secs_f64();
-                    prop_assert!(sum as f64 <= f64::from(burst) + came + 1e-6);
+                    prop_assert!(f64::from(u32::try_from(sum).unwrap()) <= f64::from(burst) + came + 1e-6);
                 }
             }
         }

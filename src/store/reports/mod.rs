@@ -89,6 +89,8 @@ pub enum FileEntered {
 /// A report that was deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct Deleted {
+    /// Whose it was.
+    pub workspace: WorkspaceId,
     /// What is to be removed, if it was built and not expired: the fence in its file's name.
     pub fence: Option<i64>,
     /// How it was written.
@@ -217,6 +219,7 @@ pub fn delete(tx: &mut Tx<'_>, id: ReportId, scope: JobScope, now: Timestamp) ->
         }
     }
     Ok(Some(Deleted {
+        workspace: report.workspace,
         fence: report.file.as_ref().and_then(|file| file.fence),
         format: report.format,
         cancelled: is_to_come.then_some(report.job),

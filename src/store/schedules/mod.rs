@@ -28,7 +28,7 @@ use super::bounded::{Count, Counted};
 use super::dialect::{Locked, Optional};
 use super::error::is_unique_violation;
 use super::schema::schedules;
-use super::text::number;
+use super::text::{number, parsed};
 use super::{Abort, Connection, JobScope, StoreError};
 use crate::domain::id::{ScheduleId, WorkspaceId};
 use record::ScheduleRow;
@@ -71,15 +71,24 @@ pub fn save(connection: &mut Connection, changed: &Schedule) -> Result<(), Abort
     }
 }
 
-/// Deletes a schedule and its history; its jobs stay. Answers whether there was one in the scope.
+/// Deletes a schedule and its history, also one that this version cannot read; its jobs stay. Answers whose it was; none if
+/// there was none in the scope.
 ///
 /// # Errors
-/// When the statement fails.
-pub fn delete(connection: &mut Connection, id: ScheduleId, scope: JobScope) -> Result<bool, StoreError> {
-    let there = schedules::table
+/// When a statement fails.
+pub fn delete(connection: &mut Connection, id: ScheduleId, scope: JobScope) -> Result<Option<WorkspaceId>, StoreError> {
+    let owner = schedules::table
         .filter(schedules::id.eq(id.to_string()))
-        .filter(scope.of("schedules.workspace_id ="));
-    Ok(diesel::delete(there).execute(connection)? == 1)
+        .filter(scope.of("schedules.workspace_id ="))
+        .select(schedules::workspace_id);
+    let Some(workspace) = owner.first::<String>(connection).optional()? else {
+        return Ok(None);
+    };
+    let deleted = diesel::delete(schedules::table.filter(schedules::id.eq(id.to_string()))).execute(connection)?;
+    // Whoever deleted it meanwhile is who did.
+    (deleted == 1)
+        .then(|| parsed(&workspace, "schedules", "workspace_id"))
+        .transpose()
 }
 
 /// How many schedules a workspace has, counted up to `max`.

@@ -6,6 +6,8 @@
 //!   on, and no job is run again twice by one order.
 //! - What came to be meant after the order was accepted is left alone, so that an order ends.
 //! - At a rate, no more jobs a second are changed than it says, over restarts too (`domain::job::Cadence`).
+//! - One that takes long makes way: where another order has waited for [`SHARE`], it gives its place up and goes on behind that
+//!   one, so that slow orders keep nobody from ordering anything, such as their own cancel.
 //! - Each is changed as by an order for it alone: by the same function, with the same events. The attempts of running ones
 //!   are told at once if they run here, and elsewhere by their node's next poll.
 //!
@@ -24,7 +26,7 @@ use crate::domain::id::JobId;
 use crate::domain::job::{Backoff, BulkAction, Cadence, JobState, Queue, Selection, WhenUncertain};
 use crate::jobs::{Depths, JobContext, Kind, Outcome};
 use crate::store::jobs::{self, Carrier, ChangedArgs, ChangedJob, Done, Meant, PORTION_MAX, Portion, PortionDone};
-use crate::store::{Abort, Held, Store, StoreError};
+use crate::store::{Abort, Held, KnownKind, Store, StoreError};
 use crate::telemetry;
 use crate::telemetry::names::event;
 
@@ -34,6 +36,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long one attempt goes on before it gives itself back and goes on as another: half of its time, so that an order that
 /// takes days by its rate never runs out of an attempt's time.
 const TURN: Duration = Duration::from_secs(12 * 3600);
+
+/// How long an order has its place before it looks whether others wait, and how long those must have waited to be let in.
+const SHARE: Duration = Duration::from_secs(10);
+
+/// How long it stands back for others, so that they are there before it.
+const STANDS_BACK: Duration = Duration::from_secs(1);
 
 /// Tells attempts of this process to end; what it is told by is set once there are some.
 #[derive(Clone, Default)]
@@ -90,7 +98,7 @@ pub struct OtherArgs {
 enum Ended {
     /// It was told to stop, or is no longer this attempt.
     Stopped,
-    /// It has gone on for its turn.
+    /// It has gone on for its turn, or makes way for others.
     GoesOn,
     /// The database failed.
     Store(StoreError),
@@ -111,6 +119,7 @@ impl JobsBulk {
 
     async fn go(&self, args: JobsBulkArgs, course: &mut Course, ctx: &JobContext) -> Result<(), Ended> {
         let began = ctx.now();
+        let mut looked_at = began;
         let (action, total) = (args.action, args.total);
         let meant = Meant::by(args.selection, action, ctx.accepted_at(), Some(ctx.job()));
         let changed = args.changed.map(|other| ChangedArgs {
@@ -120,8 +129,15 @@ impl JobsBulk {
         let mut cadence = args.rate_per_s.map(|per_s| Cadence::new(per_s, course.next_at));
         loop {
             course.tell(total, ctx);
-            if ctx.now().since(began) >= TURN {
+            let now = ctx.now();
+            if now.since(began) >= TURN {
                 return Err(Ended::GoesOn);
+            }
+            if now.since(looked_at) >= SHARE {
+                looked_at = now;
+                if self.keeps_others_waiting(now).await? {
+                    return Err(Ended::GoesOn);
+                }
             }
             if let Some(cadence) = &cadence {
                 turn(cadence, ctx).await?;
@@ -159,6 +175,18 @@ impl JobsBulk {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Whether another order has waited long enough to be let in.
+    async fn keeps_others_waiting(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let known = KnownKind {
+            name: Self::NAME,
+            version: Self::VERSION,
+        };
+        let read = self
+            .store
+            .read(move |connection| jobs::oldest(connection, Self::QUEUE, &[known]));
+        Ok(read.await?.is_some_and(|since| now.since(since) >= SHARE))
     }
 
     /// Changes the jobs of a portion, and answers how far it has come by that.
@@ -249,7 +277,7 @@ impl Kind for JobsBulk {
             Ok(()) => Outcome::Completed(Some(course.to_value())),
             Err(Ended::Stopped) => Outcome::Cancelled,
             Err(Ended::GoesOn) => Outcome::Snoozed {
-                wait: Duration::ZERO,
+                wait: STANDS_BACK,
                 why: Some("it goes on in another attempt".to_owned()),
             },
             Err(Ended::Store(error)) => {

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::clock::Clock;
 use crate::domain::id::NodeId;
-use crate::domain::job::AttemptEnd;
+use crate::domain::job::{AttemptEnd, AttemptOutcome};
 use crate::jobs::{
     Attempt, AttemptParts, Attempts, DepthLimits, ErasedKind, Ledger, MemoryLedger, Order, Report, StopCause, new_job,
 };
@@ -321,7 +321,43 @@ async fn a_rate_is_held_by_the_clock_also_by_the_attempt_after_a_kill(store: Tes
     assert!((20..=22).contains(&done), "{done}");
 }
 
+async fn a_slow_order_makes_way_for_one_that_waits_and_goes_on_behind_it(store: TestStore) {
+    let bench = Bench::new(store);
+    bench.given_up(40).await;
+    let slow = JobsBulkArgs {
+        rate_per_s: Some(1),
+        ..args(BulkAction::Retry, probes())
+    };
+    let slow = bench.order(slow).await;
+    let running = bench.begin(NODE, Arc::new((*bench.store).clone())).await;
+    bench.reaches("state = 'available'", 1).await;
+    // Nobody waits: it goes on.
+    bench.clock.advance(SHARE);
+    bench.reaches("state = 'available'", 2).await;
+    let nothing = Selection {
+        kind: Some("test.none".to_owned()),
+        ..Selection::default()
+    };
+    let quick = bench.order(args(BulkAction::Cancel, nothing)).await;
+    bench.clock.advance(SHARE);
+    let report = timeout(SOON, running).await.unwrap().unwrap().unwrap();
+    assert_eq!(report.outcome, AttemptOutcome::Snoozed, "{report:?}");
+    let next = bench.claim(NODE).await;
+    assert_eq!(next.id, quick);
+    let attempt = bench.attempt(next, Arc::new((*bench.store).clone()));
+    let received = attempt.receive();
+    timeout(SOON, attempt.run(received)).await.unwrap().unwrap();
+    bench.clock.advance(STANDS_BACK);
+    let changed = bench.count("state = 'available'");
+    assert!((2..=6).contains(&changed), "{changed}");
+    let again = bench.claim(NODE).await;
+    assert_eq!(again.id, slow);
+    let earlier: serde_json::Value = serde_json::from_str(again.result.as_deref().unwrap()).unwrap();
+    assert_eq!(earlier["changed"], changed);
+}
+
 on_each_database!(
+    a_slow_order_makes_way_for_one_that_waits_and_goes_on_behind_it,
     ten_thousand_jobs_run_again_once_each_though_the_attempts_are_killed_half_way,
     what_came_to_be_meant_after_the_order_is_left_alone,
     a_cancel_ends_what_waits_and_asks_what_runs_to_end_and_leaves_itself_alone,

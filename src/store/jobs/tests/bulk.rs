@@ -304,6 +304,35 @@ async fn a_cancel_of_what_was_cancelled_before_counts_as_none(store: TestStore) 
 }
 
 #[tokio::test]
+async fn a_look_for_few_among_many_that_have_ended_goes_over_no_more_rows_than_it_may() {
+    let store = TestStore::new();
+    failed(&store, 20, "x").await;
+    let waiting = job();
+    store.enqueue(vec![waiting.clone()]).await.unwrap();
+    for state in [None, Some(JobState::Available)] {
+        let selection = Selection {
+            state,
+            kind: Some(KIND.to_owned()),
+            ..Selection::default()
+        };
+        let asked = meant(selection, BulkAction::Cancel);
+        let (mut behind, mut looks, mut found) = (None, 0, Vec::new());
+        loop {
+            let (look, after) = (asked.clone(), behind);
+            let read = store.read(move |c| meant_page_scanning(c, &look, after, 10, 5));
+            let page = read.await.unwrap();
+            found.extend(page.jobs.iter().map(|job| job.id));
+            looks += 1;
+            behind = page.next;
+            if behind.is_none() {
+                break;
+            }
+        }
+        assert_eq!((found, looks), (vec![waiting.id], 5), "{state:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_given_up_is_found_by_its_index_and_all_else_on_a_walk_by_id() {
     let store = TestStore::new();
     failed(&store, 2, "x").await;
