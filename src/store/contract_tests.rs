@@ -29,7 +29,10 @@ async fn enter(store: &TestStore, node: NodeId) -> Result<(), StoreError> {
     let entered = store
         .write(move |tx| Ok::<_, Abort<()>>(nodes::enter(tx.connection(), node, ("0.1.0", Roles::Both), now, LEASE)?));
     match entered.await {
-        Ok(entered) => Ok(assert!(entered.is_some())),
+        Ok(entered) => {
+            assert!(entered.is_some());
+            Ok(())
+        }
         Err(Abort::Store(error)) => Err(error),
         Err(Abort::Refused(())) => unreachable!(),
     }
