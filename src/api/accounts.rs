@@ -6,13 +6,14 @@
 //!
 //! Left out: changing the password, forgetting it, and deleting the account.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Member;
+use super::client::Client;
 use super::credentials::not_logged_in;
 use super::failure::or_refused;
 use super::http::{Fields, Problem, RequestId, StrictJson};
@@ -105,12 +106,11 @@ const REGISTERED: Told = Told {
 pub(super) async fn create_account(
     Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<NewAccountBody>>,
     state: web::Data<State>,
-    http: HttpRequest,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (email, name, password) = checked(&body)?;
-    let peer = http.peer_addr().map(|address| address.ip());
-    state.throttle.take_registration(peer)?;
+    state.throttle.take_registration(&client)?;
     let (hasher, salt) = (state.hasher.clone(), random_bytes::<SALT_BYTES>()?);
     let hash = state.hashing.run(move || hasher.hash(&password, &salt)).await??;
     let now = state.clock.now();

@@ -14,7 +14,8 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::State;
 use super::credential_cache::Found;
 use super::credentials::{not_logged_in, token_of};
-use super::http::Problem;
+use super::http::{Problem, Slug};
+use crate::clock::Timestamp;
 use crate::domain::token::{TokenHash, TokenKind};
 use crate::store::JobScope;
 use crate::store::accounts::Account;
@@ -51,6 +52,15 @@ pub(super) enum Via {
 
 /// An account by a login; an API key is refused with 403.
 pub(super) struct SessionMember {
+    /// Who asks.
+    pub(super) account: Account,
+    /// The login by which they came.
+    pub(super) session: Session,
+}
+
+/// An account by a login whose holder showed the password lately, and the second factor where there is one; others are
+/// refused with 403 `confirmation-required`. For what would lock the owner out if a stranger did it with a stolen login.
+pub(super) struct ConfirmedMember {
     /// Who asks.
     pub(super) account: Account,
     /// The login by which they came.
@@ -155,6 +165,30 @@ impl FromRequest for SessionMember {
                     ))
                 }
             }
+        })
+    }
+}
+
+impl FromRequest for ConfirmedMember {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let member = SessionMember::from_request(request, payload);
+        let state = request.app_data::<web::Data<State>>().cloned();
+        Box::pin(async move {
+            let SessionMember { account, session } = member.await?;
+            let state = state.ok_or_else(|| Problem::internal(NoState))?;
+            let (now, kept) = (state.clock.now(), state.config.session.confirmed_for);
+            // A clock that was set back must not make it last.
+            let is_fresh = |at: Timestamp| at <= now && now < at.plus(kept);
+            if session.confirmed_at.is_some_and(is_fresh) {
+                return Ok(Self { account, session });
+            }
+            Err(Problem::new(
+                Slug::ConfirmationRequired,
+                "show the password again first: POST /v1/sessions/current/confirm",
+            ))
         })
     }
 }

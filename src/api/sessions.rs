@@ -3,10 +3,7 @@
 //! Guarantees: an unknown address, a wrong password and an address that is not verified yet get the same answer after the
 //! same work. An account has at most [`sessions::KEPT_MAX`] logins; a new one beyond that ends the oldest.
 
-use std::net::IpAddr;
-
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +11,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::accounts::AccountView;
 use super::auth::SessionMember;
+use super::client::Client;
 use super::credentials::{login_cookie, logout_cookie, not_logged_in};
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, StrictJson};
@@ -27,9 +25,6 @@ use crate::domain::token::{Token, TokenKind};
 use crate::store::accounts::{self, Account};
 use crate::store::sessions::{self, Session};
 use crate::store::{Abort, StoreError};
-
-/// The most characters of a program's name for itself that are kept: enough for every browser.
-const USER_AGENT_CHARS_MAX: usize = 200;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewSession)]
@@ -104,18 +99,21 @@ impl SessionView {
 )]
 pub(super) async fn create_session(
     Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<NewSessionBody>>,
-    request: HttpRequest,
+    client: Client,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let peer = request.peer_addr().map(|address| address.ip());
-    let account = authenticate(body, peer, &state).await?;
+    let account = authenticate(body, &client, &state).await?;
     let token = Token::generate(TokenKind::Session)?;
     let now = state.clock.now();
     let session = Session {
         id: SessionId::generate(),
         account: account.id,
-        user_agent: user_agent_of(&request),
+        user_agent: client.user_agent.clone(),
+        device: None,
+        network: client.network().map(|network| network.to_string()),
         created_at: now,
+        last_used_at: None,
+        confirmed_at: Some(now),
         expires_at: now.plus(state.config.session.ttl),
     };
     let expires_at = session.expires_at;
@@ -216,11 +214,11 @@ async fn end_session(
 }
 
 /// The account with this address and password.
-async fn authenticate(body: NewSessionBody, peer: Option<IpAddr>, state: &State) -> Result<Account, Problem> {
+async fn authenticate(body: NewSessionBody, client: &Client, state: &State) -> Result<Account, Problem> {
     let mut fields = Fields::new();
     let email = fields.check("/email", EmailAddress::parse(&body.email));
     let email = fields.finish_with(email)?;
-    state.throttle.take_login(&email, peer)?;
+    state.throttle.take_login(&email, client, None)?;
     let found = state
         .store
         .read(move |connection| accounts::with_password(connection, &email))
@@ -231,9 +229,4 @@ async fn authenticate(body: NewSessionBody, peer: Option<IpAddr>, state: &State)
     let good = state.hashing.run(verify).await?;
     let refused = || Problem::unauthenticated("no account has this address and this password");
     account.filter(|_| good).ok_or_else(refused)
-}
-
-fn user_agent_of(request: &HttpRequest) -> Option<String> {
-    let text = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(USER_AGENT_CHARS_MAX).collect())
 }

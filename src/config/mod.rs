@@ -16,6 +16,7 @@ mod percent;
 mod postgres;
 mod retention;
 mod service_manager;
+mod session;
 mod source;
 mod url;
 
@@ -34,6 +35,7 @@ pub use mail::{MailLogin, MailTls, MailUrl, Relay};
 pub use postgres::{PostgresHost, PostgresSettings, PostgresUrlError, SslMode};
 pub use retention::Retention;
 pub use service_manager::notify_socket;
+pub use session::Session;
 pub use source::ConfigError;
 pub use url::{DatabaseUrl, PublicUrl, UrlError};
 
@@ -181,13 +183,6 @@ pub struct Registration {
     pub ttl: Duration,
 }
 
-/// Logins.
-#[derive(Clone, Debug)]
-pub struct Session {
-    /// How long a login lasts; 1 hour to 1 year.
-    pub ttl: Duration,
-}
-
 /// How long each phase of a shutdown may take; 0 to 1 hour each.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
@@ -298,9 +293,7 @@ impl Config {
             registration: Registration {
                 ttl: HOUR * settings.ranged("registration.ttl_hours", 1, 24 * 30)?,
             },
-            session: Session {
-                ttl: HOUR * settings.ranged("session.ttl_hours", 1, 24 * 366)?,
-            },
+            session: Session::read(settings)?,
             limits: Limits::read(settings)?,
             retention: Retention::read(settings)?,
             events: Events::read(settings)?,

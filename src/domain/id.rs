@@ -112,6 +112,14 @@ ids! {
     BatchId = "bat";
     /// Something that an operator did.
     ActId = "act";
+    /// A change of an account's address that waits to be confirmed.
+    AddressChangeId = "adc";
+    /// A reset of a password.
+    PasswordResetId = "pwr";
+    /// A browser or program that has logged in to an account.
+    DeviceId = "dev";
+    /// Something that concerns the security of an account.
+    SecurityEventId = "sev";
     /// One run of the process, made anew at every start: its boot id.
     NodeId = "nod";
 }

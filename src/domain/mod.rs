@@ -12,4 +12,5 @@ pub mod password;
 pub mod report;
 pub mod roles;
 pub mod schedule;
+pub mod security;
 pub mod token;

@@ -40,6 +40,7 @@ mod release;
 pub mod reports;
 pub mod schedules;
 mod schema;
+pub mod security;
 pub mod sessions;
 mod source;
 #[cfg(test)]

@@ -6,6 +6,9 @@ diesel::table! {
         name -> Text,
         created_at -> BigInt,
         weight -> BigInt,
+        jobs_waiting_max -> Nullable<BigInt>,
+        mails_per_day -> Nullable<BigInt>,
+        bytes_stored_max -> Nullable<BigInt>,
     }
 }
 
@@ -20,6 +23,8 @@ diesel::table! {
         is_operator -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        deletion_at -> Nullable<BigInt>,
+        password_changed_at -> Nullable<BigInt>,
     }
 }
 
@@ -47,6 +52,10 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         created_at -> BigInt,
         expires_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+        network -> Nullable<Text>,
+        confirmed_at -> Nullable<BigInt>,
+        device_id -> Nullable<Text>,
     }
 }
 
@@ -60,6 +69,10 @@ diesel::table! {
         scopes -> Text,
         created_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+        prefix -> Nullable<Text>,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        replaced_by -> Nullable<Text>,
     }
 }
 
@@ -324,12 +337,100 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    address_changes (id) {
+        id -> Text,
+        workspace_id -> Text,
+        account_id -> Text,
+        email -> Text,
+        email_canonical -> Text,
+        token_hash -> Text,
+        key_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    password_resets (id) {
+        id -> Text,
+        workspace_id -> Text,
+        account_id -> Text,
+        token_hash -> Text,
+        key_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    second_factors (account_id) {
+        account_id -> Text,
+        workspace_id -> Text,
+        sealed_secret -> Text,
+        key_id -> Text,
+        created_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+        last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    recovery_codes (account_id, code_hash) {
+        account_id -> Text,
+        code_hash -> Text,
+        workspace_id -> Text,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    devices (id) {
+        id -> Text,
+        workspace_id -> Text,
+        account_id -> Text,
+        user_agent -> Nullable<Text>,
+        network -> Nullable<Text>,
+        created_at -> BigInt,
+        last_used_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    mail_counts (workspace_id, hour, node) {
+        workspace_id -> Text,
+        hour -> BigInt,
+        node -> Text,
+        mails -> BigInt,
+    }
+}
+
+diesel::table! {
+    security_events (id) {
+        id -> Text,
+        at -> BigInt,
+        workspace_id -> Text,
+        account_id -> Nullable<Text>,
+        event -> Text,
+        network -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
+diesel::joinable!(second_factors -> accounts (account_id));
+diesel::joinable!(password_resets -> accounts (account_id));
+diesel::joinable!(address_changes -> accounts (account_id));
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     sessions,
     api_keys,
+    second_factors,
+    password_resets,
+    address_changes,
     jobs,
     attempts,
     reports,

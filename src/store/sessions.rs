@@ -7,7 +7,7 @@ use super::schema::{accounts, sessions};
 use super::text::{number, parsed, time};
 use super::{Connection, StoreError};
 use crate::clock::Timestamp;
-use crate::domain::id::{AccountId, SessionId, WorkspaceId};
+use crate::domain::id::{AccountId, DeviceId, SessionId, WorkspaceId};
 use crate::domain::token::TokenHash;
 
 /// The most sessions that an account keeps: far more than a person has devices, and few enough to be listed whole.
@@ -22,9 +22,17 @@ pub struct Session {
     pub account: AccountId,
     /// The program that logged in, as it named itself.
     pub user_agent: Option<String>,
+    /// The browser or program that logged in, as it is known from one login to the next.
+    pub device: Option<DeviceId>,
+    /// The network that it was last used from.
+    pub network: Option<String>,
     /// When it began.
     pub created_at: Timestamp,
-    /// Until when it is good.
+    /// When it was last used, to some minutes; none if not since it began.
+    pub last_used_at: Option<Timestamp>,
+    /// When whoever holds it last showed the password, and the second factor where there is one.
+    pub confirmed_at: Option<Timestamp>,
+    /// Until when it is good at the most.
     pub expires_at: Timestamp,
 }
 
@@ -34,7 +42,11 @@ struct SessionRow {
     id: String,
     account_id: String,
     user_agent: Option<String>,
+    device_id: Option<String>,
+    network: Option<String>,
     created_at: i64,
+    last_used_at: Option<i64>,
+    confirmed_at: Option<i64>,
     expires_at: i64,
 }
 
@@ -46,7 +58,14 @@ impl TryFrom<SessionRow> for Session {
             id: parsed(&row.id, "sessions", "id")?,
             account: parsed(&row.account_id, "sessions", "account_id")?,
             user_agent: row.user_agent,
+            device: row
+                .device_id
+                .map(|id| parsed(&id, "sessions", "device_id"))
+                .transpose()?,
+            network: row.network,
             created_at: time(row.created_at),
+            last_used_at: row.last_used_at.map(time),
+            confirmed_at: row.confirmed_at.map(time),
             expires_at: time(row.expires_at),
         })
     }
@@ -69,6 +88,10 @@ pub fn insert(
             sessions::account_id.eq(new.account.to_string()),
             sessions::token_hash.eq(token.to_string()),
             sessions::user_agent.eq(&new.user_agent),
+            sessions::device_id.eq(new.device.map(|id| id.to_string())),
+            sessions::network.eq(&new.network),
+            sessions::last_used_at.eq(new.last_used_at.map(Timestamp::as_micros)),
+            sessions::confirmed_at.eq(new.confirmed_at.map(Timestamp::as_micros)),
             sessions::created_at.eq(new.created_at.as_micros()),
             sessions::expires_at.eq(new.expires_at.as_micros()),
         ))

@@ -39,7 +39,11 @@ fn by_login(expires_at: Timestamp) -> Found {
         id: SessionId::from_bits(1),
         account: AccountId::from_bits(1),
         user_agent: None,
+        device: None,
+        network: None,
         created_at: at(0),
+        last_used_at: None,
+        confirmed_at: None,
         expires_at,
     };
     Found {

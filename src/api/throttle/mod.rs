@@ -12,23 +12,22 @@ mod network;
 mod tests;
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
+use super::client::Client;
 use super::http::Problem;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::WorkspaceId;
+use crate::domain::id::{DeviceId, WorkspaceId};
 use crate::domain::job::Queue;
 use crate::jobs::{Depths, Full, FullOf};
 use crate::store::accounts::Account;
 use crate::store::schedules::Schedule;
 use buckets::{Buckets, Policy, Refusal};
-use network::Network;
-pub(super) use network::NetworkTurn;
+pub(super) use network::{Network, NetworkTurn};
 
 /// One minute, in which jobs, entries and logins are counted.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -176,9 +175,9 @@ impl Throttle {
     }
 
     /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
-    fn take_entry(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
-        let Some(peer) = peer else { return Ok(()) };
-        let told = self.entries.take(&Network::of(peer), 1);
+    fn take_entry(&self, client: &Client) -> Result<(), Problem> {
+        let Some(network) = client.network() else { return Ok(()) };
+        let told = self.entries.take(&network, 1);
         told.map_err(|refusal| refused(&refusal, "too many registrations and logins come from this network"))
     }
 
@@ -186,20 +185,25 @@ impl Throttle {
     ///
     /// # Errors
     /// 429 if there were too many.
-    pub(super) fn take_registration(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
-        let Some(peer) = peer else { return Ok(()) };
-        let told = self.registrations.take(&Network::of(peer), 1);
+    pub(super) fn take_registration(&self, client: &Client) -> Result<(), Problem> {
+        let Some(network) = client.network() else { return Ok(()) };
+        let told = self.registrations.take(&network, 1);
         told.map_err(|refusal| refused(&refusal, "too many registrations come from this network"))
     }
 
-    /// Takes one login with this address. It is counted by network too, so that a stranger elsewhere cannot lock its owner
+    /// Takes one login with this address, by a device that logged in to the account before, if it is one. It is counted by network too, so that a stranger elsewhere cannot lock its owner
     /// out, and alike for addresses without an account, so that nobody learns which have one.
     ///
     /// # Errors
     /// 429 if there were too many.
-    pub(super) fn take_login(&self, address: &EmailAddress, peer: Option<IpAddr>) -> Result<(), Problem> {
-        let Some(peer) = peer else { return Ok(()) };
-        let key = (self.addresses.hash_one(address.canonical()), Network::of(peer));
+    pub(super) fn take_login(
+        &self,
+        address: &EmailAddress,
+        client: &Client,
+        _device: Option<DeviceId>,
+    ) -> Result<(), Problem> {
+        let Some(network) = client.network() else { return Ok(()) };
+        let key = (self.addresses.hash_one(address.canonical()), network);
         let told = self.logins.take(&key, 1);
         told.map_err(|refusal| refused(&refusal, "too many logins with this address were tried"))
     }

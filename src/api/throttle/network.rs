@@ -2,6 +2,7 @@
 //!
 //! Left out: addresses that a proxy reports. Behind one, all clients are one network.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::dev::Payload;
@@ -9,21 +10,31 @@ use actix_web::{FromRequest, HttpRequest, web};
 use std::future::{Ready, ready};
 
 use super::super::State;
+use super::super::client::Client;
 use super::super::http::Problem;
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address: those that follow are the client's own to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(IpAddr);
+pub(in crate::api) struct Network(IpAddr);
 
 impl Network {
     /// The network of an address.
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(in crate::api) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
                 Self(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
             }
             v4 @ IpAddr::V4(_) => Self(v4),
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
         }
     }
 }
@@ -36,9 +47,8 @@ impl FromRequest for NetworkTurn {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = request.peer_addr().map(|address| address.ip());
         let taken = match request.app_data::<web::Data<State>>() {
-            Some(state) => state.throttle.take_entry(peer),
+            Some(state) => state.throttle.take_entry(&Client::of(request)),
             // The handler's own state is missing then too, which is told as what it is.
             None => Ok(()),
         };

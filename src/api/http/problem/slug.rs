@@ -42,8 +42,14 @@ slugs! {
     MalformedJson = "malformed-json", BAD_REQUEST, "The body is not JSON";
     /// 401: no credentials, or none that are good.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "Not logged in";
+    /// 401: the password was right, and the account has a second factor.
+    SecondFactorRequired = "second-factor-required", UNAUTHORIZED, "The second factor is needed too";
     /// 403: good credentials that do not reach this far.
     Forbidden = "forbidden", FORBIDDEN, "Not allowed";
+    /// 403: an API key without the scope that this takes, which `detail` names.
+    ScopeMissing = "scope-missing", FORBIDDEN, "The API key lacks a scope";
+    /// 403: the password must be shown again first, since it was not shown lately.
+    ConfirmationRequired = "confirmation-required", FORBIDDEN, "Show the password again";
     /// 404: nothing is here, or nothing that these credentials may know of.
     NotFound = "not-found", NOT_FOUND, "Not found";
     /// 405: the path exists, with other methods; `Allow` names them.
