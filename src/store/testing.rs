@@ -16,6 +16,7 @@ pub(in crate::store) mod postgres_server;
 mod required;
 
 mod overlap;
+pub(crate) mod tenants;
 
 use std::ops::Deref;
 use std::path::PathBuf;

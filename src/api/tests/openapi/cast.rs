@@ -48,6 +48,7 @@ pub(super) struct Cast {
 }
 
 const MEMBER: &str = "member@example.org";
+const STRANGER: &str = "stranger@example.org";
 
 impl Cast {
     pub(super) async fn new() -> Self {
@@ -71,7 +72,7 @@ impl Cast {
         let key = world.api_key(&session).await;
         let operator = world.operator().await;
         let operator_key = world.api_key(&operator).await;
-        let stranger = world.member("stranger@example.org").await;
+        let stranger = world.member(STRANGER).await;
         // Who logs in, and what is restarted, in the examples.
         world.account("ada@example.com", false).await;
         world.start("prober").await;
@@ -134,7 +135,37 @@ impl Cast {
         if !takes_ids {
             return None;
         }
-        Some(self.path_of(operation, "stranger@example.org", &self.stranger).await)
+        Some(self.path_of(operation, STRANGER, &self.stranger).await)
+    }
+
+    /// What the stranger has, of the sort that is named so, in some of the states in which it can be.
+    pub(super) async fn of_the_stranger(&self, sort: &str) -> Vec<String> {
+        let token = &self.stranger;
+        let me = async |field: &str| {
+            let me = self.world.get("/v1/accounts/me", token).await;
+            me.body[field].as_str().unwrap().to_owned()
+        };
+        match sort {
+            "JobId" => vec![self.job("show_job", token).await, self.job("retry_job", token).await],
+            "SessionId" => {
+                let other = self.world.login(STRANGER).await;
+                vec![self.id_at("/v1/sessions/current", &other).await]
+            }
+            "ApiKeyId" => vec![self.key(token).await],
+            "ScheduleId" => vec![
+                self.schedule("show_schedule", token).await,
+                self.schedule("resume_schedule", token).await,
+            ],
+            "ReportId" => {
+                let (waiting, built) = (self.world.report(token).await, self.world.report(token).await);
+                self.world.build(built).await;
+                vec![waiting.to_string(), built.to_string()]
+            }
+            "BatchId" => vec![self.batch(token).await],
+            "WorkspaceId" => vec![me("workspace_id").await],
+            "AccountId" => vec![me("id").await],
+            other => panic!("teach this test how to make what has a {other}"),
+        }
     }
 
     async fn path_of(&self, operation: &Operation, email: &str, token: &str) -> String {
@@ -147,11 +178,7 @@ impl Cast {
                     let other = self.world.login(email).await;
                     self.id_at("/v1/sessions/current", &other).await
                 }
-                Some("ApiKeyId") => {
-                    let body = json!({ "name": "x", "scopes": ["*"] });
-                    let made = self.world.post("/v1/api-keys", token, &body).await;
-                    made.body["id"].as_str().unwrap().to_owned()
-                }
+                Some("ApiKeyId") => self.key(token).await,
                 Some("ScheduleId") => self.schedule(operation.id(), token).await,
                 Some("ReportId") => {
                     let id = self.world.report(token).await;
@@ -189,6 +216,12 @@ impl Cast {
             self.world.send(cancel).await.is(200, &[]);
         }
         id.to_string()
+    }
+
+    async fn key(&self, token: &str) -> String {
+        let body = json!({ "name": "x", "scopes": ["*"] });
+        let made = self.world.post("/v1/api-keys", token, &body).await;
+        made.body["id"].as_str().unwrap().to_owned()
     }
 
     /// A batch of one job, to which more can be added.

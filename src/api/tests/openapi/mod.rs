@@ -4,8 +4,11 @@ mod cast;
 mod conformance;
 mod document;
 mod examples;
+mod extra_fields;
+mod foreign;
 mod limits;
 mod matrix;
+mod places;
 mod spec;
 
 pub(super) use conformance::conforms;
