@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::auth::Member;
 use super::http::RequestId;
+use super::jobs::JobView;
 use crate::clock::Timestamp;
 use crate::domain::act::Action;
 use crate::domain::id::WorkspaceId;
 use crate::store::acts::{self, ActBy, NewAct};
 use crate::store::batches::BatchRecord;
+use crate::store::reports::ReportRecord;
 use crate::store::schedules::Schedule;
 use crate::store::{JobRecord, StoreError, Tx};
 
@@ -57,6 +59,26 @@ impl From<&Schedule> for Subject {
             kind: "schedule",
             id: schedule.id.to_string(),
             workspace: schedule.workspace,
+        }
+    }
+}
+
+impl From<&JobView> for Subject {
+    fn from(job: &JobView) -> Self {
+        Self {
+            kind: "job",
+            id: job.id().to_string(),
+            workspace: job.owner(),
+        }
+    }
+}
+
+impl From<&ReportRecord> for Subject {
+    fn from(report: &ReportRecord) -> Self {
+        Self {
+            kind: "report",
+            id: report.id.to_string(),
+            workspace: report.workspace,
         }
     }
 }

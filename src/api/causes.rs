@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Member;
-use super::http::{Problem, StrictQuery};
+use super::http::{Problem, RequestId, StrictQuery};
+use super::reading::Reading;
 use super::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
@@ -108,12 +109,16 @@ pub(super) struct CauseView {
 pub(super) async fn list_causes(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<CausesQuery>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let scope = match (member.job_scope(), query.workspace) {
         (JobScope::All, Some(workspace)) => JobScope::Workspace(workspace),
         (JobScope::Workspace(own), Some(workspace)) if own != workspace => return Err(Problem::not_found()),
         (scope, _) => scope,
     };
+    if let Some(reading) = Reading::of(&member, &request) {
+        reading.note_all("cause", query.workspace, &state).await?;
+    }
     Ok(HttpResponse::Ok().json(causes(query, scope, &state).await?))
 }
 

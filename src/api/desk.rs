@@ -1,7 +1,7 @@
 //! What operators ask about jobs on the service's own machine (`legwork jobs`), over the control socket.
 //!
 //! Guarantees: it is answered by what answers over HTTP, to an operator: the same filters, the same refusals, the same masks;
-//! an order is written down among the acts with the user's number.
+//! an order is written down among the acts with the user's number, and so is, where its owner sees it, what is shown.
 
 use actix_web::web::Data;
 use futures_util::future::BoxFuture;
@@ -14,6 +14,7 @@ use super::bulk::{BulkBody, preview};
 use super::causes::{CausesQuery, causes};
 use super::http::{Problem, Slug};
 use super::jobs::{JobView, cursor, with_attempts};
+use super::reading::Reading;
 use super::work::log_enqueued;
 use crate::control::{DeskRefusal, ErrorKind, JobAsk, JobDesk};
 use crate::domain::id::{JobId, WorkspaceId};
@@ -53,9 +54,9 @@ impl JobDesk for Desk {
     fn ask(&self, ask: JobAsk, words: Value, uid: u32) -> BoxFuture<'_, Result<Value, DeskRefusal>> {
         Box::pin(async move {
             let answer = match ask {
-                JobAsk::List => self.list(read(words)?).await,
-                JobAsk::Show => self.show(read(words)?).await,
-                JobAsk::Causes => self.causes(read(words)?).await,
+                JobAsk::List => self.list(read(words)?, uid).await,
+                JobAsk::Show => self.show(read(words)?, uid).await,
+                JobAsk::Causes => self.causes(read(words)?, uid).await,
                 JobAsk::Preview => self.preview(read(words)?).await,
                 JobAsk::Order => self.order(read(words)?, uid).await,
             };
@@ -65,8 +66,9 @@ impl JobDesk for Desk {
 }
 
 impl Desk {
-    async fn list(&self, words: ListWords) -> Result<Value, Problem> {
+    async fn list(&self, words: ListWords, uid: u32) -> Result<Value, Problem> {
         let not_a_cursor = |_: cursor::NotACursor| Problem::bad_request("that is no cursor of a list of jobs");
+        let told = json!({ "state": words.state.map(JobState::as_str), "kind": words.kind, "queue": words.queue.map(Queue::as_str) });
         let filter = JobFilter {
             scope: scope_of(words.workspace),
             state: words.state,
@@ -100,6 +102,9 @@ impl Desk {
             }
             filter.before = next;
         }
+        let owners = found.iter().map(|(job, _)| job.workspace);
+        let reading = Reading::on_this_machine(uid);
+        reading.note_list("job", owners, &told, &self.0).await?;
         let views = found
             .into_iter()
             .map(|(job, attempts)| Ok(JobView::of(job, attempts, &self.0)?.masked()))
@@ -107,17 +112,20 @@ impl Desk {
         Ok(json!({ "data": views, "next_cursor": next.map(cursor::write) }))
     }
 
-    async fn show(&self, ShowWords { id }: ShowWords) -> Result<Value, Problem> {
+    async fn show(&self, ShowWords { id }: ShowWords, uid: u32) -> Result<Value, Problem> {
         let read = self.0.store.read(move |connection| {
             let job = jobs::one(connection, id, JobScope::All)?;
             job.map(|job| with_attempts(connection, job)).transpose()
         });
         let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
+        Reading::on_this_machine(uid).note(&job, &self.0).await?;
         written(&JobView::of(job, attempts, &self.0)?.masked())
     }
 
-    async fn causes(&self, query: CausesQuery) -> Result<Value, Problem> {
+    async fn causes(&self, query: CausesQuery, uid: u32) -> Result<Value, Problem> {
         let scope = scope_of(query.workspace);
+        let reading = Reading::on_this_machine(uid);
+        reading.note_all("cause", query.workspace, &self.0).await?;
         written(&causes(query, scope, &self.0).await?)
     }
 

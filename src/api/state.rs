@@ -22,6 +22,7 @@ use super::following::JobStreams;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
 use super::idempotency::KeyTurns;
+use super::reading::ReadsNoted;
 use super::reports::Downloads;
 use super::throttle::Throttle;
 use super::waiting::Waiters;
@@ -81,6 +82,8 @@ pub struct State {
     pub waiters: Waiters,
     /// Turns of those with one `Idempotency-Key`.
     pub key_turns: KeyTurns,
+    /// What operators read of others' of late.
+    pub reads_noted: ReadsNoted,
 }
 
 /// One queue of this process and its worker.

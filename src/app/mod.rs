@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
     CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
-    ShutdownFlag, State, Throttle, Waiters,
+    ReadsNoted, ShutdownFlag, State, Throttle, Waiters,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -280,6 +280,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         job_streams: JobStreams::default(),
         waiters: Waiters::default(),
         key_turns: KeyTurns::default(),
+        reads_noted: ReadsNoted::default(),
     });
     let control = serve_control(&config, &state);
     let server = http::listen(&config, listener, state)?;

@@ -56,7 +56,7 @@ pub(in crate::api) async fn cancel_batch(
         let error = telemetry::chain(&error);
         tracing::warn!(event = event::BATCH_CANCEL_CUT, batch = %id, error, "the cancel of a batch was cut short; the keeper goes on");
     }
-    let view: BatchView = shown(id, &member, &state).await?;
+    let view: BatchView = shown(id, &member, &request, &state).await?;
     Ok(HttpResponse::Accepted().json(view))
 }
 

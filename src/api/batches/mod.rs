@@ -23,6 +23,7 @@ use super::http::{Fields, PathParam, Problem, RequestId, StrictQuery};
 use super::jobs::cursor;
 use super::order::ranged;
 use super::page::Page;
+use super::reading;
 use super::then::Then;
 use crate::domain::act::Action;
 use crate::domain::id::BatchId;
@@ -73,6 +74,7 @@ pub(super) async fn seal_batch(
         Ok(batch)
     });
     let record = write.await.map_err(or_refused(refused))?;
+    reading::note(&member, &request, &record, &state).await?;
     Ok(HttpResponse::Ok().json(BatchView::of(record)))
 }
 
@@ -85,13 +87,14 @@ pub(super) async fn seal_batch(
 pub(super) async fn show_batch(
     Then(member, PathParam(id)): Then<Member, PathParam<BatchId>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let view = shown(id, &member, &state).await?;
+    let view = shown(id, &member, &request, &state).await?;
     Ok(HttpResponse::Ok().json(view))
 }
 
 /// The batch with its counts, if `member` may see it.
-async fn shown(id: BatchId, member: &Member, state: &State) -> Result<BatchView, Problem> {
+async fn shown(id: BatchId, member: &Member, request: &RequestId, state: &State) -> Result<BatchView, Problem> {
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
         let Some(record) = batches::one(connection, id, scope)? else {
@@ -100,6 +103,7 @@ async fn shown(id: BatchId, member: &Member, state: &State) -> Result<BatchView,
         Ok(Some((record, batches::counts(connection, id)?)))
     });
     let (record, counts) = read.await?.ok_or_else(Problem::not_found)?;
+    reading::note(member, request, &record, state).await?;
     Ok(BatchView::of(record).with_counts(&counts))
 }
 
@@ -113,6 +117,7 @@ async fn shown(id: BatchId, member: &Member, state: &State) -> Result<BatchView,
 pub(super) async fn list_batches(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let before = query
@@ -130,6 +135,8 @@ pub(super) async fn list_batches(
     let mut found = read.await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
+    let owners = found.iter().map(|batch| batch.workspace);
+    reading::note_list(&member, &request, "batch", owners, &state).await?;
     let next_cursor = found.last().filter(|_| has_more).map(|batch| cursor::write(batch.id));
     Ok(HttpResponse::Ok().json(Page {
         data: found.into_iter().map(BatchView::of).collect(),

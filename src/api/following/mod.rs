@@ -14,8 +14,9 @@ use stream::{Live, Start};
 
 use super::State;
 use super::auth::Member;
-use super::http::{PathParam, Problem, StrictQuery};
+use super::http::{PathParam, Problem, RequestId, StrictQuery};
 use super::jobs::{JobView, shown_in};
+use super::reading::{self, Reading};
 use super::sse;
 use super::then::Then;
 use super::waiting::WhenGone;
@@ -62,6 +63,7 @@ pub(super) struct AllQuery {
 pub(super) async fn stream_job(
     Then(member, Then(PathParam(id), StrictQuery(query))): Then<Member, Then<PathParam<JobId>, StrictQuery<JobQuery>>>,
     request: HttpRequest,
+    request_id: RequestId,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let scope = member.job_scope();
@@ -75,6 +77,7 @@ pub(super) async fn stream_job(
     let job = shown_in(id, scope, &member, &state)
         .await?
         .ok_or_else(Problem::not_found)?;
+    reading::note(&member, &request_id, &job, &state).await?;
     if let Begin::Behind(_, true) = start
         && job.is_final()
     {
@@ -115,6 +118,7 @@ pub(super) async fn stream_job(
 pub(super) async fn stream_jobs(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<AllQuery>>,
     request: HttpRequest,
+    request_id: RequestId,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (followed, interest) = match (query.all, member.job_scope()) {
@@ -128,6 +132,9 @@ pub(super) async fn stream_jobs(
         }
     };
     let place = state.job_streams.enter(member.account.id)?;
+    if let (Followed::All, Some(reading)) = (followed, Reading::of(&member, &request_id)) {
+        reading.note_all("job", None, &state).await?;
+    }
     let subscription = state.store.hub().subscribe(interest);
     let start = begin(&request, followed, &state).await?;
     let mut live = Live::new(start.into(), followed, subscription, member, state, place);

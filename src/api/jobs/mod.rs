@@ -21,6 +21,7 @@ use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQue
 use super::order::ranged;
 use super::page::Page;
 use super::prefer::{self, Preferences};
+use super::reading::{self, Reading};
 use super::then::Then;
 use super::waiting::Wait;
 use crate::clock::Timestamp;
@@ -79,6 +80,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list_jobs(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let before = query
@@ -93,6 +95,7 @@ pub(super) async fn list_jobs(
         PAGE_MAX,
     );
     let limit: usize = fields.finish_with(limit)?;
+    let told = json!({ "state": query.state.map(JobState::as_str), "kind": query.kind, "queue": query.queue.map(Queue::as_str), "batch": query.batch });
     let filter = JobFilter {
         scope: member.job_scope(),
         state: query.state,
@@ -112,6 +115,10 @@ pub(super) async fn list_jobs(
         Ok((found?, page.next))
     });
     let (found, next) = read.await?;
+    if let Some(reading) = Reading::of(&member, &request) {
+        let owners = found.iter().map(|(job, _)| job.workspace);
+        reading.note_list("job", owners, &told, &state).await?;
+    }
     let next_cursor = next.map(cursor::write);
     let data: Result<Vec<_>, _> = found
         .into_iter()
@@ -141,9 +148,11 @@ pub(super) async fn show_job(
     Then(member, PathParam(id)): Then<Member, PathParam<JobId>>,
     preferences: Preferences,
     request: HttpRequest,
+    request_id: RequestId,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let job = shown(id, &member, &state).await?.ok_or_else(Problem::not_found)?;
+    reading::note(&member, &request_id, &job, &state).await?;
     let wait = (!job.is_final())
         .then(|| Wait::begin(id, preferences, &request, &member))
         .flatten();

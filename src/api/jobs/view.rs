@@ -9,7 +9,7 @@ use crate::api::State;
 use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{BatchId, JobId, ScheduleId};
+use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
 use crate::domain::job::{After, AttemptOutcome, JobState, Pace};
 use crate::store::jobs::Awaited;
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
@@ -18,6 +18,9 @@ use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Job)]
 pub(in crate::api) struct JobView {
+    /// Whose it is, which is not shown.
+    #[serde(skip)]
+    owner: WorkspaceId,
     id: JobId,
     /// What sort of work it is, such as `email.send`.
     kind: String,
@@ -114,6 +117,7 @@ impl JobView {
         let standing = standing_of(&job);
         Ok(Self {
             waiting_for: waits_for(standing, state).or_else(|| waits_for_whom(standing, state)),
+            owner: job.workspace,
             id: job.id,
             kind: job.kind,
             queue: job.queue,
@@ -144,6 +148,7 @@ impl JobView {
     /// A job that was accepted this moment.
     pub(in crate::api) fn of_new(job: &NewJob, state: &State) -> Self {
         Self {
+            owner: job.workspace,
             id: job.id,
             kind: job.kind.to_owned(),
             queue: job.queue.to_string(),
@@ -181,6 +186,16 @@ impl JobView {
 }
 
 impl JobView {
+    /// Which job.
+    pub(in crate::api) fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Whose it is.
+    pub(in crate::api) fn owner(&self) -> WorkspaceId {
+        self.owner
+    }
+
     /// Whether the job has ended.
     pub(in crate::api) fn is_final(&self) -> bool {
         self.state.is_final()

@@ -23,7 +23,8 @@ use super::range::{Asked, asked};
 use super::view::{gone, ready_file};
 use crate::api::State;
 use crate::api::auth::Member;
-use crate::api::http::{PathParam, Problem, Slug};
+use crate::api::http::{PathParam, Problem, RequestId, Slug};
+use crate::api::reading;
 use crate::api::then::Then;
 use crate::domain::id::ReportId;
 use crate::domain::report::{ReportFormat, ReportTable};
@@ -85,6 +86,7 @@ pub(in crate::api) async fn show_report_file(
     Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
     state: web::Data<State>,
     request: HttpRequest,
+    request_id: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let scope = member.job_scope();
     let read = state.store.read(move |connection| reports::one(connection, id, scope));
@@ -96,6 +98,7 @@ pub(in crate::api) async fn show_report_file(
         ));
     }
     let (name, known) = ready_file(&report, state.clock.now())?;
+    reading::note(&member, &request_id, &report, &state).await?;
     let (etag, len) = (format!("\"{}\"", known.sha256), known.bytes);
     if names(&request, header::IF_NONE_MATCH, &etag) {
         let mut unchanged = HttpResponse::NotModified();

@@ -31,6 +31,7 @@ use super::jobs::cursor;
 use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
 use super::page::Page;
+use super::reading;
 use super::then::Then;
 use super::unique::{self, UniqueBody};
 use super::work::{Asked, submit};
@@ -262,6 +263,7 @@ fn until(body: &NewReportBody, order: &Order, now: Timestamp, fields: &mut Field
 pub(super) async fn list_reports(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let before = query
@@ -279,6 +281,8 @@ pub(super) async fn list_reports(
     let mut found = read.await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
+    let owners = found.iter().map(|report| report.workspace);
+    reading::note_list(&member, &request, "report", owners, &state).await?;
     let next_cursor = found.last().filter(|_| has_more).map(|report| cursor::write(report.id));
     Ok(HttpResponse::Ok().json(Page {
         data: found.into_iter().map(|report| ReportView::of(report, &state)).collect(),
@@ -295,10 +299,12 @@ pub(super) async fn list_reports(
 pub(super) async fn show_report(
     Then(member, PathParam(id)): Then<Member, PathParam<ReportId>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let scope = member.job_scope();
     let read = state.store.read(move |connection| reports::one(connection, id, scope));
     let report = read.await?.ok_or_else(Problem::not_found)?;
+    reading::note(&member, &request, &report, &state).await?;
     Ok(HttpResponse::Ok().json(ReportView::of(report, &state)))
 }
 

@@ -16,6 +16,7 @@ use crate::api::auth::Member;
 use crate::api::failure::or_refused;
 use crate::api::http::{PathParam, Problem, RequestId};
 use crate::api::jobs::JobView;
+use crate::api::reading;
 use crate::api::then::Then;
 use crate::api::work::log_enqueued;
 use crate::clock::Timestamp;
@@ -106,6 +107,9 @@ async fn change(
     let (changed, schedule) = write.await.map_err(or_refused(Refusal::told))?;
     if changed {
         log_change(id, told, member.account.id, request);
+    } else {
+        // No act, and shown all the same.
+        reading::note(member, request, &schedule, state).await?;
     }
     Ok(HttpResponse::Ok().json(ScheduleView::of(&schedule, member)))
 }

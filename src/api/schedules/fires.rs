@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 use super::ListQuery;
 use crate::api::State;
 use crate::api::auth::Member;
-use crate::api::http::{PathParam, Problem, StrictQuery};
+use crate::api::http::{PathParam, Problem, RequestId, StrictQuery};
 use crate::api::jobs::cursor;
 use crate::api::page::Page;
+use crate::api::reading;
 use crate::api::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ScheduleId};
@@ -67,18 +68,21 @@ pub(in crate::api) async fn list_fires(
         Then<PathParam<ScheduleId>, StrictQuery<ListQuery>>,
     >,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (before, limit) = query.checked::<i64>()?;
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
-        if schedules::one(connection, id, scope)?.is_none() {
+        let Some(schedule) = schedules::one(connection, id, scope)? else {
             return Ok(None);
-        }
+        };
         let before = before.map(Timestamp::from_micros);
         // One more than is shown tells whether there are more.
-        schedules::fires(connection, id, before, limit.saturating_add(1)).map(Some)
+        let fires = schedules::fires(connection, id, before, limit.saturating_add(1))?;
+        Ok(Some((schedule, fires)))
     });
-    let mut found = read.await?.ok_or_else(Problem::not_found)?;
+    let (schedule, mut found) = read.await?.ok_or_else(Problem::not_found)?;
+    reading::note(&member, &request, &schedule, &state).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| has_more);

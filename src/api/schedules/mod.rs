@@ -30,6 +30,7 @@ use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery
 use super::jobs::cursor;
 use super::order::ranged;
 use super::page::Page;
+use super::reading;
 use super::then::Then;
 use crate::domain::act::Action;
 use crate::domain::id::{AccountId, ScheduleId};
@@ -163,6 +164,7 @@ pub(super) async fn create_schedule(
 pub(super) async fn list_schedules(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (before, limit) = query.checked::<ScheduleId>()?;
     let scope = member.job_scope();
@@ -173,6 +175,8 @@ pub(super) async fn list_schedules(
     let mut found = read.await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
+    let owners = found.iter().map(|schedule| schedule.workspace);
+    reading::note_list(&member, &request, "schedule", owners, &state).await?;
     let next_cursor = found.last().filter(|_| has_more).map(|last| cursor::write(last.id));
     let data = found.iter().map(|schedule| ScheduleView::listed(schedule, &member));
     Ok(HttpResponse::Ok().json(Page {
@@ -190,12 +194,14 @@ pub(super) async fn list_schedules(
 pub(super) async fn show_schedule(
     Then(member, PathParam(id)): Then<Member, PathParam<ScheduleId>>,
     state: web::Data<State>,
+    request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let scope = member.job_scope();
     let read = state
         .store
         .read(move |connection| schedules::one(connection, id, scope));
     let schedule = read.await?.ok_or_else(Problem::not_found)?;
+    reading::note(&member, &request, &schedule, &state).await?;
     Ok(HttpResponse::Ok().json(ScheduleView::of(&schedule, &member)))
 }
 

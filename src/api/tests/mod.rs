@@ -21,6 +21,7 @@ mod openapi;
 mod operators;
 mod probes;
 mod queues;
+mod reading;
 mod report_bounds;
 mod reports;
 mod room;
@@ -44,7 +45,8 @@ use asking::{app, ask, begin, request, send};
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
-    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ShutdownFlag, State, Throttle, Waiters,
+    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ReadsNoted, ShutdownFlag, State, Throttle,
+    Waiters,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -189,6 +191,7 @@ impl World {
             job_streams: JobStreams::default(),
             waiters: Waiters::default(),
             key_turns: KeyTurns::default(),
+            reads_noted: ReadsNoted::default(),
         };
         Self {
             state: web::Data::new(state),
