@@ -65,7 +65,7 @@ enum Command {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Make accounts
+    /// Make accounts, and operators of them
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
@@ -102,6 +102,19 @@ enum AccountCommand {
     /// Make an account whose address is taken as verified, and print it as JSON; works beside a running service
     #[command(after_help = help::ACCOUNT_CREATE)]
     Create(CreateArgs),
+    /// Let an account see and steer the whole service; its logins end
+    #[command(after_help = help::ACCOUNT_GRANT)]
+    GrantOperator(WhichAccount),
+    /// Make an operator's account an ordinary one; its logins end
+    #[command(after_help = help::ACCOUNT_REVOKE)]
+    RevokeOperator(WhichAccount),
+}
+
+#[derive(clap::Args)]
+struct WhichAccount {
+    /// Its address
+    #[arg(long)]
+    email: String,
 }
 
 #[derive(clap::Args)]
@@ -154,6 +167,8 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Account(AccountCommand::GrantOperator(which)) => set_operator(&config()?, &which.email, true),
+        Command::Account(AccountCommand::RevokeOperator(which)) => set_operator(&config()?, &which.email, false),
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),
@@ -209,6 +224,13 @@ fn create_account(config: &Config, order: CreateArgs) -> Outcome {
     let made = actix::System::new().block_on(account::create(config, order, &Clock::System));
     let made = made.map_err(|error| telemetry::chain(&error))?;
     say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
+}
+
+fn set_operator(config: &Config, email: &str, is_operator: bool) -> Outcome {
+    let set = account::set_operator(config, email, is_operator, &Clock::System);
+    let set = actix::System::new().block_on(set);
+    let set = set.map_err(|error| telemetry::chain(&error))?;
+    say(&serde_json::to_string_pretty(&set).map_err(|error| error.to_string())?)
 }
 
 fn describe_api() -> Outcome {

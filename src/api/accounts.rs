@@ -39,9 +39,22 @@ pub(super) struct AccountView {
     workspace_id: WorkspaceId,
     email: EmailAddress,
     name: String,
-    /// Whether it may see and steer the whole service.
+    /// `operator` if it may see and steer the whole service, else `member`.
+    role: Role,
+    /// Whether that is `operator`.
     is_operator: bool,
     created_at: Timestamp,
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AccountRole)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    /// Whatever concerns its own workspace.
+    Member,
+    /// That, and see and steer the whole service.
+    Operator,
 }
 
 impl From<Account> for AccountView {
@@ -51,6 +64,11 @@ impl From<Account> for AccountView {
             workspace_id: account.workspace,
             email: account.email,
             name: account.name,
+            role: if account.is_operator {
+                Role::Operator
+            } else {
+                Role::Member
+            },
             is_operator: account.is_operator,
             created_at: account.created_at,
         }

@@ -36,6 +36,7 @@ mod pages;
 mod prefer;
 mod probes;
 mod queues;
+mod quota;
 mod reading;
 mod reports;
 mod schedules;
@@ -212,6 +213,7 @@ fn endpoints() -> Endpoints {
                 .delete(limits::delete_queue_limit),
         )
         .service(at("/v1/workspaces").get(workspaces::list_workspaces))
+        .service(at("/v1/workspaces/current").get(workspaces::show_current_workspace))
         .service(
             at("/v1/workspaces/{id}")
                 .get(workspaces::show_workspace)

@@ -11,10 +11,11 @@ use crate::domain::id::JobId;
 use crate::domain::job::Queue;
 use crate::domain::password::PasswordHasher;
 use crate::jobs::kinds::Postbox;
-use crate::jobs::{Depths, KindsElsewhere, PausedQueues, Registry};
+use crate::jobs::{Depths, KindsElsewhere, MailCounts, OwnQuotas, PausedQueues, Registry};
 use crate::keyring::KeyRing;
 use crate::reports::ReportFolder;
 use crate::store::Store;
+use crate::store::reports::KeptMax;
 use crate::supervision::Tree;
 
 use super::credential_cache::CredentialCache;
@@ -68,6 +69,10 @@ pub struct State {
     pub throttle: Arc<Throttle>,
     /// How many jobs wait.
     pub depths: Depths,
+    /// How many mails workspaces sent within a day.
+    pub mail_counts: MailCounts,
+    /// What workspaces may use where that differs from the settings.
+    pub quotas: OwnQuotas,
     /// The queues that are paused.
     pub paused: PausedQueues,
     /// Whether the database can do its work, as it was last found.
@@ -84,6 +89,16 @@ pub struct State {
     pub key_turns: KeyTurns,
     /// What operators read of others' of late.
     pub reads_noted: ReadsNoted,
+}
+
+impl State {
+    /// How much a workspace may keep that is no operator's.
+    pub(super) fn kept_max(&self) -> KeptMax {
+        KeptMax {
+            reports: self.config.reports.max_kept,
+            bytes: self.config.limits.bytes_stored_max,
+        }
+    }
 }
 
 /// One queue of this process and its worker.

@@ -8,6 +8,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev};
+use std::cell::Cell;
 use std::future::{Ready, ready};
 
 use super::State;
@@ -17,6 +18,7 @@ use super::http::{Problem, Slug};
 use super::idempotency::{self, Keyed};
 use super::jobs::JobView;
 use super::prefer::{self, Preferences};
+use super::throttle::count_of;
 use super::unique;
 use super::waiting::Wait;
 use crate::domain::id::JobId;
@@ -74,15 +76,17 @@ pub(super) async fn accept_mail<K: Kind>(
     asked: &Asked,
 ) -> Result<HttpResponse, Problem> {
     let unique = order.unique.clone();
+    let is_taken = Cell::new(false);
     let limits = async || {
         let holder = unique::holder(unique.as_ref(), member, state).await?;
         if holder.is_none() {
             state.throttle.take_work(&member.account, K::QUEUE, mails)?;
+            is_taken.set(true);
         }
         Ok(holder)
     };
     let make = || new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal);
-    submit(
+    let answer = submit(
         asked,
         member,
         state,
@@ -91,7 +95,12 @@ pub(super) async fn accept_mail<K: Kind>(
         None::<fn(&mut Tx<'_>, &NewJob) -> _>,
         |()| Problem::not_found(),
     )
-    .await
+    .await;
+    if answer.is_err() && is_taken.get() {
+        // Nothing came of it.
+        state.mail_counts.give_back(member.account.workspace, count_of(mails));
+    }
+    answer
 }
 
 /// Commits a job that is made by `make`, with what `besides` writes in its transaction, and answers with it.

@@ -1,4 +1,4 @@
-//! Making an account on the command line, beside a running service or before the first one.
+//! Making an account on the command line, and giving one another role, beside a running service or before the first one.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -10,11 +10,13 @@ use crate::domain::act::Action;
 use crate::domain::email::{AddressError, DisplayName, EmailAddress, HeaderTextError};
 use crate::domain::id::{AccountId, ApiKeyId, WorkspaceId};
 use crate::domain::password::{Password, PasswordError, PasswordHashError, PasswordHasher, SALT_BYTES};
+use crate::domain::security::SecurityEvent;
 use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
-use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::accounts::{self, Account, NewAccount, RoleRefused};
 use crate::store::acts::{self, ActBy, NewAct};
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::{Abort, Database, Store, StoreError, StoreOptions};
+use crate::store::security::{self, NewSecurityEvent};
+use crate::store::{Abort, Database, Store, StoreError, StoreOptions, Tx};
 use crate::supervision::Tree;
 
 /// What is asked for on the command line.
@@ -69,6 +71,9 @@ pub enum AccountError {
     /// The system gives no randomness.
     #[error("the system gives no random numbers")]
     Entropy(#[from] EntropyError),
+    /// The account does not get that role.
+    #[error(transparent)]
+    Role(#[from] RoleRefused),
     /// The address has an account.
     #[error(transparent)]
     Taken(#[from] accounts::AddressTaken),
@@ -87,6 +92,101 @@ fn act(account: &Account, with_api_key: bool) -> NewAct {
         subject: account.id.to_string(),
         detail: json!({ "is_operator": account.is_operator, "with_api_key": with_api_key }),
     }
+}
+
+/// The database, beside a service that may be running; the tree is for its writer alone, and is to be stopped.
+fn open(config: &Config, clock: &Clock) -> Result<(Tree, Store), StoreError> {
+    let options = StoreOptions {
+        database: Database::from(&config.database.url),
+        writers: 1,
+        readers: 1,
+        on_available: std::sync::Arc::new(|_| {}),
+    };
+    let tree = Tree::new("root", clock.clone());
+    let store = Store::open_beside(&options, tree.root())?;
+    Ok((tree, store))
+}
+
+/// An account with its role.
+#[derive(Debug, Serialize)]
+pub struct AccountRole {
+    /// Its id.
+    pub id: AccountId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// Its address.
+    pub email: String,
+    /// Whether it may see and steer the whole service.
+    pub is_operator: bool,
+    /// Whether that is a change.
+    pub changed: bool,
+}
+
+/// Makes an account an operator's, or an ordinary one; its logins end.
+///
+/// Needs an actix system.
+///
+/// # Errors
+/// [`AccountError`]; then nothing was changed.
+pub async fn set_operator(
+    config: &Config,
+    email: &str,
+    is_operator: bool,
+    clock: &Clock,
+) -> Result<AccountRole, AccountError> {
+    let email = EmailAddress::parse(email)?;
+    let (tree, store) = open(config, clock)?;
+    let now = clock.now();
+    let written = store
+        .write(move |tx| {
+            let (account, changed) = accounts::set_operator(tx.connection(), &email, is_operator, now)?;
+            if changed {
+                note_role(tx, &account, now)?;
+            }
+            Ok((account, changed))
+        })
+        .await;
+    tree.stop().await;
+    match written {
+        Ok((account, changed)) => Ok(AccountRole {
+            id: account.id,
+            workspace_id: account.workspace,
+            email: account.email.as_str().to_owned(),
+            is_operator: account.is_operator,
+            changed,
+        }),
+        Err(Abort::Refused(refusal)) => Err(refusal.into()),
+        Err(Abort::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Writes down, for operators and for the account's owner, which role an account got.
+fn note_role(tx: &mut Tx<'_>, account: &Account, at: Timestamp) -> Result<(), StoreError> {
+    let (action, event) = if account.is_operator {
+        (Action::GrantOperator, SecurityEvent::OperatorGranted)
+    } else {
+        (Action::RevokeOperator, SecurityEvent::OperatorRevoked)
+    };
+    let act = NewAct {
+        at,
+        by: ActBy::CommandLine { uid: None },
+        action,
+        subject_kind: "account",
+        subject: account.id.to_string(),
+        detail: json!({}),
+    };
+    acts::record(tx, &act)?;
+    let event = NewSecurityEvent {
+        at,
+        workspace: account.workspace,
+        account: Some(account.id),
+        event,
+        network: None,
+        user_agent: None,
+        request_id: None,
+        detail: json!({}),
+    };
+    security::record(tx.connection(), &event)
 }
 
 /// Makes the account, with a workspace of its own.
@@ -115,15 +215,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
         None
     };
     let key_hash = key.as_ref().map(Token::hash);
-    let options = StoreOptions {
-        database: Database::from(&config.database.url),
-        writers: 1,
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    // For the writer alone, and for as long as this takes.
-    let tree = Tree::new("root", clock.clone());
-    let store = Store::open_beside(&options, tree.root())?;
+    let (tree, store) = open(config, clock)?;
     let now = clock.now();
     let inserted = store
         .write(move |tx| {

@@ -33,7 +33,7 @@ use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::kinds::{
     AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits,
 };
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
+use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
@@ -42,7 +42,7 @@ use crate::store::{Database, LockError, ServeLock, Store, StoreError, StoreOptio
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
-use crate::workers::{Wakes, count_depths};
+use crate::workers::{MailLedger, Wakes, count_depths};
 
 use service_manager::Progress;
 
@@ -202,9 +202,12 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let transport = outgoing::transport(&config.mail)?;
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
+    let quotas = OwnQuotas::default();
+    let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());
     let depths = Depths::new(&DepthLimits {
         queues: config.queues.clone(),
         workspace: u64::try_from(config.limits.jobs_waiting).unwrap_or(u64::MAX),
+        own: quotas.clone(),
         is_alone: store.is_alone(),
     });
     let hurry = Hurry::default();
@@ -235,14 +238,17 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     // One hash a core: more at once would be slower each, and take 19 MiB each.
     let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     // Before anything is accepted, so that a restart does not open what is full.
+    let ledger = MailLedger::new(mail_counts.clone(), quotas.clone(), depths.clone(), node);
+    ledger.read(&store, clock.now()).await;
     count_depths(&store, &depths, &clock).await;
-    let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
+    let throttle = Arc::new(Throttle::new(&config.limits, &depths, &mail_counts, &clock));
     let elsewhere = KindsElsewhere::default();
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
         lease,
         elsewhere: elsewhere.clone(),
         depths: depths.clone(),
+        mails: ledger.clone(),
         paused: recovery::paused_queues(&store).await?,
         reports: reports.clone(),
     };
@@ -273,6 +279,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         workers: grown.workers.clone(),
         throttle,
         depths,
+        mail_counts,
+        quotas,
         paused: shared.paused.clone(),
         readiness: Readiness::default(),
         shutdown: shutdown.clone(),
@@ -304,6 +312,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         config,
         store,
         node,
+        mails: ledger,
         http: server.handle(),
         shutdown,
         planted,
@@ -339,6 +348,7 @@ fn report_limits(config: &Config) -> ReportLimits {
         max_rows: config.reports.max_rows,
         max_bytes: config.reports.max_bytes,
         ttl: config.reports.ttl,
+        stored_max: config.limits.bytes_stored_max,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
 use crate::supervision::shutdown::{PartReport, Phase, Shutdown, TaskEnd, TaskOutput};
 use crate::supervision::{StopKind, Stopped, Tree};
 use crate::telemetry::names::event;
-use crate::workers::Lane;
+use crate::workers::{Lane, MailLedger};
 
 /// How much longer a phase is waited for than what it waits for takes by a limit of its own.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -45,6 +45,7 @@ pub(super) struct Parts {
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
     pub(super) node: NodeId,
+    pub(super) mails: MailLedger,
     pub(super) http: ServerHandle,
     pub(super) shutdown: ShutdownFlag,
     pub(super) planted: Planted,
@@ -63,6 +64,7 @@ pub(super) async fn run(parts: Parts) {
         store,
         http,
         node,
+        mails,
         control,
         planted,
         ..
@@ -101,7 +103,7 @@ pub(super) async fn run(parts: Parts) {
         .phase(
             Phase::new("lease")
                 .within(limits.store)
-                .task("node", move || release_lease(leaving, node)),
+                .task("node", move || leave(leaving, node, mails)),
         )
         .phase(
             Phase::new("actors")
@@ -128,6 +130,12 @@ where
         let lane = Arc::clone(lane);
         phase.task(lane.queue().as_str(), move || work(lane))
     })
+}
+
+/// Writes down what was counted and not written yet, and releases the lease.
+async fn leave(store: Store, node: NodeId, mails: MailLedger) -> Result<(), StoreError> {
+    mails.write(&store).await;
+    release_lease(store, node).await
 }
 
 async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {

@@ -49,10 +49,11 @@ use crate::domain::schedule::Zones;
 use crate::jobs::{Attempts, Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
+use crate::store::reports::KeptMax;
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
-    Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform,
-    Scheduler, SchedulerParts, Wake, Wakes, Walk, Worker,
+    Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease,
+    MailLedger, Perform, Scheduler, SchedulerParts, Wake, Wakes, Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -91,6 +92,8 @@ pub(super) struct Shared {
     pub(super) lease: Lease,
     /// How many jobs wait.
     pub(super) depths: Depths,
+    /// How many mails workspaces sent.
+    pub(super) mails: MailLedger,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
     /// Which kinds other nodes know.
@@ -146,6 +149,7 @@ pub(super) fn grow(
         roles: config.roles,
         attempts: posts.iter().map(|post| post.attempts.clone()).collect(),
         depths: shared.depths.clone(),
+        mails: shared.mails.clone(),
         walk: Walk::default(),
         registry: registry.clone(),
         elsewhere: shared.elsewhere.clone(),
@@ -233,7 +237,10 @@ fn scheduler_parts(
         zones: Zones::bundled(),
         // What a schedule makes counts as if it were asked for at its tick.
         admit: Arc::new(move |schedule, queue| throttle.take_fire(schedule, queue)),
-        reports_max: config.reports.max_kept,
+        kept_max: KeptMax {
+            reports: config.reports.max_kept,
+            bytes: config.limits.bytes_stored_max,
+        },
     }
 }
 

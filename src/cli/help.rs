@@ -187,8 +187,25 @@ It copies a file; a database on a PostgreSQL server is copied by pg_dump.";
 
 /// After `account`.
 pub(crate) const ACCOUNT: &str = "\
-Example:
+Examples:
+  legwork account grant-operator --email ann@example.com
   echo 'a good long password' | legwork account create --operator --email ann@example.com --password-stdin";
+
+/// After `account grant-operator`.
+pub(crate) const ACCOUNT_GRANT: &str = "\
+Example:
+  legwork account grant-operator --email ann@example.com
+
+It works beside a running service, which heeds it within a second, and is written down among the acts. The logins of the
+account end, so that one from before does not become an operator's; its API keys stay, and become an operator's.";
+
+/// After `account revoke-operator`.
+pub(crate) const ACCOUNT_REVOKE: &str = "\
+Example:
+  legwork account revoke-operator --email ann@example.com
+
+It works beside a running service, which heeds it within a second, and is written down among the acts. Refused for the only
+operator.";
 
 /// After `account create`.
 pub(crate) const ACCOUNT_CREATE: &str = "\

@@ -16,6 +16,10 @@ pub struct Limits {
     pub jobs_per_minute: u32,
     /// Jobs that it may have waiting; 0 to 10,000,000.
     pub jobs_waiting: usize,
+    /// Mails that it may send within a day; 0 to 10,000,000.
+    pub mails_per_day: u32,
+    /// Bytes of files that it may keep; 0 to a pebibyte.
+    pub bytes_stored_max: u64,
     /// Registrations, logins and verifications from one network in a minute, and at once; 0 to 10,000,000.
     pub entries_per_minute: u32,
     /// Registrations from one network in an hour, and at once; 0 to 10,000,000.
@@ -33,6 +37,8 @@ impl Limits {
             mails_burst: settings.ranged("limits.mails_burst", 1, MOST)?,
             jobs_per_minute: settings.ranged("limits.jobs_per_minute", 0, MOST)?,
             jobs_waiting: settings.ranged("limits.jobs_waiting", 0, MOST)?,
+            mails_per_day: settings.ranged("limits.mails_per_day", 0, MOST)?,
+            bytes_stored_max: settings.ranged_wide("limits.bytes_stored_max", 0, 1 << 50)?,
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
             registrations_per_hour: settings.ranged("limits.registrations_per_hour", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,

@@ -250,6 +250,13 @@ impl Settings {
             .ok_or_else(|| self.invalid(setting, reason))
     }
 
+    /// A whole number from `min` to `max`, which may be more than 32 bits hold.
+    pub(super) fn ranged_wide(&self, setting: &'static str, min: u64, max: u64) -> Result<u64, ConfigError> {
+        let number = self.figment.extract_inner_lossy::<u64>(setting).ok();
+        let within = number.filter(|number| (min..=max).contains(number));
+        within.ok_or_else(|| self.invalid(setting, format!("must be a whole number from {min} to {max}")))
+    }
+
     /// A whole number of milliseconds from `min` to `max`.
     pub(super) fn millis(&self, setting: &'static str, min: u32, max: u32) -> Result<Duration, ConfigError> {
         self.ranged::<u64>(setting, min, max).map(Duration::from_millis)

@@ -15,6 +15,8 @@ named! {
         UnlimitQueue = "queue.unlimit",
         /// Set the weight of a workspace.
         WeighWorkspace = "workspace.weigh",
+        /// Set what a workspace may use.
+        SetQuota = "workspace.quota",
         /// Cancelled a job of another workspace.
         CancelJob = "job.cancel",
         /// Had a job of another workspace run again.
@@ -49,6 +51,10 @@ named! {
         PanicActor = "actor.panic",
         /// Made an account.
         CreateAccount = "account.create",
+        /// Made an account an operator's.
+        GrantOperator = "account.grant_operator",
+        /// Made an operator's account an ordinary one.
+        RevokeOperator = "account.revoke_operator",
     }
 }
 

@@ -51,6 +51,10 @@ named! {
         KeyRotated = "api_key.rotated",
         /// An API key was revoked.
         KeyRevoked = "api_key.revoked",
+        /// The account became an operator's.
+        OperatorGranted = "role.operator_granted",
+        /// It is an operator's no more.
+        OperatorRevoked = "role.operator_revoked",
         /// An operator read what is another workspace's.
         OperatorRead = "operator.read",
     }

@@ -2,8 +2,9 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::dialect::Locked;
 use super::error::is_unique_violation;
-use super::schema::{accounts, workspaces};
+use super::schema::{accounts, sessions, workspaces};
 use super::text::{parsed, time};
 use super::{Abort, Connection, StoreError};
 use crate::clock::Timestamp;
@@ -49,6 +50,17 @@ pub struct NewAccount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an account with this address exists already")]
 pub struct AddressTaken;
+
+/// Why an account does not get another role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoleRefused {
+    /// There is no such account.
+    #[error("there is no account with this address")]
+    NoAccount,
+    /// Nobody else is an operator.
+    #[error("this is the only operator; make another one first")]
+    LastOperator,
+}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = accounts)]
@@ -172,6 +184,43 @@ pub fn any_operator(connection: &mut Connection) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
+/// Makes the account with this address an operator's, or an ordinary one, and ends its logins: what was a member's must not
+/// become an operator's by itself. Answers it as it is then, and whether that is a change. The one way to another role.
+///
+/// # Errors
+/// [`RoleRefused`] as a refusal.
+pub fn set_operator(
+    connection: &mut Connection,
+    email: &EmailAddress,
+    is_operator: bool,
+    now: Timestamp,
+) -> Result<(Account, bool), Abort<RoleRefused>> {
+    // Held, so that two who each take one away do not leave none.
+    let operators = accounts::table
+        .filter(accounts::is_operator.eq(1))
+        .order(accounts::id.asc())
+        .select(accounts::id);
+    let operators: Vec<String> = Locked(operators).load(connection)?;
+    let Some(account) = by_email(connection, email)? else {
+        return Err(Abort::Refused(RoleRefused::NoAccount));
+    };
+    if account.is_operator == is_operator {
+        return Ok((account, false));
+    }
+    if !is_operator && operators.len() <= 1 {
+        return Err(Abort::Refused(RoleRefused::LastOperator));
+    }
+    let id = account.id.to_string();
+    diesel::update(accounts::table.filter(accounts::id.eq(&id)))
+        .set((
+            accounts::is_operator.eq(i64::from(is_operator)),
+            accounts::updated_at.eq(now.as_micros()),
+        ))
+        .execute(connection)?;
+    diesel::delete(sessions::table.filter(sessions::account_id.eq(&id))).execute(connection)?;
+    Ok((Account { is_operator, ..account }, true))
+}
+
 /// Renames an account; answers it as it is then.
 ///
 /// # Errors
@@ -188,4 +237,50 @@ pub fn rename(
         .get_result(connection)
         .optional()?;
     row.map(Account::try_from).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{NOW, TestStore, on_each_database};
+
+    fn email(of: &str) -> EmailAddress {
+        EmailAddress::parse(&format!("{of}@example.org")).unwrap()
+    }
+
+    async fn account(store: &TestStore, name: &str, is_operator: bool) {
+        let new = NewAccount {
+            id: AccountId::generate(),
+            workspace: WorkspaceId::generate(),
+            email: email(name),
+            name: name.to_owned(),
+            password_hash: "x".to_owned(),
+            is_operator,
+        };
+        store.write(move |tx| insert(tx.connection(), &new, NOW)).await.unwrap();
+    }
+
+    async fn set(store: &TestStore, name: &str, is_operator: bool) -> Result<(bool, bool), RoleRefused> {
+        let email = email(name);
+        let write = store.write(move |tx| set_operator(tx.connection(), &email, is_operator, NOW));
+        match write.await {
+            Ok((account, changed)) => Ok((account.is_operator, changed)),
+            Err(Abort::Refused(refusal)) => Err(refusal),
+            Err(Abort::Store(error)) => panic!("{error}"),
+        }
+    }
+
+    async fn operators_are_made_and_unmade_and_the_last_one_stays(store: TestStore) {
+        account(&store, "ada", true).await;
+        account(&store, "bob", false).await;
+        assert_eq!(set(&store, "eve", true).await, Err(RoleRefused::NoAccount));
+        assert_eq!(set(&store, "ada", false).await, Err(RoleRefused::LastOperator));
+        assert_eq!(set(&store, "bob", false).await, Ok((false, false)));
+        assert_eq!(set(&store, "bob", true).await, Ok((true, true)));
+        assert_eq!(set(&store, "bob", true).await, Ok((true, false)));
+        assert_eq!(set(&store, "ada", false).await, Ok((false, true)));
+        assert_eq!(set(&store, "bob", false).await, Err(RoleRefused::LastOperator));
+    }
+
+    on_each_database!(operators_are_made_and_unmade_and_the_last_one_stays);
 }

@@ -29,6 +29,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod limits;
 mod lock;
+pub mod mail_counts;
 mod migrate;
 mod neighbours;
 pub mod nodes;

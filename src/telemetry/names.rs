@@ -199,6 +199,10 @@ pub mod event {
     pub const CLOCK_SET: &str = "clock_set";
     /// What waits could not be counted; limits rest on an older count.
     pub const COUNT_FAILED: &str = "count_failed";
+    /// How many mails workspaces sent could not be written or read; the next round tries again.
+    pub const MAIL_COUNTS_BEHIND: &str = "mail_counts_behind";
+    /// An operator set what a workspace may use.
+    pub const QUOTAS_SET: &str = "quotas_set";
     /// Expired rows were cleared away.
     pub const CLEARED: &str = "cleared";
     /// Expired rows could not be cleared away; the next round tries again.

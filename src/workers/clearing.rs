@@ -16,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
 use crate::store::{
-    Abort, Connection, Store, StoreError, acts, batches, events, idempotency, jobs, limits, registrations, sessions,
+    Abort, Connection, Store, StoreError, acts, batches, events, idempotency, jobs, limits, mail_counts, registrations,
+    sessions,
 };
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -35,6 +36,9 @@ const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 
 /// How much longer buckets of limits are kept than until they are full: longer than the clocks of nodes differ.
 const BUCKETS_MARGIN: Duration = Duration::from_hours(1);
+
+/// How long counts of mails are kept: twice as long as they count.
+const MAIL_COUNTS_KEPT: Duration = Duration::from_hours(48);
 
 /// Deletes up to so many rows of one sort that expired until then, and answers how many.
 type Forget = fn(&mut Connection, Timestamp, usize) -> Result<usize, StoreError>;
@@ -61,13 +65,14 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 7] = [
+    let all: [(&'static str, Forget, Timestamp); 8] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),
         ("acts", acts::forget, now.minus(kept.acts)),
+        ("counts of mails", mail_counts::forget, now.minus(MAIL_COUNTS_KEPT)),
         ("buckets of limits", limits::forget_full, now.minus(BUCKETS_MARGIN)),
     ];
     for (what, forget, until) in all {

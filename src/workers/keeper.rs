@@ -1,6 +1,6 @@
 //! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, tells of
-//! ends that were overlooked, counts what waits, looks which kinds nobody knows, contracts the schema, and clears away what has
-//! expired.
+//! ends that were overlooked, counts what waits, writes down how many mails were sent, looks which kinds nobody knows, contracts
+//! the schema, and clears away what has expired.
 //!
 //! Guarantees: one of each at a time, so that a database that stands still is not buried under
 //! them.
@@ -19,6 +19,7 @@ use super::counting::count_depths;
 use super::deadlines::{LOOK_EVERY, end_overdue};
 use super::kinds::look_at_kinds;
 use super::lease::{LEASE_BEAT, Lease};
+use super::mail_counting::MailLedger;
 use super::overlooked::{OVERLOOKED_EVERY, Places, tell_overlooked};
 use super::report_files;
 use super::rescue::rescue;
@@ -27,7 +28,7 @@ use crate::config::Retention;
 use crate::domain::id::NodeId;
 use crate::domain::roles::Roles;
 use crate::domain::token::random_bytes;
-use crate::jobs::{Attempts, Depths, KindsElsewhere, Registry};
+use crate::jobs::{Attempts, Depths, KindsElsewhere, MAILS_WRITTEN_EVERY, Registry};
 use crate::reports::ReportFolder;
 use crate::store::Store;
 use crate::supervision;
@@ -67,6 +68,8 @@ pub struct KeeperParts {
     pub retention: Retention,
     /// How much waits, which it counts.
     pub depths: Depths,
+    /// How many mails were accepted here, which it writes.
+    pub mails: MailLedger,
     /// How far the walk through finished jobs has come.
     pub walk: Walk,
     /// How long events are kept.
@@ -91,6 +94,7 @@ pub struct Keeper {
     ending_overdue: Option<JoinHandle<()>>,
     looking_at_nodes: Option<JoinHandle<()>>,
     telling: Option<JoinHandle<()>>,
+    counting_mails: Option<JoinHandle<()>>,
     places: Places,
 }
 
@@ -107,6 +111,7 @@ impl Keeper {
             ending_overdue: None,
             looking_at_nodes: None,
             telling: None,
+            counting_mails: None,
             places: Places::default(),
         }
     }
@@ -134,6 +139,17 @@ impl Keeper {
         let parts = self.parts.clone();
         self.counting = Some(tokio::spawn(async move {
             count_depths(&parts.store, &parts.depths, &parts.clock).await;
+        }));
+    }
+
+    fn count_mails(&mut self) {
+        if is_under_way(self.counting_mails.as_ref()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.counting_mails = Some(tokio::spawn(async move {
+            parts.mails.write(&parts.store).await;
+            parts.mails.read(&parts.store, parts.clock.now()).await;
         }));
     }
 
@@ -177,6 +193,7 @@ impl Keeper {
         if is_under_way(self.clearing.as_ref()) {
             return;
         }
+        self.parts.mails.counts.sweep(self.parts.clock.now());
         let parts = self.parts.clone();
         self.clearing = Some(tokio::spawn(async move {
             clear(&parts).await;
@@ -207,6 +224,7 @@ impl Actor for Keeper {
         self.clear();
         self.look_at_nodes();
         ctx.run_interval(COUNT_TICK, |keeper, _| keeper.count());
+        ctx.run_interval(MAILS_WRITTEN_EVERY, |keeper, _| keeper.count_mails());
         ctx.run_interval(LEASE_BEAT, |keeper, _| keeper.beat());
         ctx.run_interval(LOOK_EVERY, |keeper, _| keeper.end_overdue());
         ctx.run_interval(LOOK_AT_NODES_EVERY, |keeper, _| keeper.look_at_nodes());

@@ -21,6 +21,7 @@ use crate::domain::job::Queue;
 use crate::domain::schedule::Zones;
 use crate::jobs::Registry;
 use crate::store::Store;
+use crate::store::reports::KeptMax;
 use crate::store::schedules::Schedule;
 use crate::supervision;
 
@@ -43,8 +44,8 @@ pub struct SchedulerParts {
     pub zones: Zones,
     /// Asked before each job.
     pub admit: Admit,
-    /// How many reports a workspace may keep.
-    pub reports_max: usize,
+    /// How much a bounded workspace may keep.
+    pub kept_max: KeptMax,
 }
 
 /// Looks and settles; see the module.

@@ -11,6 +11,7 @@ use crate::domain::id::ScheduleId;
 use crate::domain::job::Queue;
 use crate::domain::schedule::{Cadence, Cron, FireOutcome, Ticks, Zones, plan};
 use crate::jobs::{Registry, recurring};
+use crate::store::reports::KeptMax;
 use crate::store::schedules::{self, Fire, NewFire, Schedule, Settled, Settlement};
 use crate::store::{Abort, KnownKind, StoreError};
 use crate::telemetry;
@@ -69,10 +70,10 @@ async fn due(parts: &SchedulerParts, kinds: Vec<KnownKind>, now: Timestamp) -> R
 
 /// Settles these, and answers how many were settled here.
 async fn settle_all(parts: &SchedulerParts, due: Vec<Schedule>, now: Timestamp) -> usize {
-    let (registry, zones, reports_max) = (parts.registry.clone(), parts.zones.clone(), parts.reports_max);
+    let (registry, zones, kept_max) = (parts.registry.clone(), parts.zones.clone(), parts.kept_max);
     let planned = tokio::task::spawn_blocking(move || {
         let all = due.into_iter();
-        all.map(|schedule| settlement(schedule, &registry, &zones, reports_max, now))
+        all.map(|schedule| settlement(schedule, &registry, &zones, kept_max, now))
             .collect::<Vec<_>>()
     });
     // A panic is told by its own line; the next look tries again.
@@ -82,13 +83,7 @@ async fn settle_all(parts: &SchedulerParts, due: Vec<Schedule>, now: Timestamp) 
 }
 
 /// What is to be done about a schedule that is due.
-fn settlement(
-    schedule: Schedule,
-    registry: &Registry,
-    zones: &Zones,
-    reports_max: usize,
-    now: Timestamp,
-) -> Settlement {
+fn settlement(schedule: Schedule, registry: &Registry, zones: &Zones, kept_max: KeptMax, now: Timestamp) -> Settlement {
     let due = schedule.next.unwrap_or(now);
     let cadence = cadence(&schedule.cron, &schedule.time_zone, zones);
     let Ok(cadence) = cadence else {
@@ -103,7 +98,7 @@ fn settlement(
             }],
             last: due,
             next: None,
-            reports_max,
+            kept_max,
         };
     };
     let plan = plan(&cadence, due, now, schedule.missed);
@@ -116,7 +111,7 @@ fn settlement(
         fires: plan.fires.into_iter().map(fire).collect(),
         last: plan.last,
         next: plan.next,
-        reports_max,
+        kept_max,
         schedule,
     }
 }

@@ -39,6 +39,7 @@ const LIMITS: ReportLimits = ReportLimits {
     max_rows: 100_000,
     max_bytes: 100_000_000,
     ttl: Duration::from_secs(3600),
+    stored_max: 0,
 };
 
 impl Reporter {
@@ -327,6 +328,28 @@ async fn a_report_that_is_too_large_fails_for_good_with_plain_words_and_leaves_n
         Some("the report has more than 10 rows; order one over a shorter time")
     );
     assert_eq!(reporter.names(), Vec::<String>::new());
+}
+
+#[actix::test]
+async fn a_report_grows_no_further_than_its_workspace_has_room_beside_its_other_files() {
+    let limits = ReportLimits {
+        stored_max: 1_000,
+        ..LIMITS
+    };
+    let reporter = Reporter::start(limits);
+    let empty = reporter.order(ReportTable::Jobs, ReportFormat::Csv).await;
+    assert_eq!(reporter.build().await.state, Some(JobState::Completed));
+    let kept = std::fs::metadata(reporter.files.join(format!("{empty}.1.csv")))
+        .unwrap()
+        .len();
+    assert!((1..1_000).contains(&kept), "{kept}");
+    reporter.enqueue(probes(20)).await;
+    reporter.order(ReportTable::Jobs, ReportFormat::Csv).await;
+    let report = reporter.build().await;
+    assert_eq!(report.state, Some(JobState::Discarded));
+    let error = report.error.unwrap();
+    assert!(error.contains(&format!("have {kept} of 1000 bytes")), "{error}");
+    assert_eq!(reporter.names(), [format!("{empty}.1.csv")]);
 }
 
 #[actix::test]

@@ -14,6 +14,7 @@ mod nodes;
 mod pages;
 mod reports;
 mod results;
+mod roles;
 mod rolling;
 mod schedules;
 mod settings;

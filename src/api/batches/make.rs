@@ -15,13 +15,14 @@ use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::failure::or_refused;
 use crate::api::http::{Fields, PathParam, Problem, RequestId, StrictJson};
+use crate::api::quota;
 use crate::api::reports::KeptBound;
 use crate::api::then::Then;
 use crate::domain::email::DisplayName;
 use crate::domain::id::{BatchId, JobId};
 use crate::domain::job::OnFailure;
 use crate::store::batches::{self, BatchRefused, NewBatch};
-use crate::store::reports::NewReport;
+use crate::store::reports::{NewReport, NoRoom};
 use crate::store::{Abort, JobScope, NewJob, Tx};
 use crate::telemetry::names::event;
 
@@ -121,7 +122,7 @@ pub(in crate::api) async fn create_batch(
     });
     let record = write.await.map_err(|abort| {
         give_back(&all, &member, &state);
-        or_refused(Refused::told(&member, &state))(abort)
+        or_refused(Refused::told)(abort)
     })?;
     let ids: Vec<JobId> = jobs.iter().map(|ordered| ordered.job.id).collect();
     tracing::info!(
@@ -179,7 +180,7 @@ pub(in crate::api) async fn add_jobs(
     });
     let record = write.await.map_err(|abort| {
         give_back(&all, &member, &state);
-        or_refused(Refused::told(&member, &state))(abort)
+        or_refused(Refused::told)(abort)
     })?;
     let ids: Vec<JobId> = jobs.iter().map(|ordered| ordered.job.id).collect();
     tracing::info!(
@@ -218,7 +219,7 @@ impl Rows {
     fn enter(&self, tx: &mut Tx<'_>) -> Result<(), Abort<Refused>> {
         for report in &self.reports {
             self.bound.enter(tx, report).map_err(|abort| match abort {
-                Abort::Refused(()) => Abort::Refused(Refused::TooManyReports),
+                Abort::Refused(full) => Abort::Refused(Refused::NoRoom(full)),
                 Abort::Store(error) => Abort::Store(error),
             })?;
         }
@@ -229,14 +230,16 @@ impl Rows {
 /// Nothing came of the places that these jobs took.
 fn give_back(jobs: &[&Ordered], member: &Member, state: &State) {
     for ordered in jobs {
-        state.depths.left(ordered.job.queue, [member.account.workspace]);
+        state
+            .throttle
+            .give_back(&member.account, ordered.job.queue, ordered.mails);
     }
 }
 
 /// Why nothing of a request was committed.
 enum Refused {
     Batch(BatchRefused),
-    TooManyReports,
+    NoRoom(NoRoom),
 }
 
 impl Refused {
@@ -247,11 +250,10 @@ impl Refused {
         }
     }
 
-    fn told(member: &Member, state: &State) -> impl FnOnce(Self) -> Problem {
-        let bound = KeptBound::of(member, state);
-        move |refusal| match refusal {
+    fn told(self) -> Problem {
+        match self {
             Self::Batch(refusal) => refused(refusal),
-            Self::TooManyReports => bound.told(),
+            Self::NoRoom(full) => quota::no_room_to_keep(full),
         }
     }
 }

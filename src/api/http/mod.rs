@@ -38,7 +38,7 @@ pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};
 pub use limits::Limits;
 pub use path::PathParam;
-pub use problem::{FieldError, Problem, ProblemBody, Slug};
+pub use problem::{FieldError, Problem, ProblemBody, Slug, UsedUp};
 pub use query::StrictQuery;
 pub use request_id::RequestId;
 pub use validate::Fields;

@@ -286,7 +286,7 @@ pub(super) async fn retry_job(
         && let Some(queue) = queue
     {
         // Nothing came of the place that it took.
-        state.depths.left(queue, [member.account.workspace]);
+        state.throttle.give_back(&member.account, queue, mails);
     }
     let (job, attempts) = written.map_err(or_refused(refused))?;
     tracing::info!(

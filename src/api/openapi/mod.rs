@@ -105,6 +105,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         limits::set_queue_limit,
         limits::delete_queue_limit,
         workspaces::list_workspaces,
+        workspaces::show_current_workspace,
         workspaces::show_workspace,
         workspaces::update_workspace,
         nodes::list_nodes,

@@ -4,8 +4,8 @@
 //! operators find all; deleting one also ends its job, so that no file comes after it; an order counts as a job of what the
 //! workspace may ask for.
 //!
-//! Left out: quotas of bytes. What bounds the disk is how many reports a workspace may have, the most bytes of each, and how
-//! long it is kept.
+//! What bounds the disk is how many reports a workspace may have, how many bytes they and each of them, and how long they are
+//! kept. An order is refused where nothing is left; while its file is built it may not grow beyond what is.
 
 mod downloads;
 mod file;
@@ -31,6 +31,7 @@ use super::jobs::cursor;
 use super::openapi::Accepted;
 use super::order::{Wishes, ranged};
 use super::page::Page;
+use super::quota;
 use super::reading;
 use super::then::Then;
 use super::unique::{self, UniqueBody};
@@ -43,7 +44,7 @@ use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::kinds::{ReportBuild, ReportBuildArgs};
 use crate::jobs::{Kind as _, Order, new_job};
 use crate::reports::{FileName, Found};
-use crate::store::reports::{self, NewReport};
+use crate::store::reports::{self, KeptMax, NewReport, NoRoom};
 use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -125,7 +126,7 @@ pub(super) struct ListQuery {
     responses(
         Accepted,
 
-        (status = 409, description = "The workspace has as many reports as it may; it can delete some."),
+        (status = 409, description = "The workspace has as many reports, or keeps as many bytes of them, as it may; it can delete some."),
     ),
 )]
 pub(super) async fn create_report(
@@ -151,8 +152,16 @@ pub(super) async fn create_report(
         Ok(holder)
     };
     let make = || new_job::<ReportBuild>(&args, workspace, now, order).map_err(Problem::internal);
-    let told = |()| bound.told();
-    submit(&asked, &member, &state, limits, make, Some(enter), told).await
+    submit(
+        &asked,
+        &member,
+        &state,
+        limits,
+        make,
+        Some(enter),
+        quota::no_room_to_keep,
+    )
+    .await
 }
 
 impl NewReportBody {
@@ -198,43 +207,27 @@ pub(super) fn report_of(args: &ReportBuildArgs, job: &NewJob) -> NewReport {
     }
 }
 
-/// How many reports a workspace may have.
+/// How much a workspace may keep.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KeptBound {
-    max: usize,
-    /// How many others there may be beside a new one; any number for an operator.
-    others: Option<usize>,
-}
+pub(super) struct KeptBound(Option<KeptMax>);
 
 impl KeptBound {
-    /// The bound of this member's workspace.
+    /// The bound of this member's workspace; an operator's has none.
     pub(super) fn of(member: &Member, state: &State) -> Self {
-        let max = state.config.reports.max_kept;
-        let others = max.checked_sub(1).filter(|_| !member.account.is_operator);
-        Self { max, others }
+        let max = state.kept_max();
+        Self((!member.account.is_operator).then_some(max))
     }
 
-    /// Enters a report, unless there are as many as there may be. Counted where it is entered, so that orders that come together
+    /// Enters a report, unless as much is kept as there may be. Counted where it is entered, so that orders that come together
     /// do not pass the bound together.
-    pub(super) fn enter(self, tx: &mut Tx<'_>, report: &NewReport) -> Result<(), Abort<()>> {
-        if let Some(others) = self.others
-            && reports::kept_of(tx.connection(), report.workspace, others)?.is_capped
+    pub(super) fn enter(self, tx: &mut Tx<'_>, report: &NewReport) -> Result<(), Abort<NoRoom>> {
+        if let Some(max) = self.0
+            && let Some(full) = reports::room(tx.connection(), report.workspace, max)?
         {
-            return Err(Abort::Refused(()));
+            return Err(Abort::Refused(full));
         }
         Ok(reports::insert(tx.connection(), report)?)
     }
-
-    /// The answer to one report too many.
-    pub(super) fn told(self) -> Problem {
-        too_many_kept(self.max)
-    }
-}
-
-fn too_many_kept(max: usize) -> Problem {
-    Problem::conflict(format!(
-        "this workspace has {max} reports, which is as many as it may; delete some, or wait until they expire"
-    ))
 }
 
 /// Up to when rows are taken: what was asked for, but never beyond the time from which the report may be built, so that the

@@ -16,6 +16,7 @@ use crate::api::auth::Member;
 use crate::api::failure::or_refused;
 use crate::api::http::{PathParam, Problem, RequestId};
 use crate::api::jobs::JobView;
+use crate::api::quota;
 use crate::api::reading;
 use crate::api::then::Then;
 use crate::api::work::log_enqueued;
@@ -123,16 +124,14 @@ enum NotRun {
 }
 
 impl NotRun {
-    fn told(self, reports_max: usize) -> Problem {
+    fn told(self) -> Problem {
         match self {
             Self::NotFound => Problem::not_found(),
             Self::Unmade(unmade) => Problem::conflict(unmade.to_string()),
             Self::Refused(OrderRefused::Overlap(job)) => Problem::conflict(format!(
                 "its last job, {job}, has not ended, and this schedule is not to have two at once"
             )),
-            Self::Refused(OrderRefused::Reports) => Problem::conflict(format!(
-                "this workspace has {reports_max} reports, which is as many as it may; delete some"
-            )),
+            Self::Refused(OrderRefused::NoRoom(full)) => quota::no_room_to_keep(full),
         }
     }
 }
@@ -161,11 +160,11 @@ pub(in crate::api) async fn run_schedule(
         .store
         .read(move |connection| schedules::one(connection, id, scope));
     let schedule = read.await?.ok_or_else(Problem::not_found)?;
-    let queue: Option<Queue> = schedule.job.queue.parse().ok();
+    let (queue, mails): (Option<Queue>, _) = (schedule.job.queue.parse().ok(), schedule.job.mails);
     if let Some(queue) = queue {
-        state.throttle.take_work(&member.account, queue, schedule.job.mails)?;
+        state.throttle.take_work(&member.account, queue, mails)?;
     }
-    let (registry, reports_max) = (state.registry.clone(), state.config.reports.max_kept);
+    let (registry, kept_max) = (state.registry.clone(), state.kept_max());
     let request_id = request.as_str().to_owned();
     let acting = Acting::of(&member, &request);
     let write = state.store.write(move |tx| {
@@ -176,7 +175,7 @@ pub(in crate::api) async fn run_schedule(
         let made = recurring(&schedule, &registry, now, now);
         let mut made = made.map_err(|unmade| Abort::Refused(NotRun::Unmade(unmade)))?;
         made.job.request_id = Some(request_id.clone());
-        schedules::order(tx, &schedule, &made, reports_max, now).map_err(|abort| match abort {
+        schedules::order(tx, &schedule, &made, kept_max, now).map_err(|abort| match abort {
             Abort::Refused(refusal) => Abort::Refused(NotRun::Refused(refusal)),
             Abort::Store(error) => Abort::Store(error),
         })?;
@@ -190,9 +189,9 @@ pub(in crate::api) async fn run_schedule(
         && let Some(queue) = queue
     {
         // Nothing came of the place that it took.
-        state.depths.left(queue, [member.account.workspace]);
+        state.throttle.give_back(&member.account, queue, mails);
     }
-    let job = written.map_err(or_refused(|not_run: NotRun| not_run.told(reports_max)))?;
+    let job = written.map_err(or_refused(NotRun::told))?;
     log_enqueued(&job);
     let mut answer = HttpResponse::Accepted();
     answer.insert_header((header::LOCATION, format!("/v1/jobs/{}", job.id)));

@@ -105,7 +105,7 @@ async fn a_mail_that_has_become_too_large_for_the_limit_is_refused_for_what_it_i
     let mut limits = world.state.config.limits;
     limits.mails_burst = 2;
     let mut state = Arc::into_inner(world.state.into_inner()).unwrap();
-    state.throttle = Arc::new(Throttle::new(&limits, &state.depths, &world.clock));
+    state.throttle = Arc::new(Throttle::new(&limits, &state.depths, &state.mail_counts, &world.clock));
     world.state = web::Data::new(state);
     let again = request(Method::POST, &format!("{job}/retry"), &ada);
     world.send(again).await.is(422, &["/to"]);

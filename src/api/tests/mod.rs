@@ -21,6 +21,7 @@ mod openapi;
 mod operators;
 mod probes;
 mod queues;
+mod quotas;
 mod reading;
 mod report_bounds;
 mod reports;
@@ -56,7 +57,7 @@ use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
 use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Order, PausedQueues, Registry, new_job};
+use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, Order, OwnQuotas, PausedQueues, Registry, new_job};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
@@ -151,14 +152,19 @@ impl World {
         if fault_injection {
             tree = tree.with_fault_injection();
         }
+        let quotas = OwnQuotas::default();
+        let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());
         let depths = Depths::new(&DepthLimits {
             queues: config.queues.clone(),
             workspace: config.limits.jobs_waiting.try_into().unwrap(),
+            own: quotas.clone(),
             is_alone: true,
         });
         let state = State {
-            throttle: Arc::new(Throttle::new(&config.limits, &depths, &clock)),
+            throttle: Arc::new(Throttle::new(&config.limits, &depths, &mail_counts, &clock)),
             depths,
+            mail_counts,
+            quotas,
             config: Arc::new(config),
             clock: clock.clone(),
             store: store.clone(),

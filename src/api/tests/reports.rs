@@ -73,6 +73,7 @@ impl World {
             sha256,
             built_at: now,
             expires_at: now.plus(Duration::from_secs(3600)),
+            stored_max: 0,
         };
         let write = self
             .state

@@ -18,12 +18,13 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 
 use super::client::Client;
 use super::http::Problem;
-use crate::clock::Clock;
+use super::quota;
+use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{DeviceId, WorkspaceId};
 use crate::domain::job::Queue;
-use crate::jobs::{Depths, Full, FullOf};
+use crate::jobs::{Depths, Full, FullOf, MailCounts, MailsFull};
 use crate::store::accounts::Account;
 use crate::store::schedules::Schedule;
 use buckets::{Buckets, Policy, Refusal};
@@ -43,6 +44,9 @@ pub struct Throttle {
     jobs: Buckets<WorkspaceId>,
     /// Jobs that wait, in queues and of workspaces.
     depths: Depths,
+    /// Mails of a workspace within a day.
+    mail_counts: MailCounts,
+    clock: Clock,
     /// Registrations, logins and verifications from one network.
     entries: Buckets<Network>,
     /// Registrations from one network: each has a mail sent to whatever address it names.
@@ -56,7 +60,7 @@ pub struct Throttle {
 impl Throttle {
     /// The limits that the settings say, all buckets full.
     #[must_use]
-    pub fn new(limits: &config::Limits, depths: &Depths, clock: &Clock) -> Self {
+    pub fn new(limits: &config::Limits, depths: &Depths, mail_counts: &MailCounts, clock: &Clock) -> Self {
         let policy = |name, amount, window, burst| Policy {
             name,
             amount,
@@ -69,6 +73,8 @@ impl Throttle {
             mails: Buckets::new(policy("mails", limits.mails_per_hour, HOUR, limits.mails_burst), clock),
             jobs: Buckets::new(policy("jobs", jobs, MINUTE, jobs), clock),
             depths: depths.clone(),
+            mail_counts: mail_counts.clone(),
+            clock: clock.clone(),
             entries: Buckets::new(policy("entries", entries, MINUTE, entries), clock),
             registrations: Buckets::new(policy("registrations", registrations, HOUR, registrations), clock),
             logins: Buckets::new(policy("logins", logins, MINUTE, logins), clock),
@@ -93,17 +99,41 @@ impl Throttle {
         let workspace = account.workspace;
         if account.is_operator {
             self.depths.add(queue, workspace, 1);
+            self.mail_counts.count(workspace, count_of(mails), self.clock.now());
             return Ok(());
         }
         let told = self.jobs.take(&workspace, 1);
         told.map_err(|refusal| refused(&refusal, "this workspace has asked for as many jobs as it may for now"))?;
         self.depths.take(queue, workspace).map_err(|full| no_room(&full))?;
         // Last, since they come back slowest: whoever waits for a place must not lose an hour's mails by asking.
+        let told = self.take_mails(workspace, mails);
+        told.map_err(|over| {
+            self.depths.left(queue, [workspace]);
+            over.told(
+                self.clock.now(),
+                ("/to", "names more addresses than your workspace may send to at once"),
+            )
+        })
+    }
+
+    /// Takes so many mails, of the day and of the hour.
+    fn take_mails(&self, workspace: WorkspaceId, mails: usize) -> Result<(), MailsOver> {
+        let count = count_of(mails);
+        // What was taken of the hour cannot be given back, so that it comes last.
+        let told = self.mail_counts.take(workspace, count, self.clock.now());
+        told.map_err(MailsOver::Day)?;
         let told = self.mails.take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX));
         told.map_err(|refusal| {
-            self.depths.left(queue, [workspace]);
-            refused(&refusal, "this workspace has sent as many mails as it may for now")
+            self.mail_counts.give_back(workspace, count);
+            MailsOver::Hour(refusal)
         })
+    }
+
+    /// Gives back what was taken for a job that came to nothing: its place, and its mails of the day. Mails of the hour and jobs of
+    /// the minute come back soon enough.
+    pub(super) fn give_back(&self, account: &Account, queue: Queue, mails: usize) {
+        self.depths.left(queue, [account.workspace]);
+        self.mail_counts.give_back(account.workspace, count_of(mails));
     }
 
     /// Takes all jobs of a batch, each with its queue and how many mails it sends, or none of them.
@@ -116,6 +146,8 @@ impl Throttle {
             works
                 .iter()
                 .for_each(|(queue, _)| self.depths.add(*queue, workspace, 1));
+            let mails = works.iter().map(|(_, mails)| *mails).sum();
+            self.mail_counts.count(workspace, count_of(mails), self.clock.now());
             return Ok(());
         }
         let count = u32::try_from(works.len()).unwrap_or(u32::MAX);
@@ -138,17 +170,13 @@ impl Throttle {
             })?;
         }
         let mails = works.iter().map(|(_, mails)| *mails).sum::<usize>();
-        self.mails
-            .take(&workspace, u32::try_from(mails).unwrap_or(u32::MAX))
-            .map_err(|refusal| {
-                give_back(works.len());
-                let never = (pointer, "sends more mails than your workspace may send at once");
-                refused_at(
-                    &refusal,
-                    "this workspace has sent as many mails as it may for now",
-                    never,
-                )
-            })
+        self.take_mails(workspace, mails).map_err(|over| {
+            give_back(works.len());
+            over.told(
+                self.clock.now(),
+                (pointer, "sends more mails than your workspace may send at once"),
+            )
+        })
     }
 
     /// Takes one job that a schedule makes, as if its workspace had asked for it now; if it may not, says why.
@@ -159,18 +187,22 @@ impl Throttle {
         let workspace = schedule.workspace;
         if !schedule.is_bounded {
             self.depths.add(queue, workspace, 1);
+            self.mail_counts
+                .count(workspace, count_of(schedule.job.mails), self.clock.now());
             return Ok(());
         }
         if self.jobs.take(&workspace, 1).is_err() {
             return Err("the workspace has asked for as many jobs as it may for now".to_owned());
         }
         if let Err(full) = self.depths.take(queue, workspace) {
-            return Err(no_room_for(&full).1.to_owned());
+            return Err(no_room_for(&full).1);
         }
-        let mails = u32::try_from(schedule.job.mails).unwrap_or(u32::MAX);
-        self.mails.take(&workspace, mails).map_err(|_refusal| {
+        self.take_mails(workspace, schedule.job.mails).map_err(|over| {
             self.depths.left(queue, [workspace]);
-            "the workspace has sent as many mails as it may for now".to_owned()
+            match over {
+                MailsOver::Hour(_) => "the workspace has sent as many mails as it may for now".to_owned(),
+                MailsOver::Day(full) => quota::mails_used_up(&full),
+            }
         })
     }
 
@@ -209,11 +241,38 @@ impl Throttle {
     }
 }
 
+/// More mails than a workspace may send.
+enum MailsOver {
+    /// Within a day.
+    Day(MailsFull),
+    /// Within an hour, or at once.
+    Hour(Refusal),
+}
+
+impl MailsOver {
+    /// The answer; what no wait will allow stands at a pointer, and is told so.
+    fn told(self, now: Timestamp, never: (&str, &str)) -> Problem {
+        match self {
+            Self::Day(full) => quota::no_mails(&full, now, never),
+            Self::Hour(refusal) => refused_at(
+                &refusal,
+                "this workspace has sent as many mails as it may for now",
+                never,
+            ),
+        }
+    }
+}
+
+/// A number of mails, as they are counted.
+pub(super) fn count_of(mails: usize) -> u64 {
+    u64::try_from(mails).unwrap_or(u64::MAX)
+}
+
 /// The name of the limit that leaves no room, and what is said of it.
-const fn no_room_for(full: &Full) -> (&'static str, &'static str) {
+fn no_room_for(full: &Full) -> (&'static str, String) {
     match full.of {
-        FullOf::Queue => ("queue_waiting", "as many jobs wait in this queue as may"),
-        FullOf::Workspace => ("jobs_waiting", "this workspace has as many jobs waiting as it may"),
+        FullOf::Queue => ("queue_waiting", "as many jobs wait in this queue as may".to_owned()),
+        FullOf::Workspace => ("jobs_waiting", quota::jobs_used_up(full)),
     }
 }
 
@@ -223,7 +282,11 @@ fn no_room(full: &Full) -> Problem {
     let problem = Problem::too_many_requests(detail, full.wait);
     let problem = with_text(problem, "ratelimit-policy", &format!("\"{name}\";q={}", full.max));
     let seconds = whole_seconds(full.wait);
-    with_text(problem, "ratelimit", &format!("\"{name}\";r=0;t={seconds}"))
+    let problem = with_text(problem, "ratelimit", &format!("\"{name}\";r=0;t={seconds}"));
+    match full.of {
+        FullOf::Queue => problem,
+        FullOf::Workspace => problem.with_quota(quota::jobs_waiting(full)),
+    }
 }
 
 /// The answer to what is over a limit. The headers are those of the IETF's draft "RateLimit header fields for HTTP".
@@ -254,7 +317,7 @@ fn refused_at(refusal: &Refusal, detail: &'static str, (pointer, told): (&str, &
     with_text(problem, "ratelimit", &format!("\"{name}\";r=0;t={seconds}"))
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 

@@ -74,6 +74,12 @@ impl Allowance {
             .store(marked.saturating_add(signed(share)), Ordering::SeqCst);
     }
 
+    /// Notes how many may be taken from now on.
+    pub(super) fn bound_anew(&self, share: u64) {
+        let used = self.used.load(Ordering::SeqCst);
+        self.full_at.store(used.saturating_add(signed(share)), Ordering::SeqCst);
+    }
+
     /// How many were taken since the mark, less those given back.
     pub(super) fn moved(&self) -> i64 {
         self.used

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
+use crate::jobs::OwnQuotas;
 use crate::store::jobs::DepthCounts;
 use crate::store::nodes::Alive;
 use allowance::{Allowance, share};
@@ -43,8 +44,10 @@ const RESTS_WHEN_FULL: u32 = 30;
 pub struct DepthLimits {
     /// Of each queue that has one.
     pub queues: Vec<(Queue, u64)>,
-    /// Of each workspace, over all queues.
+    /// Of each workspace, over all queues,
     pub workspace: u64,
+    /// unless it has one of its own.
+    pub own: OwnQuotas,
     /// Whether this process has the database to itself.
     pub is_alone: bool,
 }
@@ -63,6 +66,8 @@ pub enum FullOf {
 pub struct Full {
     /// What is.
     pub of: FullOf,
+    /// How many wait, as far as this process knows.
+    pub used: u64,
     /// How many may wait.
     pub max: u64,
     /// When there is likely to be room again.
@@ -79,6 +84,7 @@ pub struct Depths {
 struct Inner {
     queues: Vec<QueueDepth>,
     workspace_max: u64,
+    own: OwnQuotas,
     is_alone: bool,
     workspaces: RwLock<HashMap<WorkspaceId, Arc<Allowance>>>,
     /// Of the workspaces that do not fit in there.
@@ -130,6 +136,7 @@ impl Depths {
             inner: Arc::new(Inner {
                 queues: queues.collect(),
                 workspace_max: limits.workspace,
+                own: limits.own.clone(),
                 is_alone: limits.is_alone,
                 workspaces: RwLock::default(),
                 others: Allowance::of(share(limits.workspace, 0, 1, limits.is_alone)),
@@ -155,7 +162,7 @@ impl Depths {
         if let Some(own) = &own
             && !own.take()
         {
-            return Err(self.full(depth, FullOf::Workspace, self.inner.workspace_max));
+            return Err(self.full(depth, FullOf::Workspace, own.waiting(), self.max_of(workspace)));
         }
         if depth.max == 0 {
             depth.allowance.add(1);
@@ -163,7 +170,7 @@ impl Depths {
             if let Some(own) = own {
                 own.give_back(1);
             }
-            return Err(self.full(depth, FullOf::Queue, depth.max));
+            return Err(self.full(depth, FullOf::Queue, depth.allowance.waiting(), depth.max));
         }
         Ok(())
     }
@@ -180,7 +187,7 @@ impl Depths {
 
     /// Notes that jobs of these workspaces wait no more: they were claimed here, or ended without that.
     pub fn left(&self, queue: Queue, workspaces: impl IntoIterator<Item = WorkspaceId>) {
-        let known = (self.inner.workspace_max > 0).then(|| read(&self.inner.workspaces));
+        let known = self.bounds_workspaces().then(|| read(&self.inner.workspaces));
         let mut jobs = 0;
         for workspace in workspaces {
             jobs += 1;
@@ -213,6 +220,27 @@ impl Depths {
     #[must_use]
     pub fn waiting(&self, queue: Queue) -> u64 {
         self.of(queue).map_or(0, |depth| depth.allowance.waiting())
+    }
+
+    /// How many jobs of a workspace wait, as far as this process knows; none where nobody counts them, since it has no quota.
+    #[must_use]
+    pub fn waiting_of(&self, workspace: WorkspaceId) -> Option<u64> {
+        if self.max_of(workspace) == 0 {
+            return None;
+        }
+        let known = read(&self.inner.workspaces);
+        Some(known.get(&workspace).map_or(0, |own| own.waiting()))
+    }
+
+    /// Has another quota of a workspace hold for what waits as it is known. Where it had none before, what waits is known from
+    /// the next count on.
+    pub fn bound_anew(&self, workspace: WorkspaceId) {
+        let max = self.max_of(workspace);
+        if let Some(own) = read(&self.inner.workspaces).get(&workspace) {
+            own.bound_anew(share(max, own.waiting(), self.nodes(), self.inner.is_alone));
+        }
+        // It is time to look.
+        self.inner.was_full.store(true, Ordering::Relaxed);
     }
 
     /// How many jobs of a queue end in a second, over the last ten or so: those that end here, and, by the difference of two
@@ -264,7 +292,7 @@ impl Depths {
             own.mark();
         }
         self.inner.others.mark();
-        self.inner.workspace_max > 0
+        self.bounds_workspaces()
     }
 
     /// Notes what was counted since [`Self::begin`] at `began`.
@@ -289,19 +317,18 @@ impl Depths {
             (counts.began, counts.ended, counts.alive) = (began, Some(now), alive);
         }
         self.inner.was_full.store(false, Ordering::Relaxed);
-        if self.inner.workspace_max > 0 {
+        if self.bounds_workspaces() {
             self.counted_workspaces(&found.workspaces, nodes);
         }
     }
 
     fn counted_workspaces(&self, found: &HashMap<WorkspaceId, u64>, nodes: u64) {
-        let max = self.inner.workspace_max;
-        let share_of = |waiting| share(max, waiting, nodes, self.inner.is_alone);
+        let share_of = |id, waiting| share(self.max_of(id), waiting, nodes, self.inner.is_alone);
         let mut known = self.inner.workspaces.write().unwrap_or_else(PoisonError::into_inner);
         // Whoever has nothing waiting and did nothing is as good as unknown.
         known.retain(|workspace, own| {
             let waiting = found.get(workspace).copied().unwrap_or(0);
-            own.counted(waiting, share_of(waiting));
+            own.counted(waiting, share_of(*workspace, waiting));
             waiting > 0 || own.moved() != 0
         });
         for (workspace, waiting) in found {
@@ -310,31 +337,49 @@ impl Depths {
             }
             known.entry(*workspace).or_insert_with(|| {
                 let own = Allowance::of(0);
-                own.counted(*waiting, share_of(*waiting));
+                own.counted(*waiting, share_of(*workspace, *waiting));
                 Arc::new(own)
             });
         }
         known.shrink_to_fit();
-        self.inner.others.counted(0, share_of(0));
+        let share = share(self.inner.workspace_max, 0, nodes, self.inner.is_alone);
+        self.inner.others.counted(0, share);
     }
 
     /// The allowance of a workspace, if workspaces have one.
     fn workspace(&self, workspace: WorkspaceId) -> Option<Own<'_>> {
-        if self.inner.workspace_max == 0 {
+        let max = self.max_of(workspace);
+        if max == 0 {
             return None;
         }
         if let Some(own) = read(&self.inner.workspaces).get(&workspace) {
             return Some(Own::Known(Arc::clone(own)));
         }
-        let api = self.alive().map_or(1, |alive| alive.api);
-        let nodes = u64::try_from(api).unwrap_or(u64::MAX);
+        let nodes = self.nodes();
         let mut known = self.inner.workspaces.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= WORKSPACES_MAX && !known.contains_key(&workspace) {
             return Some(Own::Shared(&self.inner.others));
         }
-        let share = share(self.inner.workspace_max, 0, nodes, self.inner.is_alone);
+        let share = share(max, 0, nodes, self.inner.is_alone);
         let own = known.entry(workspace).or_insert_with(|| Arc::new(Allowance::of(share)));
         Some(Own::Known(Arc::clone(own)))
+    }
+
+    /// How many jobs of a workspace may wait; 0 is no limit.
+    fn max_of(&self, workspace: WorkspaceId) -> u64 {
+        let own = self.inner.own.of(workspace).jobs_waiting_max;
+        own.unwrap_or(self.inner.workspace_max)
+    }
+
+    /// Whether any workspace has a limit.
+    fn bounds_workspaces(&self) -> bool {
+        self.inner.workspace_max > 0 || !self.inner.own.is_empty()
+    }
+
+    /// The nodes that accept jobs, as they were last counted.
+    fn nodes(&self) -> u64 {
+        let api = self.alive().map_or(1, |alive| alive.api);
+        u64::try_from(api).unwrap_or(u64::MAX)
     }
 
     fn of(&self, queue: Queue) -> Option<&QueueDepth> {
@@ -351,14 +396,15 @@ impl Depths {
 
     /// What is said to whoever is refused: to come back when a hundredth of the limit is free, so that those who come back
     /// do not all find one place.
-    fn full(&self, depth: &QueueDepth, of: FullOf, max: u64) -> Full {
+    fn full(&self, depth: &QueueDepth, of: FullOf, used: u64, max: u64) -> Full {
         self.inner.was_full.store(true, Ordering::Relaxed);
         let beyond = match of {
-            FullOf::Queue => depth.allowance.waiting().saturating_sub(max),
+            FullOf::Queue => used.saturating_sub(max),
             FullOf::Workspace => 0,
         };
         Full {
             of,
+            used,
             max,
             wait: wait_for(beyond + max / 100 + 1, self.rate_of(depth)),
         }

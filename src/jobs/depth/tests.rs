@@ -8,6 +8,7 @@ fn depths(queue: u64, workspace: u64, is_alone: bool) -> Depths {
     Depths::new(&DepthLimits {
         queues: vec![(MAIL, queue)],
         workspace,
+        own: OwnQuotas::default(),
         is_alone,
     })
 }

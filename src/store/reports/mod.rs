@@ -9,6 +9,7 @@
 mod expiry;
 mod pages;
 mod record;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -19,11 +20,12 @@ use diesel::sql_types::Integer;
 pub use expiry::{Expired, Owned, expire, forget, owned};
 pub use pages::{JobLine, MailLine, RowPage, Span, job_page, mail_page};
 pub use record::{ReportFile, ReportRecord};
+pub use room::{BytesKept, KeptMax, NoRoom, StoredBytes, bytes_for, room, stored};
 
 use super::bounded::{Count, Counted};
 use super::dialect::Optional;
 use super::schema::{jobs, reports};
-use super::text::number;
+use super::text::{number, parsed};
 use super::{Abort, Connection, Held, JobScope, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ReportId, WorkspaceId};
@@ -70,6 +72,8 @@ pub struct NewFile {
     pub built_at: Timestamp,
     /// Until when it is kept.
     pub expires_at: Timestamp,
+    /// How many bytes a workspace may keep that has no quota of its own; 0 is no bound.
+    pub stored_max: u64,
 }
 
 /// Whether a report's new file is now the report's.
@@ -84,6 +88,8 @@ pub enum FileEntered {
     NotHeld,
     /// It is not, since there is no such report any more.
     NoReport,
+    /// It is not, since its workspace would keep more bytes than it may.
+    NoRoom(BytesKept),
 }
 
 /// A report that was deleted.
@@ -173,13 +179,13 @@ pub fn list(
 /// When a statement fails.
 pub fn enter_file(connection: &mut Connection, new: &NewFile) -> Result<FileEntered, StoreError> {
     let id = new.report.to_string();
-    let known: Option<Option<i64>> = reports::table
+    let known: Option<(String, Option<i64>)> = reports::table
         .filter(reports::id.eq(&id))
         .filter(reports::job_id.eq(new.job.to_string()))
-        .select(reports::fence)
+        .select((reports::workspace_id, reports::fence))
         .first(connection)
         .optional()?;
-    let Some(replaced) = known else {
+    let Some((workspace, replaced)) = known else {
         return Ok(FileEntered::NoReport);
     };
     let may_write = Held::Yes {
@@ -187,6 +193,11 @@ pub fn enter_file(connection: &mut Connection, new: &NewFile) -> Result<FileEnte
     };
     if super::jobs::hold(connection, new.job, new.fence)? != may_write {
         return Ok(FileEntered::NotHeld);
+    }
+    let workspace = parsed(&workspace, "reports", "workspace_id")?;
+    let kept = room::bytes_for_held(connection, new.report, workspace, new.stored_max)?;
+    if let Some(kept) = kept.filter(|kept| new.bytes > kept.left()) {
+        return Ok(FileEntered::NoRoom(kept));
     }
     diesel::update(reports::table.filter(reports::id.eq(&id)))
         .set((

@@ -166,6 +166,11 @@ async fn running(store: &TestStore) -> (NewReport, i64) {
 }
 
 async fn entered(store: &TestStore, report: &NewReport, fence: i64) -> FileEntered {
+    entered_within(store, report, fence, 0).await
+}
+
+/// The same where so many bytes may be kept.
+async fn entered_within(store: &TestStore, report: &NewReport, fence: i64, stored_max: u64) -> FileEntered {
     let new = NewFile {
         report: report.id,
         job: report.job,
@@ -175,9 +180,49 @@ async fn entered(store: &TestStore, report: &NewReport, fence: i64) -> FileEnter
         sha256: "ab".to_owned(),
         built_at: NOW,
         expires_at: NOW.plus(SECOND),
+        stored_max,
     };
     let write = store.write(move |tx| Ok::<_, Abort<()>>(enter_file(tx.connection(), &new)?));
     write.await.unwrap()
+}
+
+async fn bytes_are_kept_up_to_the_quota_and_a_report_that_is_built_anew_takes_its_own_place(store: TestStore) {
+    let within = async |stored_max: u64| {
+        let (report, fence) = running(&store).await;
+        (entered_within(&store, &report, fence, stored_max).await, report, fence)
+    };
+    let less_at = Some(NOW.plus(SECOND));
+    let kept = |used, max, less_at| BytesKept { used, max, less_at };
+    assert_eq!(within(99).await.0, FileEntered::NoRoom(kept(0, 99, None)));
+    let (first, report, fence) = within(100).await;
+    assert_eq!(first, FileEntered::Yes { replaced: None });
+    let again = entered_within(&store, &report, fence, 100).await;
+    assert_eq!(again, FileEntered::Yes { replaced: Some(fence) });
+    assert_eq!(within(199).await.0, FileEntered::NoRoom(kept(100, 199, less_at)));
+    let room_for = async |reports: usize, bytes: u64| {
+        let max = KeptMax { reports, bytes };
+        let read = store.read(move |connection| room(connection, WorkspaceId::SERVICE, max));
+        read.await.unwrap()
+    };
+    assert_eq!(room_for(0, 101).await, None);
+    assert_eq!(room_for(0, 100).await, Some(NoRoom::Bytes(kept(100, 100, less_at))));
+    assert_eq!(
+        room_for(3, 0).await,
+        Some(NoRoom::Reports { max: 3 }),
+        "two of them may be built yet"
+    );
+    assert_eq!(room_for(0, 0).await, None);
+    // A quota of its own goes before, and what has expired is not kept.
+    store.run("UPDATE workspaces SET bytes_stored_max = 250");
+    assert_eq!(within(1).await.0, FileEntered::Yes { replaced: None });
+    assert_eq!(within(0).await.0, FileEntered::NoRoom(kept(200, 250, less_at)));
+    let write = store.write(|tx| Ok::<_, Abort<()>>(expire(tx.connection(), NOW.plus(SECOND), 10)?));
+    assert_eq!(write.await.unwrap().len(), 2);
+    let stored = store
+        .read(|connection| stored(connection, WorkspaceId::SERVICE))
+        .await
+        .unwrap();
+    assert_eq!((stored.bytes, stored.less_at), (0, None));
 }
 
 async fn record(store: &TestStore, id: ReportId) -> Option<ReportRecord> {
@@ -297,6 +342,7 @@ async fn a_report_that_was_never_built_is_forgotten_only_once_its_job_has_ended(
 }
 
 on_each_database!(
+    bytes_are_kept_up_to_the_quota_and_a_report_that_is_built_anew_takes_its_own_place,
     pages_miss_nothing_and_double_nothing_while_rows_are_inserted,
     a_span_holds_the_rows_from_its_start_to_before_its_end_of_its_workspace_alone,
     a_row_whose_id_ran_ahead_of_its_time_is_not_missed,

@@ -9,7 +9,7 @@ use crate::domain::id::JobId;
 use crate::domain::job::{JobState, Queue};
 use crate::domain::schedule::{FireOutcome, Overlap, Ticks};
 use crate::store::dialect::LockedFree;
-use crate::store::reports::{self, NewReport};
+use crate::store::reports::{self, KeptMax, NewReport, NoRoom};
 use crate::store::schema::{jobs, schedules};
 use crate::store::text::parsed;
 use crate::store::{Abort, Connection, NewJob, StoreError, Tx};
@@ -48,8 +48,8 @@ pub struct Settlement {
     pub last: Timestamp,
     /// The tick after it.
     pub next: Option<Timestamp>,
-    /// How many reports a bounded workspace may keep.
-    pub reports_max: usize,
+    /// How much a bounded workspace may keep.
+    pub kept_max: KeptMax,
 }
 
 /// What was done about a schedule.
@@ -66,8 +66,8 @@ pub enum Settled {
 pub enum OrderRefused {
     /// The last job has not ended, and two are not to run at once.
     Overlap(JobId),
-    /// The workspace keeps as many reports as it may.
-    Reports,
+    /// The workspace keeps as much as it may.
+    NoRoom(NoRoom),
 }
 
 /// Settles what is due of one schedule, if it is still as it was read.
@@ -161,10 +161,9 @@ impl Course<'_> {
         };
         if let Some(report) = &made.report
             && schedule.is_bounded
-            && !has_room(connection, report, self.settlement.reports_max)?
+            && let Some(full) = reports::room(connection, report.workspace, self.settlement.kept_max)?
         {
-            let cause = "the workspace has as many reports as it may".to_owned();
-            self.note(fire.ticks, FireOutcome::Refused, None, Some(cause));
+            self.note(fire.ticks, FireOutcome::Refused, None, Some(full.to_string()));
             return Ok(());
         }
         if let Err(cause) = admit(schedule, made.job.queue) {
@@ -214,7 +213,7 @@ pub fn order(
     tx: &mut Tx<'_>,
     schedule: &Schedule,
     made: &MadeJob,
-    reports_max: usize,
+    kept_max: KeptMax,
     now: Timestamp,
 ) -> Result<(), Abort<OrderRefused>> {
     let connection = tx.connection();
@@ -224,8 +223,10 @@ pub fn order(
         return Err(Abort::Refused(OrderRefused::Overlap(last)));
     }
     if let Some(report) = &made.report {
-        if schedule.is_bounded && !has_room(connection, report, reports_max)? {
-            return Err(Abort::Refused(OrderRefused::Reports));
+        if schedule.is_bounded
+            && let Some(full) = reports::room(connection, report.workspace, kept_max)?
+        {
+            return Err(Abort::Refused(OrderRefused::NoRoom(full)));
         }
         reports::insert(connection, report)?;
     }
@@ -263,12 +264,4 @@ fn under_way(connection: &mut Connection, job: JobId) -> Result<bool, StoreError
         .optional()?;
     let state: Option<JobState> = state.map(|state| parsed(&state, "jobs", "state")).transpose()?;
     Ok(state.is_some_and(|state| !state.is_final()))
-}
-
-/// Whether a workspace may keep another report.
-fn has_room(connection: &mut Connection, report: &NewReport, max: usize) -> Result<bool, StoreError> {
-    let Some(others_max) = max.checked_sub(1) else {
-        return Ok(true);
-    };
-    Ok(!reports::kept_of(connection, report.workspace, others_max)?.is_capped)
 }

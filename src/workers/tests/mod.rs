@@ -8,6 +8,7 @@ mod dispatching;
 mod keeping;
 mod knowing;
 mod lanes;
+mod mail_counting;
 mod many_clocks;
 mod overlooked;
 mod report_files;

@@ -78,6 +78,7 @@ impl Kept {
             sha256: String::new(),
             built_at: NOW,
             expires_at: NOW.plus(HOUR),
+            stored_max: 0,
         };
         let write = self
             .store

@@ -6,6 +6,7 @@ use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{Cadence, Cron, FireOutcome, Missed, Overlap, Zones};
 use crate::jobs::RecurringReport;
 use crate::jobs::kinds::ReportBuild;
+use crate::store::reports::KeptMax;
 use crate::store::schedules::{self, Fire, Schedule, ScheduledJob, Settled};
 use crate::store::testing::on_each_database;
 use crate::store::{Abort, Store};
@@ -68,7 +69,7 @@ pub(super) fn node(store: &Store, now: Timestamp) -> SchedulerParts {
         clock: Clock::manual(now),
         zones: Zones::bundled(),
         admit: Arc::new(|_, _| Ok(())),
-        reports_max: 10,
+        kept_max: KeptMax { reports: 10, bytes: 0 },
     }
 }
 
@@ -109,7 +110,7 @@ async fn a_node_that_dies_at_the_tick_has_done_all_of_it_or_nothing(store: TestS
             }],
             last: begin,
             next: None,
-            reports_max: 0,
+            kept_max: KeptMax { reports: 0, bytes: 0 },
             schedule: undone.clone(),
         };
         let settled = schedules::settle(tx, &settlement, begin, &|_, _| Ok(()))?;
@@ -232,7 +233,7 @@ async fn what_was_changed_since_it_was_read_is_not_settled(store: TestStore) {
         fires: Vec::new(),
         last: begin,
         next: None,
-        reports_max: 0,
+        kept_max: KeptMax { reports: 0, bytes: 0 },
         schedule: made.clone(),
     };
     let settle = store.write(move |tx| Ok::<_, Abort<()>>(schedules::settle(tx, &settlement, begin, &|_, _| Ok(()))?));
@@ -260,11 +261,12 @@ async fn a_report_is_made_anew_for_each_tick_of_the_rows_up_to_it(store: TestSto
         max_rows: 1,
         max_bytes: 1,
         ttl: MINUTE,
+        stored_max: 0,
     };
     node.registry = node
         .registry
         .with(ReportBuild::new(node.store.clone(), folder, limits, "http://localhost"));
-    node.reports_max = 2;
+    node.kept_max.reports = 2;
     for _ in 0..3 {
         node.clock.advance(MINUTE);
         settle_due(&node).await;

@@ -24,6 +24,7 @@ pub(super) use render::finish;
 pub use slug::Slug;
 
 use super::request_id::seal;
+use crate::clock::Timestamp;
 
 /// One field that is not what it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -43,6 +44,21 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
     request_id: Option<Arc<str>>,
+    quota: Option<Box<UsedUp>>,
+}
+
+/// What a workspace has used up.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = UsedUp)]
+pub struct UsedUp {
+    /// Which quota.
+    pub name: &'static str,
+    /// How much is used.
+    pub used: u64,
+    /// How much may be.
+    pub max: u64,
+    /// From when there is room without anybody doing anything, where that is known.
+    pub room_at: Option<Timestamp>,
 }
 
 impl Problem {
@@ -57,6 +73,7 @@ impl Problem {
             headers: Vec::new(),
             cause: None,
             request_id: None,
+            quota: None,
         }
     }
 
@@ -174,6 +191,13 @@ impl Problem {
         self
     }
 
+    /// The same problem with what is used up.
+    #[must_use]
+    pub fn with_quota(mut self, quota: UsedUp) -> Self {
+        self.quota = Some(Box::new(quota));
+        self
+    }
+
     /// Which kind of problem it is.
     #[must_use]
     pub fn slug(&self) -> Slug {
@@ -205,6 +229,7 @@ impl Problem {
             detail: &self.detail,
             request_id,
             errors: &self.errors,
+            quota: self.quota.as_deref().copied(),
         }
     }
 
@@ -241,6 +266,10 @@ pub struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false, min_items = 1)]
     errors: &'a [FieldError],
+    /// What of the workspace is used up, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    quota: Option<UsedUp>,
 }
 
 impl fmt::Display for Problem {

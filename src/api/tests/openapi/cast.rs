@@ -61,6 +61,7 @@ impl Cast {
             "LEGWORK_LIMITS__MAILS_PER_HOUR",
             "LEGWORK_LIMITS__JOBS_PER_MINUTE",
             "LEGWORK_LIMITS__JOBS_WAITING",
+            "LEGWORK_LIMITS__MAILS_PER_DAY",
             "LEGWORK_LIMITS__ENTRIES_PER_MINUTE",
             "LEGWORK_LIMITS__LOGINS_PER_MINUTE",
         ];

@@ -28,7 +28,7 @@ use crate::domain::job::{Backoff, Queue, WhenUncertain};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::jobs::{JobContext, Kind, Outcome};
 use crate::reports::{Build, BuildError, BuildPlan, Built, FileName, Found, ReportFolder};
-use crate::store::reports::{self, FileEntered, JobLine, MailLine, NewFile, Span};
+use crate::store::reports::{self, BytesKept, FileEntered, JobLine, MailLine, NewFile, Span};
 use crate::store::{Abort, JobScope, Store, StoreError};
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -51,6 +51,8 @@ pub struct ReportLimits {
     pub max_bytes: u64,
     /// How long its file is kept once it is built.
     pub ttl: Duration,
+    /// How many bytes a workspace may keep that has no quota of its own; 0 is no bound.
+    pub stored_max: u64,
 }
 
 /// Which report.
@@ -92,13 +94,19 @@ impl ReportBuild {
         }
     }
 
-    async fn build<R: Table>(&self, args: &ReportBuildArgs, name: FileName, ctx: &JobContext) -> Result<Built, Ended> {
+    async fn build<R: Table>(
+        &self,
+        args: &ReportBuildArgs,
+        name: FileName,
+        max_bytes: u64,
+        ctx: &JobContext,
+    ) -> Result<Built, Ended> {
         let mut build = Build::<Rows<R>>::begin(BuildPlan {
             folder: self.folder.clone(),
             name,
             is_guarded: args.csv_formula_guard,
             max_rows: self.limits.max_rows,
-            max_bytes: self.limits.max_bytes,
+            max_bytes,
         });
         let span = Span::new(ctx.workspace(), args.from, args.to);
         let ended = tokio::select! {
@@ -153,6 +161,7 @@ impl ReportBuild {
             sha256: built.sha256.clone(),
             built_at,
             expires_at: built_at.plus(self.limits.ttl),
+            stored_max: self.limits.stored_max,
         };
         let written = self
             .store
@@ -172,6 +181,10 @@ impl ReportBuild {
             Ok(FileEntered::NoReport) => {
                 self.remove(name).await;
                 deleted()
+            }
+            Ok(FileEntered::NoRoom(kept)) => {
+                self.remove(name).await;
+                no_room(&kept)
             }
             // Whether the row names the file is not known now: the keeper finds out.
             Err(Abort::Store(error)) => unreadable(&error, ctx),
@@ -243,24 +256,34 @@ impl Kind for ReportBuild {
             format: args.format,
         };
         let scope = JobScope::Workspace(ctx.workspace());
-        let known = self
-            .store
-            .read(move |connection| reports::one(connection, args.report, scope));
-        match known.await {
-            Ok(Some(_)) => {}
+        let (report, workspace, stored_max) = (args.report, ctx.workspace(), self.limits.stored_max);
+        let known = self.store.read(move |connection| {
+            if reports::one(connection, report, scope)?.is_none() {
+                return Ok(None);
+            }
+            reports::bytes_for(connection, report, workspace, stored_max).map(Some)
+        });
+        let kept = match known.await {
+            Ok(Some(kept)) => kept,
             Ok(None) => return deleted(),
             Err(error) => return unreadable(&error, &ctx),
-        }
+        };
+        // It may grow no further than its workspace has room.
+        let tight = kept.filter(|kept| kept.left() < self.limits.max_bytes);
+        let max_bytes = tight.map_or(self.limits.max_bytes, |kept| kept.left());
         // Boxed: two futures of which one runs, each with a page and its channel.
         let build: BoxFuture<'_, _> = match args.table {
-            ReportTable::Jobs => Box::pin(self.build::<JobLine>(&args, name, &ctx)),
-            ReportTable::Mail => Box::pin(self.build::<MailLine>(&args, name, &ctx)),
+            ReportTable::Jobs => Box::pin(self.build::<JobLine>(&args, name, max_bytes, &ctx)),
+            ReportTable::Mail => Box::pin(self.build::<MailLine>(&args, name, max_bytes, &ctx)),
         };
         match build.await {
             Ok(built) => self.enter(name, built, &ctx).await,
             Err(Ended::Stopped) => Outcome::Cancelled,
             Err(Ended::Store(error)) => unreadable(&error, &ctx),
-            Err(Ended::Build(error)) => unbuilt(&error, &ctx),
+            Err(Ended::Build(error)) => match (&error, tight) {
+                (BuildError::TooManyBytes { .. }, Some(kept)) => no_room(&kept),
+                _ => unbuilt(&error, &ctx),
+            },
         }
     }
 }
@@ -268,6 +291,15 @@ impl Kind for ReportBuild {
 /// The report's row is gone: somebody deleted it, or it was forgotten long after its file expired.
 fn deleted() -> Outcome {
     Outcome::permanent("the report was deleted; order a new one")
+}
+
+/// Its workspace would keep more than it may.
+fn no_room(kept: &BytesKept) -> Outcome {
+    Outcome::permanent(format!(
+        "the report would pass the quota bytes_stored of its workspace, whose other reports have {} of {} bytes; delete some, or \
+         order one over a shorter time",
+        kept.used, kept.max
+    ))
 }
 
 fn unreadable(error: &StoreError, ctx: &JobContext) -> Outcome {

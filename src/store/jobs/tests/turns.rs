@@ -16,7 +16,11 @@ async fn weighted(store: &TestStore, weights: &[u32]) -> Vec<WorkspaceId> {
         for weight in &weights {
             let id = WorkspaceId::generate();
             enter_workspace(tx.connection(), id)?;
-            assert!(workspaces::set_weight(tx.connection(), id, *weight)?);
+            let to = workspaces::WorkspaceChange {
+                weight: Some(*weight),
+                ..workspaces::WorkspaceChange::default()
+            };
+            assert!(workspaces::change(tx.connection(), id, &to)?.is_some());
             all.push(id);
         }
         Ok::<_, Abort<()>>(all)

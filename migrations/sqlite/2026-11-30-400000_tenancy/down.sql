@@ -1,0 +1,1 @@
+DROP INDEX workspaces_with_quotas;
