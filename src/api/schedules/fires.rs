@@ -4,12 +4,10 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ListQuery;
 use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::http::{PathParam, Problem, RequestId, StrictQuery};
-use crate::api::jobs::cursor;
-use crate::api::page::Page;
+use crate::api::page::{Page, PageQuery};
 use crate::api::reading;
 use crate::api::then::Then;
 use crate::clock::Timestamp;
@@ -59,18 +57,18 @@ impl From<Fire> for FireView {
 /// The latest thousand or so are kept. Ticks that were missed in a row are one entry.
 #[utoipa::path(
     get, path = "/v1/schedules/{id}/fires", tag = "resources", security(("member" = [])),
-    params(("id" = ScheduleId, Path, description = "Which schedule."), ListQuery),
+    params(("id" = ScheduleId, Path, description = "Which schedule."), PageQuery),
     responses((status = 200, description = "A page of its history.", body = Page<FireView>)),
 )]
 pub(in crate::api) async fn list_fires(
     Then(member, Then(PathParam(id), StrictQuery(query))): Then<
         Member,
-        Then<PathParam<ScheduleId>, StrictQuery<ListQuery>>,
+        Then<PathParam<ScheduleId>, StrictQuery<PageQuery>>,
     >,
     state: web::Data<State>,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
-    let (before, limit) = query.checked::<i64>()?;
+    let (before, size) = query.checked::<i64>()?;
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
         let Some(schedule) = schedules::one(connection, id, scope)? else {
@@ -78,17 +76,11 @@ pub(in crate::api) async fn list_fires(
         };
         let before = before.map(Timestamp::from_micros);
         // One more than is shown tells whether there are more.
-        let fires = schedules::fires(connection, id, before, limit.saturating_add(1))?;
+        let fires = schedules::fires(connection, id, before, size.saturating_add(1))?;
         Ok(Some((schedule, fires)))
     });
-    let (schedule, mut found) = read.await?.ok_or_else(Problem::not_found)?;
+    let (schedule, found) = read.await?.ok_or_else(Problem::not_found)?;
     reading::note(&member, &request, &schedule, &state).await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| has_more);
-    let next_cursor = last.map(|fire| cursor::write(fire.ticks.last.as_micros()));
-    Ok(HttpResponse::Ok().json(Page {
-        data: found.into_iter().map(FireView::from).collect(),
-        next_cursor,
-    }))
+    let page = Page::of(found, size, |last| last.ticks.last.as_micros(), FireView::from);
+    Ok(HttpResponse::Ok().json(page))
 }
