@@ -23,6 +23,7 @@ fn for_members() -> Vec<(Method, String)> {
         (Method::DELETE, format!("/v1/api-keys/key_{ID}")),
         (Method::POST, "/v1/emails".into()),
         (Method::POST, "/v1/probes".into()),
+        (Method::GET, "/v1/workspaces/current".into()),
         (Method::GET, "/v1/reports".into()),
         (Method::POST, "/v1/reports".into()),
         (Method::GET, format!("/v1/reports/rep_{ID}")),
