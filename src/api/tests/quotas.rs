@@ -17,7 +17,7 @@ fn mail(to: &[&str]) -> Value {
 const THREE: &[&str] = &["a@example.com", "b@example.com", "c@example.com"];
 
 impl World {
-    async fn patch(&self, uri: &str, token: &str, body: &Value) -> Answer {
+    async fn change(&self, uri: &str, token: &str, body: &Value) -> Answer {
         self.send(request(Method::PATCH, uri, token).set_json(body)).await
     }
 
@@ -205,11 +205,11 @@ async fn operators_set_what_a_workspace_may_use_and_it_holds_at_once_and_is_an_a
         assert!(refused.text.contains("2 of 2 jobs wait"), "{}", refused.text);
     }
     world
-        .patch(&workspace, &ada, &json!({ "mails_per_day": 0 }))
+        .change(&workspace, &ada, &json!({ "mails_per_day": 0 }))
         .await
         .is(403, &[]);
     let set = world
-        .patch(
+        .change(
             &workspace,
             &operator,
             &json!({ "jobs_waiting_max": 3, "mails_per_day": 0 }),
@@ -225,13 +225,13 @@ async fn operators_set_what_a_workspace_may_use_and_it_holds_at_once_and_is_an_a
     world.post("/v1/probes", &ada, &probe).await.is(429, &[]);
     world.post("/v1/probes", &eve, &probe).await.is(429, &[]);
     world
-        .patch(&workspace, &operator, &json!({ "jobs_waiting_max": 0 }))
+        .change(&workspace, &operator, &json!({ "jobs_waiting_max": 0 }))
         .await
         .is(200, &[]);
     world.post("/v1/emails", &ada, &mail(THREE)).await.is(202, &[]);
     assert_eq!(world.used(&ada, "jobs_waiting").await, (Value::Null, Value::Null));
     let back = json!({ "jobs_waiting_max": null, "mails_per_day": null });
-    let back = world.patch(&workspace, &operator, &back).await;
+    let back = world.change(&workspace, &operator, &back).await;
     assert_eq!(
         back.body["quotas"]["mails_per_day"],
         json!({
@@ -241,10 +241,10 @@ async fn operators_set_what_a_workspace_may_use_and_it_holds_at_once_and_is_an_a
     world.post("/v1/probes", &ada, &probe).await.is(429, &[]);
     // What is left out stays.
     world
-        .patch(&workspace, &operator, &json!({ "bytes_stored_max": 5 }))
+        .change(&workspace, &operator, &json!({ "bytes_stored_max": 5 }))
         .await
         .is(200, &[]);
-    let weighed = world.patch(&workspace, &operator, &json!({ "weight": 7 })).await;
+    let weighed = world.change(&workspace, &operator, &json!({ "weight": 7 })).await;
     assert_eq!(
         (&weighed.body["weight"], &weighed.body["quotas"]["bytes_stored"]["own"]),
         (&json!(7), &json!(5))
@@ -269,7 +269,7 @@ async fn operators_set_what_a_workspace_may_use_and_it_holds_at_once_and_is_an_a
     );
     let nowhere = format!("/v1/workspaces/{}", crate::domain::id::WorkspaceId::generate());
     world
-        .patch(&nowhere, &operator, &json!({ "weight": 2 }))
+        .change(&nowhere, &operator, &json!({ "weight": 2 }))
         .await
         .is(404, &[]);
 }
