@@ -157,7 +157,8 @@ async fn the_limit_of_a_queue_and_the_weight_of_a_workspace_are_operators_to_set
     let ids: Vec<&Value> = [&all, &rest]
         .into_iter()
         .flat_map(|page| page.body["data"].as_array().unwrap())
+        .map(|one| &one["id"])
         .collect();
-    assert!(ids.contains(&&set.body));
+    assert!(ids.contains(&&set.body["id"]));
     world.get("/v1/workspaces", &own).await.is(403, &[]);
 }

@@ -35,16 +35,19 @@ pub(super) async fn list_workspaces(
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// Shows a workspace, with what it may use and what it uses.
+/// Shows a workspace, with what it may use and what it uses: one's own, and for operators any.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{id}", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/workspaces/{id}", tag = "accounts", security(("member" = [])),
     params(("id" = WorkspaceId, Path, description = "Which workspace.")),
     responses((status = 200, description = "The workspace.", body = WorkspaceView)),
 )]
 pub(super) async fn show_workspace(
-    Then(_, PathParam(id)): Then<Operator, PathParam<WorkspaceId>>,
+    Then(member, PathParam(id)): Then<Member, PathParam<WorkspaceId>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    if id != member.account.workspace && !member.account.is_operator {
+        return Err(Problem::not_found());
+    }
     shown(id, &state).await
 }
 

@@ -29,7 +29,7 @@ pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperP
             acts: 365 * DAY,
         },
         depths: Depths::new(&DepthLimits::default()),
-        mails: super::mail_counting::process(0),
+        mails: mail_counting::process(0),
         walk: Walk::default(),
         registry: Registry::new().with(Probe),
         elsewhere: KindsElsewhere::default(),

@@ -45,8 +45,8 @@ impl Asked<'_> {
         let mut body = self.body.cloned();
         match self.place {
             Place::Path(name) => uri = at_path(&self.operation.path, name, id, self.own),
-            Place::Query(name) => uri.push_str(&format!("?{name}={id}")),
-            Place::Cursor(name) => uri.push_str(&format!("?{name}={}", cursor::write(id))),
+            Place::Query(name) => uri = format!("{uri}?{name}={id}"),
+            Place::Cursor(name) => uri = format!("{uri}?{name}={}", cursor::write(id)),
             Place::Body(pointer) => body = Some(with_at(self.body?, pointer, &id.into())?),
         }
         // The same id for all requests, so that answers can be compared as they are.
@@ -124,10 +124,10 @@ async fn to_a_member_another_workspaces_id_is_one_that_nobody_has_wherever_it_st
     let (mut pairs, mut wrong, mut blamed) = (0, Vec::new(), BTreeSet::new());
     for operation in Operation::all() {
         let found = places(&operation);
-        let own = match found.is_empty() {
-            true => continue,
-            false => cast.path(&operation).await,
-        };
+        if found.is_empty() {
+            continue;
+        }
+        let own = cast.path(&operation).await;
         for (place, sort) in &found {
             let ids = sort.map_or(&everything, |sort| &ids[sort]);
             let methods = match place {
@@ -173,7 +173,9 @@ async fn to_a_member_another_workspaces_id_is_one_that_nobody_has_wherever_it_st
                             wrong.push(format!("{here}:\n  {:?}\n  {:?}", answers[0], answers[1]));
                         }
                         let status = answers[1].0.0;
-                        if matches!(place, Place::Path(_)) && asked.is_let_in() && status != 404 {
+                        // A stream has no head.
+                        let is_there = status != 405 || method != "HEAD";
+                        if matches!(place, Place::Path(_)) && asked.is_let_in() && is_there && status != 404 {
                             wrong.push(format!("{here}: {status}"));
                         }
                         if method == "DELETE" && status < 300 {

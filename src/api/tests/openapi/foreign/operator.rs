@@ -21,6 +21,7 @@ const THEIRS_TOO: &[&str] = &[
     "seal_batch",
     "cancel_batch",
     "show_schedule",
+    "show_workspace",
     "update_schedule",
     "delete_schedule",
     "list_fires",
