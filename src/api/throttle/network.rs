@@ -1,6 +1,6 @@
 //! Where a request comes from: the address of its connection, or the part of it that one person commonly has.
 //!
-//! Left out: addresses that a proxy reports. Behind one, all clients are one network.
+//! What the address of a client is, proxies and all, is [`super::super::client`]'s to say.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
