@@ -39,6 +39,7 @@ pub use json::{OptionalJson, StrictJson, Unread};
 pub use limits::Limits;
 pub use path::PathParam;
 pub use problem::{FieldError, Problem, ProblemBody, Slug};
+pub(in crate::api) use problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use query::StrictQuery;
 pub use request_id::RequestId;
 pub use validate::Fields;

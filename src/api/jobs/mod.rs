@@ -16,6 +16,7 @@ use serde_json::json;
 use super::State;
 use super::acting::Acting;
 use super::auth::Member;
+use super::client::Client;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
 use super::order::ranged;
@@ -244,6 +245,7 @@ pub(super) async fn retry_job(
         Then<PathParam<JobId>, OptionalJson<RetryBody>>,
     >,
     state: web::Data<State>,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
@@ -260,6 +262,7 @@ pub(super) async fn retry_job(
         None => cost_of(id, scope, &state).await?,
     };
     if let Some(queue) = queue {
+        state.throttle.take_network_work(&member.account, &client, 1, "")?;
         state.throttle.take_work(&member.account, queue, mails)?;
     }
     let changed = changed.map(|changed| changed.args);

@@ -11,7 +11,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::error::ResponseError as _;
 use actix_web::http::{StatusCode, header};
 
-use super::{INTERNAL_DETAIL, Problem, Slug};
+use super::{INTERNAL_DETAIL, Problem, RATE_LIMIT, RATE_LIMIT_POLICY, Slug};
 use crate::telemetry::{chain, names::event};
 
 /// Gives a failed answer its final form. An error without an answer (from a middleware) stays an error, with that form.
@@ -27,7 +27,13 @@ pub(in crate::api::http) fn finish<B: MessageBody>(
         return Ok(answer.map_into_left_body());
     };
     let mut rendered = complete(problem, request_id).error_response();
-    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+    for name in [
+        header::ALLOW,
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+        RATE_LIMIT,
+        RATE_LIMIT_POLICY,
+    ] {
         if let Some(value) = answer
             .headers()
             .get(&name)
