@@ -99,3 +99,7 @@ fn origin(text: &str) -> Result<String, &'static str> {
         && !text.ends_with(own_port);
     if is_as_sent { Ok(text.to_owned()) } else { Err(wrong) }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -9,6 +9,8 @@
 
 mod buckets;
 mod clients;
+#[cfg(test)]
+mod clients_tests;
 mod network;
 #[cfg(test)]
 mod tests;
