@@ -31,9 +31,9 @@ async fn without_trusted_proxies_no_header_changes_where_a_request_comes_from() 
         let node = format!("for={claimed}");
         let headers = [
             ("x-forwarded-for", claimed.as_str()),
-            ("forwarded", &node),
-            ("x-real-ip", &claimed),
-            ("true-client-ip", &claimed),
+            ("forwarded", node.as_str()),
+            ("x-real-ip", claimed.as_str()),
+            ("true-client-ip", claimed.as_str()),
         ];
         let answer = world.guess("10.0.0.1", "ada@example.org", &headers).await;
         assert_eq!(answer.status, if number < 2 { 401 } else { 429 }, "{number}");

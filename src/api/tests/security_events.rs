@@ -66,8 +66,8 @@ async fn members_see_what_concerns_their_own_workspace_and_operators_all() {
     assert_eq!(events(&world.get("/v1/security-events", &operator).await).len(), 3);
 
     let (hers, his) = (
-        &her["workspace_id"].as_str().unwrap(),
-        &him["workspace_id"].as_str().unwrap(),
+        her["workspace_id"].as_str().unwrap(),
+        him["workspace_id"].as_str().unwrap(),
     );
     let nobody = AccountId::generate();
     for (token, query, count) in [

@@ -43,7 +43,7 @@ impl Door {
         let taken = self.throttle.take_login(&address(email), &from, device);
         taken.map_err(|problem| {
             let answer = problem.error_response();
-            let seconds = answer.headers()[header::RETRY_AFTER].to_str().unwrap();
+            let seconds = answer.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap();
             seconds.parse().unwrap()
         })
     }
@@ -195,7 +195,7 @@ proptest! {
             let now = door.clock.now();
             // A person tries at most every six seconds.
             if last.is_none_or(|last| now.since(last) >= Duration::from_secs(6)) {
-                prop_assert_eq!(door.login("ada@example.org", stranger(number), Some(own)), Ok(()));
+                prop_assert_eq!(door.login("ada@example.org", stranger(number % 100_000), Some(own)), Ok(()));
                 last = Some(now);
             }
         }
