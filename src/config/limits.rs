@@ -24,9 +24,11 @@ pub struct Limits {
     pub registrations_per_hour: u32,
     /// Those among them with one address; 0 to 10,000,000.
     pub registrations_per_hour_address: u32,
-    /// Links for another password asked for from one network in an hour, and at once; 0 to 10,000,000.
+    /// Links for another password or address asked for from one network in an hour, and at once; 0 to 10,000,000.
+    pub resets_per_hour_network: u32,
+    /// Those among them for one address; 0 to 10,000,000.
     pub resets_per_hour: u32,
-    /// The same for one address, from wherever; 0 to 10,000,000.
+    /// Those for one address, from wherever; 0 to 10,000,000.
     pub resets_per_hour_address: u32,
     /// Logins with one address from one network, or by one device that knows it, in a minute, and at once; 0 to 10,000,000.
     pub logins_per_minute: u32,
@@ -51,6 +53,7 @@ impl Limits {
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
             registrations_per_hour: settings.ranged("limits.registrations_per_hour", 0, MOST)?,
             registrations_per_hour_address: settings.ranged("limits.registrations_per_hour_address", 0, MOST)?,
+            resets_per_hour_network: settings.ranged("limits.resets_per_hour_network", 0, MOST)?,
             resets_per_hour: settings.ranged("limits.resets_per_hour", 0, MOST)?,
             resets_per_hour_address: settings.ranged("limits.resets_per_hour_address", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,

@@ -28,7 +28,11 @@ fn every_setting_is_printed_with_its_value_and_where_it_came_from() {
             "LEGWORK_MAIL__URL_FILE, the file relay",
         ),
         ("http.bind", "\"127.0.0.1:0\"", "LEGWORK_HTTP__BIND"),
-        ("http.trusted_proxies", "\"10.0.0.0/8,::1\"", "LEGWORK_HTTP__TRUSTED_PROXIES"),
+        (
+            "http.trusted_proxies",
+            "\"10.0.0.0/8,::1\"",
+            "LEGWORK_HTTP__TRUSTED_PROXIES",
+        ),
         ("http.cors_origins", "[]", "default"),
         ("limits.logins_per_minute_address", "30", "default"),
         ("retention.security_days", "365", "default"),

@@ -30,9 +30,11 @@ pub(super) struct Clients {
     registrations: Buckets<Network>,
     /// Those among them with one address.
     registrations_of_one: Buckets<(AddressNumber, Network)>,
-    /// Links for another password asked for from one network, which are mails too.
-    resets: Buckets<Network>,
-    /// The same for one address, from wherever.
+    /// Links for another password or address asked for from one network, which are mails too.
+    resets_of_network: Buckets<Network>,
+    /// Those among them for one address.
+    resets: Buckets<(AddressNumber, Network)>,
+    /// Those for one address, from wherever.
     resets_of_one: Buckets<AddressNumber>,
     /// Logins with one address from one network.
     logins: Buckets<(AddressNumber, Network)>,
@@ -62,6 +64,7 @@ impl Clients {
                 hour("address_registrations", limits.registrations_per_hour_address),
                 clock,
             ),
+            resets_of_network: Buckets::new(hour("network_resets", limits.resets_per_hour_network), clock),
             resets: Buckets::new(hour("resets", limits.resets_per_hour), clock),
             resets_of_one: Buckets::new(hour("address_resets", limits.resets_per_hour_address), clock).in_silence(),
             logins: Buckets::new(minute("logins", logins), clock),
@@ -78,6 +81,7 @@ impl Clients {
         self.entries.sweep();
         self.registrations.sweep();
         self.registrations_of_one.sweep();
+        self.resets_of_network.sweep();
         self.resets.sweep();
         self.resets_of_one.sweep();
         self.logins.sweep();
@@ -135,15 +139,24 @@ impl Throttle {
     /// # Errors
     /// 429 if there were too many.
     pub(in crate::api) fn take_reset(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
+        self.take_link(address, client)
+    }
+
+    /// Takes one link that makes this the address of an account, out of the same buckets: it is mailed there too.
+    ///
+    /// # Errors
+    /// 429 if there were too many.
+    pub(in crate::api) fn take_address_change(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
+        self.take_link(address, client)
+    }
+
+    fn take_link(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
         let Some(network) = client.network() else { return Ok(()) };
-        let told = self.clients.resets.take(&network, 1);
-        told.map_err(|refusal| {
-            refused(
-                &refusal,
-                "too many links for other passwords were asked for from this network",
-            )
-        })?;
-        let told = self.clients.resets_of_one.take(&self.clients.number(address), 1);
+        let address = self.clients.number(address);
+        let told = self.clients.resets_of_network.take(&network, 1);
+        told.map_err(|refusal| refused(&refusal, "too many links were asked for from this network"))?;
+        let told = self.clients.resets.take(&(address, network), 1);
+        let told = told.and_then(|()| self.clients.resets_of_one.take(&address, 1));
         told.map_err(|refusal| {
             refused(
                 &refusal,
