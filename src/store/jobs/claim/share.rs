@@ -13,7 +13,7 @@ use super::limited::Limits;
 use super::take::{ClaimRow, take};
 use super::{ClaimRequest, Claimed, STATEMENT_ROWS_MAX, cancel_overdue};
 use crate::clock::Timestamp;
-use crate::domain::job::Waiting;
+use crate::domain::job::{Turn, Waiting};
 use crate::store::dialect::{Firsts, Listed, ListedLane, Literally, Merged, Range};
 use crate::store::events::Effects;
 use crate::store::schema::jobs;
@@ -40,8 +40,7 @@ pub(super) fn share_out(
 ) -> Result<(), StoreError> {
     let ranges = ranges_of(request);
     let asked = request.limit.min(STATEMENT_ROWS_MAX);
-    let turns = u32::try_from(asked).unwrap_or(u32::MAX).div_ceil(TURN_LENGTH);
-    let mut width = usize::try_from(turns).unwrap_or(asked);
+    let mut wider = 1;
     for _ in 0..LOOKS_MAX {
         let mut left = asked.saturating_sub(claimed.jobs.len()).saturating_sub(claimed.overdue);
         let of_queue = limits.room_of_queue(connection, request.now)?;
@@ -54,7 +53,10 @@ pub(super) fn share_out(
             claimed.look_again(of_queue.next_at);
             return Ok(());
         }
-        let mut seen = look(connection, &ranges, &mut claimed.turn, width)?;
+        let weights = turns_of(left, &claimed.turn)
+            .saturating_mul(wider)
+            .min(STATEMENT_ROWS_MAX);
+        let mut seen = look(connection, &ranges, &mut claimed.turn, weights)?;
         limits.enter_rooms(connection, &mut seen, request.now)?;
         for room in seen.workspaces.iter().flat_map(|one| &one.lanes).map(|lane| lane.room) {
             claimed.is_held_back |= room.is_full();
@@ -73,9 +75,13 @@ pub(super) fn share_out(
         if seen.is_whole && seen.has_all_keys && !may_have_rest {
             return Ok(());
         }
+        if claimed.jobs.len() >= asked {
+            claimed.has_more = true;
+            return Ok(());
+        }
         // Many have nothing that could start: more of them at once.
         if got < left / 2 {
-            width = width.saturating_mul(WIDER).min(STATEMENT_ROWS_MAX);
+            wider *= WIDER;
         }
     }
     claimed.has_more = !claimed.jobs.is_empty();
@@ -83,6 +89,13 @@ pub(super) fn share_out(
         claimed.look_again(Some(request.now.plus(GO_ON_AFTER)));
     }
     Ok(())
+}
+
+/// Turns of weight 1 that so many starts are, with those that the turn under way has had already.
+fn turns_of(starts: usize, turn: &Turn) -> usize {
+    let length = usize::try_from(TURN_LENGTH).unwrap_or(1);
+    let spent = usize::try_from(turn.spent()).unwrap_or(0);
+    starts.saturating_add(spent).div_ceil(length)
 }
 
 impl Claimed {
