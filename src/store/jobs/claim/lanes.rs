@@ -1,7 +1,7 @@
 //! Which lanes have something available: workspaces in the order of the circle, and the keys of those that use them.
 //!
-//! Guarantees: the weights of the workspaces that are seen come to what was asked for, unless there are no more; of one with many keys a part is seen at
-//! a time, and the next look sees the next part.
+//! Guarantees: the weights of the workspaces that are seen come to what was asked for, unless there are no more; of one with
+//! many keys a part is seen at a time, and the next look sees the next part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
