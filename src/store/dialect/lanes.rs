@@ -43,7 +43,7 @@ impl Range {
 }
 
 /// The workspaces that have something available in a range, in the order of the circle: those from a text on, then those
-/// before it, until their weights come to a number. Each row is a [`Step`]; each workspace has one behind its own, so that the
+/// before it, until their weights come to a number or there are so many. Each row is a [`Step`]; each workspace has one behind its own, so that the
 /// last row is of none that is part of the answer.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Circle {
@@ -53,6 +53,8 @@ pub(in crate::store) struct Circle {
     pub(in crate::store) from: String,
     /// The weights that are enough.
     pub(in crate::store) weights: i64,
+    /// The most workspaces.
+    pub(in crate::store) limit: i64,
 }
 
 /// A step on the way round: whether it is behind the end (0 or 1), the workspace (none where there is no further one on this
@@ -102,12 +104,12 @@ where
     i64: ToSql<BigInt, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("WITH RECURSIVE circle (place, w, n) AS (SELECT 0, ");
+        out.push_sql("WITH RECURSIVE circle (place, w, n, c) AS (SELECT 0, ");
         self.push_first(out.reborrow(), "here", " AND here.workspace_id >= ")?;
         // Where nothing is ahead any more, it goes on from the first of all.
         out.push_sql(
-            ", CAST(0 AS BIGINT) UNION ALL SELECT CASE WHEN circle.w IS NULL THEN 1 ELSE circle.place END, \
-             CASE WHEN circle.w IS NULL THEN ",
+            ", CAST(0 AS BIGINT), CAST(0 AS BIGINT) UNION ALL \
+             SELECT CASE WHEN circle.w IS NULL THEN 1 ELSE circle.place END, CASE WHEN circle.w IS NULL THEN ",
         );
         self.push_first(out.reborrow(), "start", "")?;
         out.push_sql(" ELSE ");
@@ -115,9 +117,12 @@ where
         // The words of the index of the few that have a weight.
         out.push_sql(
             " END, circle.n + CASE WHEN circle.w IS NULL THEN 0 ELSE coalesce((SELECT workspaces.weight FROM workspaces \
-             WHERE workspaces.id = circle.w AND workspaces.weight <> 1), 1) END FROM circle WHERE circle.n < ",
+             WHERE workspaces.id = circle.w AND workspaces.weight <> 1), 1) END, \
+             circle.c + CASE WHEN circle.w IS NULL THEN 0 ELSE 1 END FROM circle WHERE circle.n < ",
         );
         out.push_bind_param::<BigInt, _>(&self.weights)?;
+        out.push_sql(" AND circle.c < ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
         out.push_sql(" AND (circle.place = 0 OR circle.w < ");
         out.push_bind_param::<Text, _>(&self.from)?;
         out.push_sql(")) SELECT circle.place, circle.w, circle.n");

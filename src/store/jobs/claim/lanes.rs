@@ -1,7 +1,7 @@
 //! Which lanes have something available: workspaces in the order of the circle, and the keys of those that use them.
 //!
-//! Guarantees: the weights of the workspaces that are seen come to what was asked for, unless there are no more; of one with
-//! many keys a part is seen at a time, and the next look sees the next part.
+//! Guarantees: so many workspaces are seen as were asked for, by their weights or by their number, unless there are no more; of
+//! one with many keys a part is seen at a time, and the next look sees the next part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,14 +65,22 @@ pub(super) fn ranges_of(request: &ClaimRequest) -> Vec<Range> {
     request.kinds.iter().flat_map(of_kind).collect()
 }
 
-/// Looks at workspaces from the turn on, until their weights come to so much.
+/// How much a look is to see.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Width {
+    /// It is enough when the weights of the workspaces come to this.
+    pub(super) weights: usize,
+    /// The most workspaces.
+    pub(super) workspaces: usize,
+}
+
+/// Looks at workspaces from the turn on.
 pub(super) fn look(
     connection: &mut Connection,
     ranges: &[Range],
     turn: &mut Turn,
-    weights: usize,
+    width: Width,
 ) -> Result<Look, StoreError> {
-    let weights = number(weights);
     let from = turn.from().map_or_else(String::new, |(at, is_out)| {
         // Behind the id and before every other: ids are of one length, and no id has this sign.
         if is_out { format!("{at}~") } else { at.to_string() }
@@ -83,14 +91,14 @@ pub(super) fn look(
         let circle = Circle {
             range: *range,
             from: from.clone(),
-            weights,
+            weights: number(width.weights),
+            limit: number(width.workspaces),
         };
         let steps: Vec<Step> = circle.load(connection)?;
         // Where one range is left early, it is not known who has something in it behind that.
-        let is_left_early = steps.last().is_some_and(|(place, name, before, ..)| {
-            let is_round = *place == 1 && name.as_ref().is_none_or(|name| *name >= from);
-            *before >= weights && !is_round
-        });
+        let is_left_early = steps
+            .last()
+            .is_some_and(|(place, name, ..)| *place == 0 || name.as_ref().is_some_and(|name| *name < from));
         let mut end = None;
         // The one behind says what this one weighs.
         let nexts: Vec<i64> = steps.iter().skip(1).map(|(_, _, before, ..)| *before).collect();
