@@ -14,9 +14,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cli::jobs::JobsCommand;
+use cli::keys::KeysCommand;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
-use cli::{health, help, jobs, settings, supervision};
+use cli::{health, help, jobs, keys, settings, supervision};
 use legwork::app::account::{self, AccountOrder};
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
@@ -68,6 +69,9 @@ enum Command {
     /// Make accounts
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
+    /// See API keys of any account, and revoke one; works beside a running service
+    #[command(subcommand, after_help = help::KEYS)]
+    Keys(KeysCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -154,6 +158,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Keys(command) => say(&keys::run(&command, &config()?)?),
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),

@@ -49,6 +49,8 @@ named! {
         PanicActor = "actor.panic",
         /// Made an account.
         CreateAccount = "account.create",
+        /// Revoked an API key of any account.
+        RevokeKey = "api_key.revoke",
     }
 }
 

@@ -36,7 +36,7 @@ pub mod security;
 pub mod validate;
 
 pub use browsers::Browsers;
-pub use endpoint::{Endpoint, Endpoints};
+pub use endpoint::{Endpoint, Endpoints, scope_of};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};

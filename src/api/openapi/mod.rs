@@ -24,7 +24,7 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, Scope, TemplateName};
+pub(super) use types::{Recipients, TemplateName};
 
 use super::{
     accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
@@ -60,6 +60,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::list_api_keys,
         api_keys::create_api_key,
         api_keys::delete_api_key,
+        api_keys::rotate_api_key,
         security_events::list_security_events,
         emails::create_email,
         probes::create_probe,
