@@ -99,6 +99,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     let email = EmailAddress::parse(&order.email)?;
     let name = DisplayName::parse(&order.name)?;
     let password = Password::parse_for(order.password.expose_secret(), email.as_str())?;
+    password.check_strength(&[email.as_str(), name.as_str()])?;
     let salt = random_bytes::<SALT_BYTES>()?;
     let password_hash = PasswordHasher::new(config.passwords.cost)?.hash(&password, &salt)?;
     let new = NewAccount {

@@ -22,6 +22,8 @@ pub struct Limits {
     pub registrations_per_hour: u32,
     /// Logins with one address from one network in a minute, and at once; 0 to 10,000,000.
     pub logins_per_minute: u32,
+    /// Resets of a password and changes of address with one address from one network in an hour, and at once; 0 to 10,000,000.
+    pub resets_per_hour: u32,
 }
 
 impl Limits {
@@ -36,6 +38,7 @@ impl Limits {
             entries_per_minute: settings.ranged("limits.entries_per_minute", 0, MOST)?,
             registrations_per_hour: settings.ranged("limits.registrations_per_hour", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
+            resets_per_hour: settings.ranged("limits.resets_per_hour", 0, MOST)?,
         })
     }
 }

@@ -16,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
 use crate::store::{
-    Abort, Connection, Store, StoreError, acts, batches, events, idempotency, jobs, limits, registrations, sessions,
+    Abort, Connection, Store, StoreError, acts, address_changes, batches, events, idempotency, jobs, limits,
+    password_resets, registrations, sessions,
 };
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -32,6 +33,10 @@ const LOOK_REST_MIN: Duration = Duration::from_millis(2);
 const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
+
+/// How much longer resets of passwords are kept than they can be used: longer than one is still mailed, so that a link that was
+/// used is not made anew.
+const RESETS_KEPT: Duration = Duration::from_hours(24);
 
 /// How much longer buckets of limits are kept than until they are full: longer than the clocks of nodes differ.
 const BUCKETS_MARGIN: Duration = Duration::from_hours(1);
@@ -61,9 +66,15 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 7] = [
+    let all: [(&'static str, Forget, Timestamp); 9] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
+        ("changes of address", address_changes::forget_expired, now),
+        (
+            "password resets",
+            password_resets::forget_expired,
+            now.minus(RESETS_KEPT),
+        ),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{PASSWORD, World, request};
 use crate::domain::id::RegistrationId;
+use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::TOKEN_PURPOSE;
 use crate::store::{JobFilter, JobRecord, JobScope, jobs};
 
@@ -21,7 +22,7 @@ impl World {
     }
 
     /// The service's own jobs, the newest first.
-    async fn own_jobs(&self) -> Vec<JobRecord> {
+    pub(super) async fn own_jobs(&self) -> Vec<JobRecord> {
         let filter = JobFilter {
             scope: JobScope::All,
             state: None,
@@ -83,6 +84,12 @@ async fn a_registration_becomes_an_account_by_the_mailed_token_and_only_once() {
         .await
         .is(422, &["/token"]);
     world.post("/v1/sessions", "", &login).await.is(201, &[]);
+    let events = world.happened(SecurityEvent::AccountMade).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        events[0].account.unwrap().to_string(),
+        answer.body["id"].as_str().unwrap()
+    );
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::spec::{Operation, name_of, resolved};
-use crate::api::tests::{World, request};
+use crate::api::tests::{PASSWORD, World, request};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Cast {
             "LEGWORK_LIMITS__JOBS_WAITING",
             "LEGWORK_LIMITS__ENTRIES_PER_MINUTE",
             "LEGWORK_LIMITS__LOGINS_PER_MINUTE",
+            "LEGWORK_LIMITS__RESETS_PER_HOUR",
         ];
         let none = none.map(|name| (name, "0"));
         let is_other = |name: &str| limits.iter().all(|(limit, _)| *limit != name);
@@ -107,6 +108,11 @@ impl Cast {
     /// The token of the operator's login.
     pub(super) fn operator_session(&self) -> String {
         self.operator_session.clone()
+    }
+
+    /// Whether what an operation has done may have ended the login that asked.
+    pub(super) fn may_log_out(operation: &Operation) -> bool {
+        operation.method == "DELETE" || operation.id() == "change_password"
     }
 
     /// Logs the member in anew, after something may have logged them out.
@@ -233,6 +239,26 @@ impl Cast {
             self.made.set(number);
             self.world.register(&format!("new{number}@example.org")).await;
             example["token"] = self.world.newest_token().await.into();
+        }
+        match operation.id() {
+            "change_password" => {
+                // It stays the one with which others log in again.
+                example["current_password"] = PASSWORD.into();
+                example["new_password"] = PASSWORD.into();
+                self.log_in_again().await;
+            }
+            "confirm_password_reset" => {
+                example["token"] = self.world.reset_token("ada@example.com").await.into();
+                example["password"] = PASSWORD.into();
+            }
+            "confirm_address" => {
+                let number = self.made.get() + 1;
+                self.made.set(number);
+                let session = self.world.member(&format!("mover{number}@example.org")).await;
+                let email = format!("moved{number}@example.org");
+                example["token"] = self.world.address_token(&session, &email).await.into();
+            }
+            _ => {}
         }
         if example["after"].is_array() {
             example["after"] = json!([self.world.probe(&self.session()).await]);
