@@ -13,15 +13,14 @@ use super::client::Client;
 use super::credentials::not_logged_in;
 use super::failure::or_refused;
 use super::http::{Problem, RequestId};
+use super::password_changes::told;
 use super::security_log::Happening;
 use super::work::log_enqueued;
-use crate::clock::Timestamp;
-use crate::domain::id::WorkspaceId;
 use crate::domain::security::SecurityEvent;
-use crate::jobs::kinds::{AccountDelete, AccountDeleteArgs, DeletionAskedArgs, Notice};
-use crate::jobs::{Order, new_job};
+use crate::jobs::Order;
+use crate::jobs::accounts::ask_deletion;
 use crate::store::accounts::{self, Account};
-use crate::store::{Abort, NewJob, Tx, deletion};
+use crate::store::{Abort, deletion};
 
 /// Why nothing was changed.
 enum Refused {
@@ -77,7 +76,7 @@ pub(super) async fn delete_account(
         if account.is_operator && deletion::is_last_operator(tx.connection(), id)? {
             return Err(Abort::Refused(Refused::LastOperator));
         }
-        let jobs = ask(tx, &account, deletion_at, now, &order)?;
+        let jobs = ask_deletion(tx, &account, deletion_at, now, &order).map_err(told(Refused::Job))?;
         let detail = json!({ "deletion_at": deletion_at, "session": session });
         happening.note(tx, &account, SecurityEvent::DeletionAsked, detail)?;
         let asked = Account {
@@ -89,37 +88,6 @@ pub(super) async fn delete_account(
     let (account, jobs) = write.await.map_err(or_refused(Problem::from))?;
     jobs.iter().for_each(log_enqueued);
     Ok(HttpResponse::Accepted().json(AccountView::from(account)))
-}
-
-/// Writes the wish down, with the job that fulfils it and the mail that tells of it.
-fn ask(
-    tx: &mut Tx<'_>,
-    account: &Account,
-    deletion_at: Timestamp,
-    now: Timestamp,
-    order: &Order,
-) -> Result<Vec<NewJob>, Abort<Refused>> {
-    deletion::ask(tx.connection(), account.id, Some(deletion_at), now)?;
-    let of_job = |error| Abort::Refused(Refused::Job(error));
-    let args = AccountDeleteArgs {
-        account: account.id,
-        deletion_at,
-    };
-    let later = Order {
-        run_at: Some(deletion_at),
-        ..order.clone()
-    };
-    let delete = new_job::<AccountDelete>(&args, WorkspaceId::SERVICE, now, later).map_err(of_job)?;
-    let args = DeletionAskedArgs {
-        account: account.id,
-        deletion_at,
-    };
-    let notice = new_job::<Notice<DeletionAskedArgs>>(&args, WorkspaceId::SERVICE, now, order.clone());
-    let jobs = vec![delete, notice.map_err(of_job)?];
-    for job in &jobs {
-        tx.enqueue(job)?;
-    }
-    Ok(jobs)
 }
 
 /// Takes the deletion of the account that asks back.

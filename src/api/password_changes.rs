@@ -20,15 +20,12 @@ use super::security_log::Happening;
 use super::sessions::{MadeSessionView, made};
 use super::then::Then;
 use super::work::log_enqueued;
-use crate::clock::Timestamp;
-use crate::domain::id::WorkspaceId;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::security::SecurityEvent;
 use crate::domain::token::{Token, TokenKind};
-use crate::jobs::kinds::{Notice, PasswordChangedArgs};
-use crate::jobs::{Order, new_job};
+use crate::jobs::accounts::set_password;
 use crate::store::accounts::{self, Account};
-use crate::store::{Abort, NewJob, StoreError, Tx, address_changes, password_resets, sessions};
+use crate::store::{Abort, StoreError, sessions};
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = PasswordChange)]
@@ -116,7 +113,7 @@ pub(super) async fn change_password(
             SecurityEvent::PasswordChanged,
             json!({ "sessions_ended": ended }),
         )?;
-        set(tx, &account, &hash, now).map_err(told(Unchanged::Job))
+        set_password(tx, &account, &hash, now).map_err(told(Unchanged::Job))
     });
     let job = write.await.map_err(or_refused(|unchanged| match unchanged {
         Unchanged::NotCurrent => not_current(),
@@ -131,28 +128,6 @@ pub(super) async fn change_password(
         member.account,
         &state,
     ))
-}
-
-/// Sets the password of an account, makes void what was mailed before, and tells its owner. Answers the job that does.
-///
-/// # Errors
-/// When a statement fails; what the job refused.
-pub(super) fn set(
-    tx: &mut Tx<'_>,
-    account: &Account,
-    hash: &PasswordHash,
-    now: Timestamp,
-) -> Result<NewJob, Abort<serde_json::Error>> {
-    let connection = tx.connection();
-    accounts::set_password(connection, account.id, hash, now)?;
-    password_resets::void_all(connection, account.id)?;
-    // Whoever knew the old password may have asked for it.
-    address_changes::forget_of(connection, account.id)?;
-    let args = PasswordChangedArgs { account: account.id };
-    let job = new_job::<Notice<PasswordChangedArgs>>(&args, WorkspaceId::SERVICE, now, Order::default());
-    let job = job.map_err(Abort::Refused)?;
-    tx.enqueue(&job)?;
-    Ok(job)
 }
 
 /// What becomes of a refusal within a larger write.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::client::Client;
 use super::http::{FieldError, Fields, Problem, RequestId, StrictForm, StrictJson};
-use super::password_changes::{set, told, yes};
+use super::password_changes::{told, yes};
 use super::security_log::Happening;
 use super::then::Then;
 use super::throttle::NetworkTurn;
@@ -26,6 +26,7 @@ use crate::domain::id::WorkspaceId;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::security::SecurityEvent;
 use crate::domain::token::TokenHash;
+use crate::jobs::accounts::set_password;
 use crate::jobs::kinds::{ResetMail, ResetMailArgs};
 use crate::jobs::{Order, new_job};
 use crate::store::accounts::{self, Account};
@@ -208,7 +209,7 @@ async fn reset(body: &PasswordResetBody, happening: Happening, state: &State) ->
             SecurityEvent::PasswordReset,
             json!({ "sessions_ended": ended }),
         )?;
-        set(tx, &account, &hash, now).map_err(told(|error| Unset::Problem(Problem::internal(error))))
+        set_password(tx, &account, &hash, now).map_err(told(|error| Unset::Problem(Problem::internal(error))))
     });
     let job = write.await.map_err(|abort| match abort {
         Abort::Refused(unset) => unset,

@@ -1,4 +1,4 @@
-//! Making an account on the command line, beside a running service or before the first one.
+//! Making an account on the command line (and, in `account_orders`, changing one), beside a running service or before the first one.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub struct MadeAccount {
     pub api_key: Option<String>,
 }
 
-/// Why no account was made.
+/// Why no account was made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The address is not one.
@@ -72,6 +72,15 @@ pub enum AccountError {
     /// The address has an account.
     #[error(transparent)]
     Taken(#[from] accounts::AddressTaken),
+    /// The address has no account.
+    #[error("no account has this address")]
+    Unknown,
+    /// Nobody could steer the service without it.
+    #[error("this is the last operator's account; make another operator first")]
+    LastOperator,
+    /// The mail that tells of it cannot be ordered.
+    #[error("the job cannot be made")]
+    Job(#[from] serde_json::Error),
     /// The database failed.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
@@ -87,6 +96,19 @@ fn act(account: &Account, with_api_key: bool) -> NewAct {
         subject: account.id.to_string(),
         detail: json!({ "is_operator": account.is_operator, "with_api_key": with_api_key }),
     }
+}
+
+/// The database, beside a service that may be running, and the tree of its writer alone, for as long as this takes.
+pub(super) fn open(config: &Config, clock: &Clock) -> Result<(Store, Tree), StoreError> {
+    let options = StoreOptions {
+        database: Database::from(&config.database.url),
+        writers: 1,
+        readers: 1,
+        on_available: std::sync::Arc::new(|_| {}),
+    };
+    let tree = Tree::new("root", clock.clone());
+    let store = Store::open_beside(&options, tree.root())?;
+    Ok((store, tree))
 }
 
 /// Makes the account, with a workspace of its own.
@@ -116,15 +138,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
         None
     };
     let key_hash = key.as_ref().map(Token::hash);
-    let options = StoreOptions {
-        database: Database::from(&config.database.url),
-        writers: 1,
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    // For the writer alone, and for as long as this takes.
-    let tree = Tree::new("root", clock.clone());
-    let store = Store::open_beside(&options, tree.root())?;
+    let (store, tree) = open(config, clock)?;
     let now = clock.now();
     let inserted = store
         .write(move |tx| {

@@ -8,6 +8,7 @@
 
 pub mod account;
 mod account_mails;
+pub mod account_orders;
 mod http;
 mod outgoing;
 mod recovery;

@@ -1,5 +1,11 @@
 //! Registering, verifying, and one's own account.
 
+mod address_changes;
+mod deletion;
+mod password_resets;
+mod passwords;
+mod performing;
+
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -22,7 +28,7 @@ impl World {
     }
 
     /// The service's own jobs, the newest first.
-    pub(super) async fn own_jobs(&self) -> Vec<JobRecord> {
+    async fn own_jobs(&self) -> Vec<JobRecord> {
         let filter = JobFilter {
             scope: JobScope::All,
             state: None,

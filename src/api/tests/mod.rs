@@ -1,10 +1,8 @@
 //! Every route, through the whole application, over a real database and without workers.
 
 mod access;
-mod account_deletion;
 mod accounts;
 mod acts;
-mod address_changes;
 mod after;
 mod api_keys;
 mod asking;
@@ -21,9 +19,6 @@ mod log;
 mod nodes;
 mod openapi;
 mod operators;
-mod password_resets;
-mod passwords;
-mod performing;
 mod probes;
 mod queues;
 mod report_bounds;

@@ -17,7 +17,7 @@ const CONFIRM: &str = "/v1/accounts/confirm-address";
 
 impl World {
     /// The token of a link that was asked for and mailed.
-    pub(super) async fn address_token(&self, session: &str, email: &str) -> String {
+    pub(in crate::api::tests) async fn address_token(&self, session: &str, email: &str) -> String {
         self.post(ASK, session, &json!({ "email": email })).await.is(202, &[]);
         let performed = self.perform_address_change().await;
         assert_eq!(performed.mailed, [email]);
@@ -29,7 +29,7 @@ impl World {
         self.state.keys.derive(ADDRESS_PURPOSE, id).1.expose_secret().to_owned()
     }
 
-    async fn confirm_address(&self, token: &str) -> super::Answer {
+    async fn confirm_address(&self, token: &str) -> crate::api::tests::Answer {
         self.post(CONFIRM, "", &json!({ "token": token })).await
     }
 }

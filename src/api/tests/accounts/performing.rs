@@ -18,15 +18,15 @@ use crate::store::{ClaimRequest, ClaimedJob, KnownKind};
 const SOON: Duration = Duration::from_secs(60);
 
 /// An attempt that was performed.
-pub(super) struct Performed {
-    pub(super) job: ClaimedJob,
-    pub(super) report: Report,
+pub(in crate::api::tests) struct Performed {
+    pub(in crate::api::tests) job: ClaimedJob,
+    pub(in crate::api::tests) report: Report,
     /// The addresses to which something was mailed.
-    pub(super) mailed: Vec<String>,
+    pub(in crate::api::tests) mailed: Vec<String>,
 }
 
 impl Performed {
-    pub(super) fn result(&self) -> &str {
+    pub(in crate::api::tests) fn result(&self) -> &str {
         self.report.result.as_deref().unwrap_or_default()
     }
 }
@@ -75,25 +75,25 @@ impl World {
         }
     }
 
-    pub(super) async fn perform_reset(&self) -> Performed {
+    pub(in crate::api::tests) async fn perform_reset(&self) -> Performed {
         let (store, keys) = (self.state.store.clone(), Arc::clone(&self.state.keys));
         self.perform(|postbox| ResetMail::new(postbox, store, keys, "http://127.0.0.1/reset"))
             .await
     }
 
-    pub(super) async fn perform_address_change(&self) -> Performed {
+    pub(in crate::api::tests) async fn perform_address_change(&self) -> Performed {
         let (store, keys) = (self.state.store.clone(), Arc::clone(&self.state.keys));
         self.perform(|postbox| AddressMail::new(postbox, store, keys, "http://127.0.0.1/confirm-address"))
             .await
     }
 
-    pub(super) async fn perform_notice<A: Told>(&self) -> Performed {
+    pub(in crate::api::tests) async fn perform_notice<A: Told>(&self) -> Performed {
         let store = self.state.store.clone();
         self.perform(|postbox| Notice::<A>::new(postbox, store, "http://127.0.0.1/"))
             .await
     }
 
-    pub(super) async fn perform_deletion(&self) -> Performed {
+    pub(in crate::api::tests) async fn perform_deletion(&self) -> Performed {
         let (store, reports, depths) = (
             self.state.store.clone(),
             self.state.reports.clone(),
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// What was written down of this, the newest first.
-    pub(super) async fn happened(&self, event: SecurityEvent) -> Vec<SecurityEventRecord> {
+    pub(in crate::api::tests) async fn happened(&self, event: SecurityEvent) -> Vec<SecurityEventRecord> {
         let filter = SecurityFilter {
             workspace: None,
             account: None,
@@ -120,7 +120,7 @@ impl World {
         read.await.unwrap().0
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(in crate::api::tests) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 }

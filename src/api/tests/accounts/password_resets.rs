@@ -27,7 +27,7 @@ impl World {
     }
 
     /// The token of a link that was asked for and mailed.
-    pub(super) async fn reset_token(&self, email: &str) -> String {
+    pub(in crate::api::tests) async fn reset_token(&self, email: &str) -> String {
         self.ask_for_reset(email).await;
         let performed = self.perform_reset().await;
         assert_eq!(performed.mailed, [email]);
