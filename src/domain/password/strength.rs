@@ -66,10 +66,10 @@ mod tests {
         }
     }
 
-    /// The 3,000th of zxcvbn's passwords that are long enough, and the rarest of them.
+    /// The 3,000th of zxcvbn's passwords that are long enough.
     #[test]
     fn the_list_reaches_far_beyond_the_3000_most_used() {
-        for password in ["greyhoun", "Greyhoun", "brazzers", "trustno1"] {
+        for password in ["greyhoun", "Greyhoun", "GREYHOUN"] {
             assert!(weakness(password, &[]).is_some(), "{password}");
         }
     }
