@@ -7,11 +7,15 @@
 //!
 //! It costs some milliseconds, and some hundred in the worst case: run it where passwords are hashed.
 
-use zxcvbn::{Score, zxcvbn};
+use zxcvbn::zxcvbn;
 
 /// Characters that are looked at. More make a password no easier to guess, and the time that it takes grows faster than their
 /// number: to 0.2 s for so many of nothing but look-alikes of letters (`4@8({[<6`), and to 0.8 s for twice as many.
 const LOOKED_AT_MAX: usize = 50;
+
+/// The fewest guesses that are enough: between zxcvbn's scores of 2 ("somewhat guessable") and 3 ("safely unguessable"), and as many
+/// as it counts for eight characters in which it knows nothing, so that the shortest passwords can be good ones.
+const GUESSES_MIN: u64 = 100_000_000;
 
 /// Texts about the person that are looked for in a password, and the characters of each.
 const ABOUT_MAX: usize = 16;
@@ -24,7 +28,7 @@ pub(super) fn weakness(password: &str, about: &[&str]) -> Option<String> {
     let parts = parts(about);
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let estimate = zxcvbn(&looked_at, &parts);
-    if estimate.score() >= Score::Three {
+    if estimate.guesses() >= GUESSES_MIN {
         return None;
     }
     let told = "is too easy to guess";
@@ -89,6 +93,12 @@ mod tests {
     }
 
     #[test]
+    fn eight_characters_that_mean_nothing_are_enough() {
+        assert_eq!(weakness("q7x!mZ2v", &[]), None);
+        assert!(weakness("q7x!mZ2", &[]).is_some());
+    }
+
+    #[test]
     fn a_few_words_are_hard_enough_and_what_is_said_of_others_names_the_reason() {
         assert_eq!(weakness("correct horse battery", &[]), None);
         let told = weakness("qwertyuiop", &[]).unwrap();
@@ -100,7 +110,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn random_passwords_are_never_refused(password in "[a-zA-Z0-9]{16,24}") {
+        fn random_passwords_are_never_refused(password in "[a-zA-Z0-9]{14,24}") {
             prop_assert_eq!(weakness(&password, &["ada@example.org", "Ada Lovelace"]), None);
         }
 

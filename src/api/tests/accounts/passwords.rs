@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, World, request};
+use crate::domain::email::EmailAddress;
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
 use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::PasswordChangedArgs;
@@ -13,6 +14,20 @@ use crate::store::accounts;
 
 const URI: &str = "/v1/accounts/me/password";
 const NEW: &str = "seven green kites at noon";
+
+impl World {
+    /// Gives an account the password that all have.
+    pub(in crate::api::tests) async fn give_password(&self, email: &str) {
+        let password = Password::parse(PASSWORD).unwrap();
+        let hash = self.state.hasher.hash(&password, &[7; SALT_BYTES]).unwrap();
+        let (email, now) = (EmailAddress::parse(email).unwrap(), self.clock.now());
+        let write = self.state.store.write(move |tx| {
+            let account = accounts::by_email(tx.connection(), &email)?.unwrap();
+            Ok::<_, Abort<()>>(accounts::set_password(tx.connection(), account.id, &hash, now)?)
+        });
+        assert!(write.await.unwrap());
+    }
+}
 
 fn change(current: &str, new: &str) -> Value {
     json!({ "current_password": current, "new_password": new })

@@ -115,8 +115,9 @@ impl Cast {
         operation.method == "DELETE" || operation.id() == "change_password"
     }
 
-    /// Logs the member in anew, after something may have logged them out.
+    /// Logs the member in anew, after something may have logged them out or given them another password.
     pub(super) async fn log_in_again(&self) {
+        self.world.give_password(MEMBER).await;
         let token = self.world.login(MEMBER).await;
         self.session.replace(token);
     }
@@ -242,14 +243,15 @@ impl Cast {
         }
         match operation.id() {
             "change_password" => {
-                // It stays the one with which others log in again.
                 example["current_password"] = PASSWORD.into();
-                example["new_password"] = PASSWORD.into();
                 self.log_in_again().await;
             }
             "confirm_password_reset" => {
-                example["token"] = self.world.reset_token("ada@example.com").await.into();
-                example["password"] = PASSWORD.into();
+                let number = self.made.get() + 1;
+                self.made.set(number);
+                let email = format!("forgetful{number}@example.org");
+                self.world.account(&email, false).await;
+                example["token"] = self.world.reset_token(&email).await.into();
             }
             "confirm_address" => {
                 let number = self.made.get() + 1;
