@@ -14,11 +14,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cli::jobs::JobsCommand;
+use cli::keys::KeysCommand;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
+<<<<<<< HEAD
 use cli::{health, help, jobs, settings, supervision};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
+=======
+use cli::{health, help, jobs, keys, settings, supervision};
+use legwork::app::account::{self, AccountOrder};
+>>>>>>> issue7
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
@@ -69,6 +75,9 @@ enum Command {
     /// Make accounts, set their passwords, have them deleted
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
+    /// See API keys of any account, and revoke one; works beside a running service
+    #[command(subcommand, after_help = help::KEYS)]
+    Keys(KeysCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -181,8 +190,12 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+<<<<<<< HEAD
         Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
         Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
+=======
+        Command::Keys(command) => say(&keys::run(&command, &config()?)?),
+>>>>>>> issue7
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),

@@ -4,18 +4,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
+use super::beside::Beside;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::act::Action;
 use crate::domain::email::{AddressError, DisplayName, EmailAddress, HeaderTextError};
 use crate::domain::id::{AccountId, ApiKeyId, WorkspaceId};
+use crate::domain::key_prefix::KeyPrefix;
 use crate::domain::password::{Password, PasswordError, PasswordHashError, PasswordHasher, SALT_BYTES};
+use crate::domain::scope::Scopes;
 use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
 use crate::store::accounts::{self, Account, NewAccount};
 use crate::store::acts::{self, ActBy, NewAct};
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::{Abort, Database, Store, StoreError, StoreOptions};
-use crate::supervision::Tree;
+use crate::store::{Abort, StoreError};
 
 /// What is asked for on the command line.
 pub struct AccountOrder {
@@ -137,27 +139,37 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     } else {
         None
     };
+<<<<<<< HEAD
     let key_hash = key.as_ref().map(Token::hash);
     let (store, tree) = open(config, clock)?;
+=======
+    let key_hash = key.as_ref().map(|key| (key.hash(), KeyPrefix::of(key)));
+    let beside = Beside::open(config, clock)?;
+>>>>>>> issue7
     let now = clock.now();
-    let inserted = store
+    let inserted = beside
+        .store
         .write(move |tx| {
             let account = accounts::insert(tx.connection(), &new, now)?;
             acts::record(tx, &act(&account, key_hash.is_some()))?;
-            if let Some(hash) = &key_hash {
+            if let Some((hash, prefix)) = &key_hash {
                 let key = ApiKey {
                     id: ApiKeyId::generate(),
                     account: account.id,
                     name: "made on the command line".to_owned(),
-                    scopes: vec!["*".to_owned()],
+                    scopes: Scopes::everything(),
+                    prefix: Some(prefix.as_str().to_owned()),
                     created_at: now,
+                    expires_at: None,
+                    last_used_at: None,
+                    replaced_by: None,
                 };
                 api_keys::insert(tx.connection(), &key, account.workspace, hash)?;
             }
             Ok(account)
         })
         .await;
-    tree.stop().await;
+    beside.close().await;
     match inserted {
         Ok(account) => Ok(MadeAccount {
             id: account.id,

@@ -7,9 +7,14 @@
 //! Left out: what the parts do. Nothing here decides about a job or a request.
 
 pub mod account;
+<<<<<<< HEAD
 mod account_mails;
 pub mod account_orders;
+=======
+mod beside;
+>>>>>>> issue7
 mod http;
+pub mod keys;
 mod outgoing;
 mod recovery;
 mod service_manager;
@@ -24,8 +29,8 @@ use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
-    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
-    ShutdownFlag, State, Throttle, Waiters,
+    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, KeyUses,
+    Readiness, ShutdownFlag, State, Throttle, Waiters,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -237,6 +242,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let elsewhere = KindsElsewhere::default();
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
+        key_uses: KeyUses::default(),
         lease,
         elsewhere: elsewhere.clone(),
         depths: depths.clone(),
@@ -257,7 +263,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         store: store.clone(),
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
-        credentials: CredentialCache::default(),
+        credentials: CredentialCache::over(&store, config.session.idle),
+        key_uses: shared.key_uses.clone(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         reports,

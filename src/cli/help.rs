@@ -201,6 +201,7 @@ Examples:
 The account is printed as JSON, with its key if one was asked for: this once, since only a hash of it is kept. The database
 must have the schema of this version; a new one gets it.";
 
+<<<<<<< HEAD
 /// After `account set-password`.
 pub(crate) const ACCOUNT_SET_PASSWORD: &str = "\
 Example:
@@ -217,6 +218,32 @@ Examples:
 
 The running service deletes the account, its jobs, reports, schedules and all else of its workspace, as the job
 account.delete. The security log and the acts of operators stay. The last operator's account cannot be deleted.";
+=======
+/// After `keys`.
+pub(crate) const KEYS: &str = "\
+Examples:
+  legwork keys list --email ann@example.com
+  legwork keys revoke lwk_0a1B2c3D
+
+They work on the database, beside a running service or without one, and need the schema of this version.";
+
+/// After `keys list`.
+pub(crate) const KEYS_LIST: &str = "\
+Examples:
+  legwork keys list
+  legwork keys list --email ann@example.com --json | jq -r '.data[].id'
+
+Keys that are good: those that are revoked or whose time has come are not shown.";
+
+/// After `keys revoke`.
+pub(crate) const KEYS_REVOKE: &str = "\
+Examples:
+  legwork keys revoke lwk_0a1B2c3D
+  legwork keys revoke key_0193a0f2b1c47d3e8f90a1b2c3d4e5f6
+
+Never write a whole key here: its first twelve characters name it. A running service refuses the key within a second. It is
+written down among the acts of operators, and in the log of its account.";
+>>>>>>> issue7
 
 /// After `openapi`.
 pub(crate) const OPENAPI: &str = "\

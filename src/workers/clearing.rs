@@ -16,8 +16,13 @@ use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
 use crate::store::{
+<<<<<<< HEAD
     Abort, Connection, Store, StoreError, acts, address_changes, batches, events, idempotency, jobs, limits,
     password_resets, registrations, sessions,
+=======
+    Abort, Connection, Store, StoreError, acts, api_keys, batches, events, idempotency, jobs, limits, registrations,
+    security, sessions,
+>>>>>>> issue7
 };
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -34,9 +39,14 @@ const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 
+<<<<<<< HEAD
 /// How much longer resets of passwords are kept than they can be used: longer than one is still mailed, so that a link that was
 /// used is not made anew.
 const RESETS_KEPT: Duration = Duration::from_hours(24);
+=======
+/// How long keys are kept that are of no use any more, for whoever looks in the database itself what a log tells of.
+const ENDED_KEYS_KEPT: Duration = Duration::from_hours(30 * 24);
+>>>>>>> issue7
 
 /// How much longer buckets of limits are kept than until they are full: longer than the clocks of nodes differ.
 const BUCKETS_MARGIN: Duration = Duration::from_hours(1);
@@ -76,9 +86,11 @@ pub(super) async fn clear(parts: &KeeperParts) {
             now.minus(RESETS_KEPT),
         ),
         ("sessions", sessions::forget_expired, now),
+        ("API keys", api_keys::forget_ended, now.minus(ENDED_KEYS_KEPT)),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),
         ("acts", acts::forget, now.minus(kept.acts)),
+        ("security events", security::forget, now.minus(kept.security)),
         ("buckets of limits", limits::forget_full, now.minus(BUCKETS_MARGIN)),
     ];
     for (what, forget, until) in all {

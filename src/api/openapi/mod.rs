@@ -24,12 +24,17 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, Scope, TemplateName};
+pub(super) use types::{Recipients, TemplateName};
 
 use super::{
+<<<<<<< HEAD
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
     jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, sessions, supervision,
     verification, workspaces,
+=======
+    accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
+    reports, schedules, security_events, sessions, supervision, verification, workspaces,
+>>>>>>> issue7
 };
 
 /// The document.
@@ -68,6 +73,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::list_api_keys,
         api_keys::create_api_key,
         api_keys::delete_api_key,
+        api_keys::rotate_api_key,
+        security_events::list_security_events,
         emails::create_email,
         probes::create_probe,
         probes::create_probes,

@@ -41,18 +41,15 @@ pub(super) fn weakness(password: &str, about: &[&str]) -> Option<String> {
     Some(format!("{told}: {}", sentences.join(" ")))
 }
 
-/// The texts, and what they are made of: the words of a name, the parts of an address.
+/// The texts, and what they are made of: the two sides of an address, the words of a name, and the parts of each.
 fn parts(about: &[&str]) -> Vec<String> {
-    let short = |text: &str| text.chars().take(LOOKED_AT_MAX).collect::<String>();
-    let words = about.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
-    let long_enough = words.filter(|word| word.chars().count() >= PART_CHARS_MIN);
-    about
+    let sides = about
         .iter()
-        .copied()
-        .chain(long_enough)
-        .take(ABOUT_MAX)
-        .map(short)
-        .collect()
+        .flat_map(|text| text.split(|c: char| c == '@' || c.is_whitespace()));
+    let words = about.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+    let long_enough = sides.chain(words).filter(|part| part.chars().count() >= PART_CHARS_MIN);
+    let all = about.iter().copied().chain(long_enough).take(ABOUT_MAX);
+    all.map(|text| text.chars().take(LOOKED_AT_MAX).collect()).collect()
 }
 
 #[cfg(test)]
@@ -84,6 +81,7 @@ mod tests {
         for password in [
             "rosalindpemberton",
             "Pemberton1",
+            "rosalind.pemberton1",
             "rosalind.pemberton@laboratory.example",
             "laboratory7",
         ] {

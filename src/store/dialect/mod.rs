@@ -14,6 +14,7 @@ mod limits;
 mod listed;
 mod many;
 mod merged;
+mod noted;
 mod optional;
 pub(super) mod postgres;
 pub(super) mod prelude;
@@ -34,6 +35,7 @@ pub(super) use limits::LimitsOf;
 pub(super) use listed::{Listed, ListedLane};
 pub(super) use many::{InsertMany, UpdateMany, Value};
 pub(super) use merged::Merged;
+pub(super) use noted::NotedHere;
 pub(super) use optional::{Optional, OptionalAnyOf};
 pub(super) use present::Present;
 
