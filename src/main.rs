@@ -17,14 +17,9 @@ use cli::jobs::JobsCommand;
 use cli::keys::KeysCommand;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
-<<<<<<< HEAD
-use cli::{health, help, jobs, settings, supervision};
+use cli::{health, help, jobs, keys, settings, supervision};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
-=======
-use cli::{health, help, jobs, keys, settings, supervision};
-use legwork::app::account::{self, AccountOrder};
->>>>>>> issue7
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
@@ -190,12 +185,9 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
-<<<<<<< HEAD
         Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
         Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
-=======
         Command::Keys(command) => say(&keys::run(&command, &config()?)?),
->>>>>>> issue7
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),

@@ -115,15 +115,9 @@ pub(super) async fn create_account(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (email, name, password) = checked(&body)?;
-<<<<<<< HEAD
-    state.throttle.take_registration(&client)?;
+    state.throttle.take_registration(&email, &client)?;
     let about = vec![email.as_str().to_owned(), name.as_str().to_owned()];
     let hash = passwords::hashed(password, about, "/password", &state).await?;
-=======
-    state.throttle.take_registration(&email, &client)?;
-    let (hasher, salt) = (state.hasher.clone(), random_bytes::<SALT_BYTES>()?);
-    let hash = state.hashing.run(move || hasher.hash(&password, &salt)).await??;
->>>>>>> issue7
     let now = state.clock.now();
     let id = RegistrationId::generate();
     let (key_id, token) = state.keys.derive(TOKEN_PURPOSE, &id.to_string());

@@ -147,15 +147,10 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/accounts/verify").post(verification::verify_account))
         .service(
             at("/v1/accounts/me")
-<<<<<<< HEAD
-                .get(accounts::show_account)
                 .patch(accounts::update_account)
-                .delete(account_deletion::delete_account),
-=======
-                .patch(accounts::update_account)
+                .delete(account_deletion::delete_account)
                 .takes(Scope::AccountRead)
                 .get(accounts::show_account),
->>>>>>> issue7
         )
         .service(at("/v1/accounts/me/email").post(address_changes::ask_for_address))
         .service(at("/v1/accounts/me/password").post(password_changes::change_password))

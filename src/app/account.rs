@@ -100,19 +100,6 @@ fn act(account: &Account, with_api_key: bool) -> NewAct {
     }
 }
 
-/// The database, beside a service that may be running, and the tree of its writer alone, for as long as this takes.
-pub(super) fn open(config: &Config, clock: &Clock) -> Result<(Store, Tree), StoreError> {
-    let options = StoreOptions {
-        database: Database::from(&config.database.url),
-        writers: 1,
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    let tree = Tree::new("root", clock.clone());
-    let store = Store::open_beside(&options, tree.root())?;
-    Ok((store, tree))
-}
-
 /// Makes the account, with a workspace of its own.
 ///
 /// Needs an actix system.
@@ -139,13 +126,8 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     } else {
         None
     };
-<<<<<<< HEAD
-    let key_hash = key.as_ref().map(Token::hash);
-    let (store, tree) = open(config, clock)?;
-=======
     let key_hash = key.as_ref().map(|key| (key.hash(), KeyPrefix::of(key)));
     let beside = Beside::open(config, clock)?;
->>>>>>> issue7
     let now = clock.now();
     let inserted = beside
         .store

@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::account::{AccountError, open};
+use super::account::AccountError;
+use super::beside::Beside;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::act::Action;
@@ -112,9 +113,10 @@ async fn change(
     clock: &Clock,
     mut act: impl FnMut(&mut Tx<'_>, &Account, Timestamp) -> Result<Option<Timestamp>, Abort<AccountError>> + Send + 'static,
 ) -> Result<ChangedAccount, AccountError> {
-    let (store, tree) = open(config, clock)?;
+    let beside = Beside::open(config, clock)?;
     let now = clock.now();
-    let written = store
+    let written = beside
+        .store
         .write(move |tx| {
             let found = accounts::by_email(tx.connection(), &email)?;
             let account = found.ok_or(Abort::Refused(AccountError::Unknown))?;
@@ -126,7 +128,7 @@ async fn change(
             })
         })
         .await;
-    tree.stop().await;
+    beside.close().await;
     written.map_err(|abort| match abort {
         Abort::Refused(error) => error,
         Abort::Store(error) => error.into(),

@@ -7,12 +7,9 @@
 //! Left out: what the parts do. Nothing here decides about a job or a request.
 
 pub mod account;
-<<<<<<< HEAD
 mod account_mails;
 pub mod account_orders;
-=======
 mod beside;
->>>>>>> issue7
 mod http;
 pub mod keys;
 mod outgoing;

@@ -201,7 +201,6 @@ Examples:
 The account is printed as JSON, with its key if one was asked for: this once, since only a hash of it is kept. The database
 must have the schema of this version; a new one gets it.";
 
-<<<<<<< HEAD
 /// After `account set-password`.
 pub(crate) const ACCOUNT_SET_PASSWORD: &str = "\
 Example:
@@ -218,7 +217,7 @@ Examples:
 
 The running service deletes the account, its jobs, reports, schedules and all else of its workspace, as the job
 account.delete. The security log and the acts of operators stay. The last operator's account cannot be deleted.";
-=======
+
 /// After `keys`.
 pub(crate) const KEYS: &str = "\
 Examples:
@@ -243,7 +242,6 @@ Examples:
 
 Never write a whole key here: its first twelve characters name it. A running service refuses the key within a second. It is
 written down among the acts of operators, and in the log of its account.";
->>>>>>> issue7
 
 /// After `openapi`.
 pub(crate) const OPENAPI: &str = "\

@@ -32,17 +32,12 @@ pub struct Limits {
     pub resets_per_hour_address: u32,
     /// Logins with one address from one network, or by one device that knows it, in a minute, and at once; 0 to 10,000,000.
     pub logins_per_minute: u32,
-<<<<<<< HEAD
-    /// Resets of a password and changes of address with one address from one network in an hour, and at once; 0 to 10,000,000.
-    pub resets_per_hour: u32,
-=======
     /// Logins with one address by whoever has no such device, from wherever, in a minute, and at once; 0 to 10,000,000.
     pub logins_per_minute_address: u32,
     /// Those that go on when these are used up, from the surroundings of one network, in an hour; 0 to 10,000,000.
     pub logins_per_hour_spare: u32,
     /// Refused logins that are written into the security log in a minute; 0 to 10,000,000.
     pub refusals_kept_per_minute: u32,
->>>>>>> issue7
 }
 
 impl Limits {
@@ -62,13 +57,9 @@ impl Limits {
             resets_per_hour: settings.ranged("limits.resets_per_hour", 0, MOST)?,
             resets_per_hour_address: settings.ranged("limits.resets_per_hour_address", 0, MOST)?,
             logins_per_minute: settings.ranged("limits.logins_per_minute", 0, MOST)?,
-<<<<<<< HEAD
-            resets_per_hour: settings.ranged("limits.resets_per_hour", 0, MOST)?,
-=======
             logins_per_minute_address: settings.ranged("limits.logins_per_minute_address", 0, MOST)?,
             logins_per_hour_spare: settings.ranged("limits.logins_per_hour_spare", 0, MOST)?,
             refusals_kept_per_minute: settings.ranged("limits.refusals_kept_per_minute", 0, MOST)?,
->>>>>>> issue7
         })
     }
 }

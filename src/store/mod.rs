@@ -23,11 +23,8 @@ mod backup;
 pub mod batches;
 mod bounded;
 mod contract;
-<<<<<<< HEAD
-pub mod deletion;
-=======
 pub mod credentials;
->>>>>>> issue7
+pub mod deletion;
 mod dialect;
 mod error;
 pub mod events;

@@ -27,14 +27,9 @@ pub(super) use results::JobResult;
 pub(super) use types::{Recipients, TemplateName};
 
 use super::{
-<<<<<<< HEAD
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
-    jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, sessions, supervision,
-    verification, workspaces,
-=======
-    accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
-    reports, schedules, security_events, sessions, supervision, verification, workspaces,
->>>>>>> issue7
+    jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, security_events,
+    sessions, supervision, verification, workspaces,
 };
 
 /// The document.

@@ -38,9 +38,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// One hour, in which mails are counted, and registrations, which are mails too.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// From so many networks one address may have links mailed to it as if each were the only one.
-const NETWORKS: u32 = 4;
-
 /// The limits of this process.
 #[derive(Debug)]
 pub struct Throttle {
@@ -50,58 +47,21 @@ pub struct Throttle {
     jobs: Buckets<WorkspaceId>,
     /// Jobs that wait, in queues and of workspaces.
     depths: Depths,
-<<<<<<< HEAD
-    /// Registrations, logins and verifications from one network.
-    entries: Buckets<Network>,
-    /// Registrations from one network: each has a mail sent to whatever address it names.
-    registrations: Buckets<Network>,
-    /// Logins with one address from one network.
-    logins: Buckets<(u64, Network)>,
-    /// Mails with a link to one address, asked for from one network.
-    links: Buckets<(u64, Network)>,
-    /// Mails with a link to one address, whoever asks.
-    links_of_address: Buckets<u64>,
-    /// Makes a number of an address, so that no address is kept.
-    addresses: std::hash::RandomState,
-=======
     /// What clients ask for, by where they come from.
     clients: Clients,
->>>>>>> issue7
 }
 
 impl Throttle {
     /// The limits that the settings say, all buckets full.
     #[must_use]
     pub fn new(limits: &config::Limits, depths: &Depths, clock: &Clock) -> Self {
-<<<<<<< HEAD
-        let policy = |name, amount, window, burst| Policy {
-            name,
-            amount,
-            window,
-            burst,
-        };
-        let (jobs, entries) = (limits.jobs_per_minute, limits.entries_per_minute);
-        let (registrations, logins) = (limits.registrations_per_hour, limits.logins_per_minute);
-        let links = limits.resets_per_hour;
-        let of_address = links.saturating_mul(NETWORKS);
-=======
         let jobs = limits.jobs_per_minute;
         let mails = Policy::new("mails", limits.mails_per_hour, HOUR).with_burst(limits.mails_burst);
->>>>>>> issue7
         Self {
             mails: Buckets::new(mails, clock),
             jobs: Buckets::new(Policy::new("jobs", jobs, MINUTE), clock),
             depths: depths.clone(),
-<<<<<<< HEAD
-            entries: Buckets::new(policy("entries", entries, MINUTE, entries), clock),
-            registrations: Buckets::new(policy("registrations", registrations, HOUR, registrations), clock),
-            logins: Buckets::new(policy("logins", logins, MINUTE, logins), clock),
-            links: Buckets::new(policy("resets", links, HOUR, links), clock),
-            links_of_address: Buckets::new(policy("resets_of_address", of_address, HOUR, of_address), clock),
-            addresses: std::hash::RandomState::new(),
-=======
             clients: Clients::new(limits, clock),
->>>>>>> issue7
         }
     }
 
@@ -109,15 +69,7 @@ impl Throttle {
     pub fn sweep(&self) {
         self.mails.sweep();
         self.jobs.sweep();
-<<<<<<< HEAD
-        self.entries.sweep();
-        self.registrations.sweep();
-        self.logins.sweep();
-        self.links.sweep();
-        self.links_of_address.sweep();
-=======
         self.clients.sweep();
->>>>>>> issue7
     }
 
     /// Takes one job in this queue of the account's workspace, which sends this many mails.
@@ -207,34 +159,6 @@ impl Throttle {
             self.depths.left(queue, [workspace]);
             "the workspace has sent as many mails as it may for now".to_owned()
         })
-    }
-}
-
-impl Throttle {
-    /// Takes one reset of the password of the account with this address, whether or not there is one, so that nobody learns that.
-    /// It is counted by network, and with a larger limit by address alone, so that nobody's mailbox is flooded from many networks.
-    ///
-    /// # Errors
-    /// 429 if there were too many.
-    pub(super) fn take_reset(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
-        self.take_link(address, client)
-    }
-
-    /// Takes one change to this address, as [`Self::take_reset`] does, out of the same buckets: both have a link mailed to it.
-    ///
-    /// # Errors
-    /// 429 if there were too many.
-    pub(super) fn take_address_change(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
-        self.take_link(address, client)
-    }
-
-    fn take_link(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
-        let address = self.addresses.hash_one(address.canonical());
-        let told = |refusal: Refusal| refused(&refusal, "too many links for this address were asked for");
-        if let Some(network) = client.network() {
-            self.links.take(&(address, network), 1).map_err(told)?;
-        }
-        self.links_of_address.take(&address, 1).map_err(told)
     }
 }
 
