@@ -7,8 +7,10 @@
 //! A handler waits for slow work only where the client prefers that (`Prefer: wait`), for a minute at most and in one of few
 //! places.
 
+mod account_deletion;
 mod accounts;
 mod acting;
+mod address_changes;
 mod after;
 mod api_keys;
 mod audit;
@@ -35,6 +37,9 @@ mod order;
 mod ordering;
 mod page;
 mod pages;
+mod password_changes;
+mod password_resets;
+mod passwords;
 mod prefer;
 mod probes;
 mod queues;
@@ -122,6 +127,16 @@ fn endpoints() -> Endpoints {
                 .get(verification::show_verify)
                 .post(verification::post_verify),
         )
+        .service(
+            at("/confirm-address")
+                .get(address_changes::show_confirm_address)
+                .post(address_changes::post_confirm_address),
+        )
+        .service(
+            at("/reset")
+                .get(password_resets::show_reset)
+                .post(password_resets::post_reset),
+        )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
         .service(at("/openapi.json").get(openapi::show_openapi))
@@ -133,9 +148,16 @@ fn endpoints() -> Endpoints {
         .service(
             at("/v1/accounts/me")
                 .patch(accounts::update_account)
+                .delete(account_deletion::delete_account)
                 .takes(Scope::AccountRead)
                 .get(accounts::show_account),
         )
+        .service(at("/v1/accounts/me/email").post(address_changes::ask_for_address))
+        .service(at("/v1/accounts/me/password").post(password_changes::change_password))
+        .service(at("/v1/accounts/me/restore").post(account_deletion::restore_account))
+        .service(at("/v1/accounts/confirm-address").post(address_changes::confirm_address))
+        .service(at("/v1/password-resets").post(password_resets::create_password_reset))
+        .service(at("/v1/password-resets/confirm").post(password_resets::confirm_password_reset))
         .service(
             at("/v1/sessions")
                 .get(sessions::list_sessions)
