@@ -13,11 +13,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpRequest};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::http::Problem;
 use super::http::json::RequestDigest;
+use super::http::{Problem, Routed};
 use crate::domain::id::WorkspaceId;
 
 /// The header of the key.
@@ -51,6 +52,11 @@ pub(super) async fn heed(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if request.headers().contains_key(HEADER) {
         if request.method() != Method::POST || !KEEPING.contains(&request.path()) {
+            // What nobody answers is 404 or 405, with a key as without one.
+            let routed = request.app_data::<Data<Routed>>();
+            if !routed.is_some_and(|routed| routed.has(&request)) {
+                return next.call(request).await;
+            }
             let detail = "Idempotency-Key is not kept here; send the request without it";
             return Err(Problem::bad_request(detail).into());
         }
