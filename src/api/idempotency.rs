@@ -188,6 +188,22 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_bytes_are_a_fault_and_a_key_is_printable_and_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..300), quoted in "\"[ -~]{0,300}\"?") {
+            for bytes in [bytes, quoted.into_bytes()] {
+                // Most bytes are no header at all.
+                let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
+                let mut map = HeaderMap::new();
+                map.append(HeaderName::from_static(HEADER), value);
+                if let Ok(key) = key_of(&map) {
+                    prop_assert!((1..=BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+                    // Written as a string it is the same key.
+                    let written = format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
+                    prop_assert_eq!(of(&[&written]), Some(key));
+                }
+            }
+        }
+
+        #[test]
         fn a_quoted_key_is_the_same_as_the_plain_one(key in "[!#-~]{1,100}") {
             let quoted = format!("\"{}\"", key.replace('\\', "\\\\"));
             prop_assert_eq!(of(&[&key]), of(&[&quoted]));

@@ -6,9 +6,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use super::people::log_in;
+use super::people::{log_in, unlimited};
 use crate::support::required;
-use crate::support::service::Home;
 
 /// Where the program is, if it is not in `PATH`.
 const VARIABLE: &str = "LEGWORK_TEST_SCHEMATHESIS";
@@ -19,10 +18,7 @@ async fn every_answer_is_as_the_description_says_and_none_is_a_fault() {
     let Some(mut schemathesis) = required::program("schemathesis", &program) else {
         return;
     };
-    let home = Home::new()
-        .with("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "0")
-        .with("LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR", "0")
-        .with("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "0");
+    let home = unlimited();
     let key = home.operator();
     let service = home.serve();
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/schemathesis.toml");

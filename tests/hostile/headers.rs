@@ -217,7 +217,9 @@ async fn nothing_that_is_sent_ends_a_line_of_the_log_or_shows_a_secret_in_it() {
         let said = exchange(&service, &getting(&path, &bearer)).await;
         assert!((200..500).contains(&said.status()), "{path}: {}", said.text());
     }
-    let (_, lines) = stopped(service);
+    service.signal("TERM");
+    service.log_line(|line| line["event"] == "shutdown" && line["phase"] == "end");
+    let lines = service.log();
     assert!(lines.len() > 80, "{} lines", lines.len());
     for line in &lines {
         let read: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not one object: {line}"));
@@ -229,10 +231,4 @@ async fn nothing_that_is_sent_ends_a_line_of_the_log_or_shows_a_secret_in_it() {
         }
         assert_eq!(leaks(line), Vec::<String>::new(), "{line}");
     }
-}
-
-/// Ends the service as a service manager does, and answers its code and its whole log.
-fn stopped(service: crate::support::service::Service) -> (Option<i32>, Vec<String>) {
-    service.signal("TERM");
-    service.wait()
 }

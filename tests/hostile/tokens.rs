@@ -38,7 +38,10 @@ fn bent(token: &str) -> Vec<(&'static str, String)> {
         ("one more", format!("{token}A")),
         ("twice", format!("{token}{token}")),
         ("quoted", format!("\"{token}\"")),
-        ("in percent signs", token.replace('_', "%5f")),
+        (
+            "in percent signs",
+            format!("%{:02x}{}", token.as_bytes()[0], &token[1..]),
+        ),
         ("with a comma", format!("{token},{token}")),
         ("zeros", format!("{prefix}{}", "A".repeat(43))),
         ("random", format!("{prefix}{}", random())),
@@ -63,7 +66,8 @@ async fn told(service: &Service, headers: &str) -> (u16, String, String) {
     )
     .await;
     let own = |line: &&str| !line.starts_with("date:");
-    let head: Vec<String> = said.head().lines().filter(own).map(str::to_owned).collect();
+    let mut head: Vec<String> = said.head().lines().filter(own).map(str::to_owned).collect();
+    head.sort();
     (said.status(), head.join("\n"), said.json().to_string())
 }
 
@@ -117,7 +121,9 @@ async fn every_token_that_is_none_gets_one_and_the_same_answer() {
                 told(&service, &format!("Authorization: Bearer {text}\r\n")).await,
                 format!("bearer: {how}"),
             );
-            if how != "of another kind" || token == &login {
+            // Two spellings of the login's own token that a cookie may have.
+            let is_good = token == &login && matches!(how, "quoted" | "in percent signs");
+            if !is_good {
                 note(
                     told(&service, &format!("Cookie: legwork_session={text}\r\n")).await,
                     format!("cookie: {how}"),
@@ -191,8 +197,8 @@ async fn fifty_who_show_one_mailed_token_at_once_make_one_account() {
     statuses.sort_unstable();
     assert_eq!(statuses[0], 200);
     assert!(statuses[1..].iter().all(|status| *status == 422), "{statuses:?}");
-    // The operator's workspace, and that of the one account.
+    // The service's own workspace, the operator's, and that of the one account.
     let (_, workspaces) = service.get(&operator, "/v1/workspaces").await;
-    assert_eq!(workspaces["data"].as_array().unwrap().len(), 2, "{workspaces}");
+    assert_eq!(workspaces["data"].as_array().unwrap().len(), 3, "{workspaces}");
     log_in(&service, "ada@example.com").await;
 }

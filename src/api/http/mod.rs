@@ -13,6 +13,7 @@
 //!     .default_service(web::to(security::not_found))
 //!     .wrap(from_fn(security::limit_time))
 //!     .wrap(from_fn(request_id::track))
+//!     .wrap(from_fn(unread::close))
 //! ```
 //!
 //! Left out: answers that are made before there is a request, which actix-http writes: a head that is not HTTP (400), that is
@@ -30,6 +31,7 @@ pub mod problem;
 pub mod query;
 pub mod request_id;
 pub mod security;
+pub mod unread;
 pub mod validate;
 
 pub use endpoint::{Endpoint, Endpoints, Routed};
