@@ -65,6 +65,7 @@ pub(crate) fn measure(scale: Scale) -> Vec<Row> {
             ("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "0"),
             ("LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR", "0"),
             ("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "0"),
+            ("LEGWORK_LIMITS__LOGINS_PER_MINUTE_ADDRESS", "0"),
         ]);
         let token = server.log_in();
         Side {

@@ -110,7 +110,7 @@ pub(super) async fn create_account(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (email, name, password) = checked(&body)?;
-    state.throttle.take_registration(&client)?;
+    state.throttle.take_registration(&email, &client)?;
     let (hasher, salt) = (state.hasher.clone(), random_bytes::<SALT_BYTES>()?);
     let hash = state.hashing.run(move || hasher.hash(&password, &salt)).await??;
     let now = state.clock.now();

@@ -38,6 +38,7 @@ mod probes;
 mod queues;
 mod reports;
 mod schedules;
+mod security_events;
 mod security_log;
 mod sessions;
 mod sse;
@@ -104,7 +105,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(web::Data::new(openapi::Published::default()))
         .app_data(web::Data::new(routed))
-        .service(all.wrap(from_fn(idempotency::heed)));
+        .service(all.wrap(from_fn(idempotency::heed)).wrap(from_fn(throttle::tell)));
 }
 
 /// Every route of the service.
@@ -148,6 +149,7 @@ fn endpoints() -> Endpoints {
                 .post(api_keys::create_api_key),
         )
         .service(at("/v1/api-keys/{id}").delete(api_keys::delete_api_key))
+        .service(at("/v1/security-events").get(security_events::list_security_events))
         // Work.
         .service(at("/v1/emails").post(emails::create_email))
         .service(at("/v1/probes").post(probes::create_probe))

@@ -26,6 +26,9 @@ use crate::store::accounts::{self, Account};
 use crate::store::sessions::{self, Session};
 use crate::store::{Abort, StoreError};
 
+/// What a browser shall forget of this service.
+const CLEAR_SITE_DATA: &str = "clear-site-data";
+
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewSession)]
 #[serde(deny_unknown_fields)]
@@ -209,6 +212,8 @@ async fn end_session(
     let mut answer = HttpResponse::NoContent();
     if id == member.session.id {
         answer.cookie(logout_cookie(state));
+        // Not all cookies: that of the device is to be known at the next login.
+        answer.insert_header((CLEAR_SITE_DATA, "\"cache\", \"storage\""));
     }
     Ok(answer.finish())
 }

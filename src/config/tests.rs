@@ -317,14 +317,14 @@ fn a_named_file_must_exist() {
 #[test]
 fn every_setting_is_read() {
     for name in source::names().unwrap() {
-        // A list is what no setting may be, so one that is read refuses it.
+        // A list of lists is what no setting may be, so one that is read refuses it.
         let (section, key) = name.rsplit_once('.').unwrap_or(("", &name));
         let section = if section.is_empty() {
             String::new()
         } else {
             format!("[{section}]\n")
         };
-        let message = refused(&format!("{section}{key} = []"), &[]);
+        let message = refused(&format!("{section}{key} = [[]]"), &[]);
         assert!(message.starts_with(&name), "{name}: {message}");
     }
 }

@@ -5,6 +5,7 @@
 pub mod act;
 pub mod email;
 pub mod fault;
+pub mod forwarded;
 pub mod id;
 pub mod job;
 mod named;

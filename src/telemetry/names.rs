@@ -49,6 +49,8 @@ pub mod event {
     pub const REQUEST_FAILED: &str = "request_failed";
     /// The database could not serve when it was asked whether the service is ready.
     pub const NOT_READY: &str = "not_ready";
+    /// Something was written into the security log; `happened` says what.
+    pub const SECURITY: &str = "security";
     /// An operator ordered the restart of an actor.
     pub const RESTART_ORDERED: &str = "restart_ordered";
     /// An operator suspended an actor.

@@ -16,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
 use crate::store::{
-    Abort, Connection, Store, StoreError, acts, batches, events, idempotency, jobs, limits, registrations, sessions,
+    Abort, Connection, Store, StoreError, acts, batches, events, idempotency, jobs, limits, registrations, security,
+    sessions,
 };
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -61,13 +62,14 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 7] = [
+    let all: [(&'static str, Forget, Timestamp); 8] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),
         ("acts", acts::forget, now.minus(kept.acts)),
+        ("security events", security::forget, now.minus(kept.security)),
         ("buckets of limits", limits::forget_full, now.minus(BUCKETS_MARGIN)),
     ];
     for (what, forget, until) in all {

@@ -11,10 +11,19 @@ pub(super) const PASSWORD: &str = "a good long password";
 
 /// A service without the limits that would end a test of something else.
 pub(super) fn unlimited() -> Home {
-    Home::new()
-        .with("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "0")
-        .with("LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR", "0")
-        .with("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "0")
+    let limits = [
+        "LEGWORK_LIMITS__ENTRIES_PER_MINUTE",
+        "LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR",
+        "LEGWORK_LIMITS__REGISTRATIONS_PER_HOUR_ADDRESS",
+        "LEGWORK_LIMITS__RESETS_PER_HOUR",
+        "LEGWORK_LIMITS__RESETS_PER_HOUR_NETWORK",
+        "LEGWORK_LIMITS__RESETS_PER_HOUR_ADDRESS",
+        "LEGWORK_LIMITS__LOGINS_PER_MINUTE",
+        "LEGWORK_LIMITS__LOGINS_PER_MINUTE_ADDRESS",
+    ];
+    limits
+        .into_iter()
+        .fold(Home::new(), |home, limit| home.with(limit, "0"))
 }
 
 /// Makes an account by the command line.

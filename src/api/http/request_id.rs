@@ -20,6 +20,7 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
+use super::browsers::Told;
 use super::problem::{self, Problem};
 use super::security;
 use crate::telemetry::names::event;
@@ -91,6 +92,7 @@ pub async fn track(
     let method = request.method().clone();
     // Asked for now, since an inner middleware that fails takes the request with it.
     let route = request.match_pattern();
+    let told = Told::to(request.request());
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", request_id = id.as_str());
     let work = async {
@@ -98,10 +100,11 @@ pub async fn track(
         // A handler that panics costs its request alone: the panic is in the log by now, in this span.
         let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal(Panicked).into()));
-        let mut outcome = problem::finish(outcome, &id.0);
+        let mut outcome = problem::finish(outcome, &id.0, &told);
         let status = match &mut outcome {
             Ok(answer) => {
                 seal(answer.headers_mut(), Some(id.as_str()));
+                told.write(answer.headers_mut());
                 answer.status()
             }
             Err(error) => error.as_response_error().status_code(),

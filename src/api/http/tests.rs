@@ -211,6 +211,8 @@ async fn every_refusal_is_a_problem_with_the_id_of_its_request() {
             ("referrer-policy", "no-referrer"),
             ("cache-control", "no-store"),
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-resource-policy", "same-origin"),
         ] {
             assert_eq!(headers[name], value, "{name} of {body}");
         }
@@ -230,6 +232,8 @@ async fn a_good_request_is_answered_with_the_headers_that_protect_it() {
         "a page stays a page"
     );
     assert!(headers["content-security-policy"].contains("form-action 'self'"));
+    assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+    assert!(headers["permissions-policy"].contains("camera=()"));
 }
 
 #[actix_web::test]

@@ -16,10 +16,10 @@ use serde_json::json;
 use super::State;
 use super::acting::Acting;
 use super::auth::Member;
+use super::client::Client;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
-use super::order::ranged;
-use super::page::Page;
+use super::page::{self, Page};
 use super::prefer::{self, Preferences};
 use super::then::Then;
 use super::waiting::Wait;
@@ -40,11 +40,6 @@ pub(super) use view::JobView;
 
 /// Jobs before one that are counted: beyond it only the order of magnitude is of interest.
 const AHEAD_MAX: usize = 10_000;
-/// Jobs on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most jobs on a page.
-const PAGE_MAX: i64 = 100;
-
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -81,18 +76,9 @@ pub(super) async fn list_jobs(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let before = query
-        .cursor
-        .as_deref()
-        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-    let limit = ranged(
-        &mut fields,
-        "/query/limit",
-        Some(query.limit.unwrap_or(PAGE)),
-        1,
-        PAGE_MAX,
-    );
-    let limit: usize = fields.finish_with(limit)?;
+    let before = page::behind(query.cursor.as_deref(), &mut fields);
+    let limit = page::size(query.limit, &mut fields);
+    let limit = fields.finish_with(limit)?;
     let filter = JobFilter {
         scope: member.job_scope(),
         state: query.state,
@@ -244,6 +230,7 @@ pub(super) async fn retry_job(
         Then<PathParam<JobId>, OptionalJson<RetryBody>>,
     >,
     state: web::Data<State>,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
@@ -260,6 +247,7 @@ pub(super) async fn retry_job(
         None => cost_of(id, scope, &state).await?,
     };
     if let Some(queue) = queue {
+        state.throttle.take_network_work(&member.account, &client, 1, "")?;
         state.throttle.take_work(&member.account, queue, mails)?;
     }
     let changed = changed.map(|changed| changed.args);

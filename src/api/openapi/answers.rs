@@ -34,9 +34,13 @@ impl Modify for Answers {
                 // The only body that may be left out; the macros cannot say so of one that has a schema of its own.
                 body.required = Some(Required::False);
             }
+            let is_limited = operation.responses.responses.contains_key("429");
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
                     complete(status, response);
+                    if is_limited && status.starts_with('2') {
+                        tell_what_is_left(response);
+                    }
                 }
             }
         }
@@ -168,6 +172,22 @@ fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
         ]);
     }
     slugs
+}
+
+/// The headers about a limit that was not reached.
+fn tell_what_is_left(response: &mut Response) {
+    let told = [
+        (
+            "RateLimit",
+            "What is left of the limit of which the smallest part is, and when one more comes back; none where nothing was taken.",
+        ),
+        ("RateLimit-Policy", "Which limit it is."),
+    ];
+    for (name, told) in told {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let header = HeaderBuilder::from(Header::new(text)).description(Some(told));
+        response.headers.insert(name.to_owned(), RefOr::T(header.build()));
+    }
 }
 
 /// The body of a refusal, and the headers of every answer.

@@ -28,7 +28,7 @@ pub(super) use types::{Recipients, Scope, TemplateName};
 
 use super::{
     accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
-    reports, schedules, sessions, supervision, verification, workspaces,
+    reports, schedules, security_events, sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -60,6 +60,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::list_api_keys,
         api_keys::create_api_key,
         api_keys::delete_api_key,
+        security_events::list_security_events,
         emails::create_email,
         probes::create_probe,
         probes::create_probes,

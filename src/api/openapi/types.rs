@@ -15,11 +15,14 @@ use crate::domain::act::{Action, Via};
 use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
-use crate::domain::id::{AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SessionId, WorkspaceId};
+use crate::domain::id::{
+    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, WorkspaceId,
+};
 use crate::domain::job::{AttemptOutcome, BulkAction, Cause, JobState, OnFailure, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
+use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
 use crate::mail::{RECIPIENTS_MAX, Templates};
 
@@ -93,8 +96,13 @@ schemas! {
     ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
     WorkspaceId => id(Self::PREFIX, "a workspace");
+    SecurityEventId => id(Self::PREFIX, "something that happened to the security of an account");
     AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
     Action => one_of("What an operator did.", Self::ALL.iter().map(|one| one.as_str()));
+    SecurityEvent => one_of(
+        "What happened to the security of an account.",
+        Self::ALL.iter().map(|one| one.as_str()),
+    );
     Via => one_of("By which way an operator came.", Self::ALL.iter().map(|one| one.as_str()));
     BulkAction => one_of("What is done with many jobs.", Self::ALL.iter().map(|one| one.as_str()));
     Cause => one_of("Why a job ended or waits.", Self::ALL.iter().map(|one| one.as_str()));

@@ -11,6 +11,7 @@ use diesel::result::Error as DieselError;
 use super::member::Member;
 use super::{WAITING_MAX, batch, panic_text};
 use crate::store::events::{Effects, Hub};
+use crate::store::security::Noted;
 use crate::store::source::{Access, Source};
 use crate::store::{Connection, OnAvailable, StoreError, dialect};
 use crate::supervision::ThreadContext;
@@ -125,10 +126,11 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Tells of jobs that became available, and of all that changed. A panic there costs the wake, which a poll makes good,
+    /// Tells of jobs that became available, of all that changed, and of what was written into the security log. A panic there costs the wake, which a poll makes good,
     /// and not the writer.
     fn tell(&self, effects: &Effects) {
         self.hub.committed(effects.told());
+        effects.noted().iter().for_each(Noted::log);
         let queues = effects.queues();
         if queues.is_empty() {
             return;
