@@ -79,7 +79,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::domain::roles::Roles;
 use crate::domain::scope::Scope;
-use http::{Endpoint, Endpoints, Problem};
+use http::{Endpoint, Endpoints, Problem, Routed};
 
 /// Registers the routes of a node with these roles: every one, or, where jobs are performed and nothing else, those that say
 /// whether it is there; what there is elsewhere is told to whoever asks for it.
@@ -107,11 +107,13 @@ fn routes(config: &mut web::ServiceConfig) {
     // They are asked in this order, for each request: one without parts that vary is compared as a text, the others as
     // expressions, at many times the cost.
     all.sort_by_key(|endpoint| endpoint.pattern().contains('{'));
+    let routed: Routed = all.iter().collect();
     let all = all
         .into_iter()
         .fold(web::scope(""), |scope, endpoint| scope.service(endpoint));
     config
         .app_data(web::Data::new(openapi::Published::default()))
+        .app_data(web::Data::new(routed))
         .service(all.wrap(from_fn(idempotency::heed)).wrap(from_fn(throttle::tell)));
 }
 
