@@ -1,23 +1,23 @@
-//! Making an account on the command line, and giving one another role, beside a running service or before the first one.
+//! Making an account on the command line (and, in `account_orders`, changing one), beside a running service or before the first one.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
+use super::beside::Beside;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::act::Action;
 use crate::domain::email::{AddressError, DisplayName, EmailAddress, HeaderTextError};
 use crate::domain::id::{AccountId, ApiKeyId, WorkspaceId};
+use crate::domain::key_prefix::KeyPrefix;
 use crate::domain::password::{Password, PasswordError, PasswordHashError, PasswordHasher, SALT_BYTES};
-use crate::domain::security::SecurityEvent;
+use crate::domain::scope::Scopes;
 use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
 use crate::store::accounts::{self, Account, NewAccount, RoleRefused};
 use crate::store::acts::{self, ActBy, NewAct};
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::security::{self, NewSecurityEvent};
-use crate::store::{Abort, Database, Store, StoreError, StoreOptions, Tx};
-use crate::supervision::Tree;
+use crate::store::{Abort, StoreError};
 
 /// What is asked for on the command line.
 pub struct AccountOrder {
@@ -53,7 +53,7 @@ pub struct MadeAccount {
     pub api_key: Option<String>,
 }
 
-/// Why no account was made.
+/// Why no account was made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The address is not one.
@@ -71,15 +71,30 @@ pub enum AccountError {
     /// The system gives no randomness.
     #[error("the system gives no random numbers")]
     Entropy(#[from] EntropyError),
-    /// The account does not get that role.
-    #[error(transparent)]
-    Role(#[from] RoleRefused),
     /// The address has an account.
     #[error(transparent)]
     Taken(#[from] accounts::AddressTaken),
+    /// The address has no account.
+    #[error("no account has this address")]
+    Unknown,
+    /// Nobody could steer the service without it.
+    #[error("this is the last operator's account; make another operator first")]
+    LastOperator,
+    /// The mail that tells of it cannot be ordered.
+    #[error("the job cannot be made")]
+    Job(#[from] serde_json::Error),
     /// The database failed.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
+}
+
+impl From<RoleRefused> for AccountError {
+    fn from(refused: RoleRefused) -> Self {
+        match refused {
+            RoleRefused::NoAccount => Self::Unknown,
+            RoleRefused::LastOperator => Self::LastOperator,
+        }
+    }
 }
 
 /// That it was made, as it is written down.
@@ -94,101 +109,6 @@ fn act(account: &Account, with_api_key: bool) -> NewAct {
     }
 }
 
-/// The database, beside a service that may be running; the tree is for its writer alone, and is to be stopped.
-fn open(config: &Config, clock: &Clock) -> Result<(Tree, Store), StoreError> {
-    let options = StoreOptions {
-        database: Database::from(&config.database.url),
-        writers: 1,
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    let tree = Tree::new("root", clock.clone());
-    let store = Store::open_beside(&options, tree.root())?;
-    Ok((tree, store))
-}
-
-/// An account with its role.
-#[derive(Debug, Serialize)]
-pub struct AccountRole {
-    /// Its id.
-    pub id: AccountId,
-    /// Its workspace.
-    pub workspace_id: WorkspaceId,
-    /// Its address.
-    pub email: String,
-    /// Whether it may see and steer the whole service.
-    pub is_operator: bool,
-    /// Whether that is a change.
-    pub changed: bool,
-}
-
-/// Makes an account an operator's, or an ordinary one; its logins end.
-///
-/// Needs an actix system.
-///
-/// # Errors
-/// [`AccountError`]; then nothing was changed.
-pub async fn set_operator(
-    config: &Config,
-    email: &str,
-    is_operator: bool,
-    clock: &Clock,
-) -> Result<AccountRole, AccountError> {
-    let email = EmailAddress::parse(email)?;
-    let (tree, store) = open(config, clock)?;
-    let now = clock.now();
-    let written = store
-        .write(move |tx| {
-            let (account, changed) = accounts::set_operator(tx.connection(), &email, is_operator, now)?;
-            if changed {
-                note_role(tx, &account, now)?;
-            }
-            Ok((account, changed))
-        })
-        .await;
-    tree.stop().await;
-    match written {
-        Ok((account, changed)) => Ok(AccountRole {
-            id: account.id,
-            workspace_id: account.workspace,
-            email: account.email.as_str().to_owned(),
-            is_operator: account.is_operator,
-            changed,
-        }),
-        Err(Abort::Refused(refusal)) => Err(refusal.into()),
-        Err(Abort::Store(error)) => Err(error.into()),
-    }
-}
-
-/// Writes down, for operators and for the account's owner, which role an account got.
-fn note_role(tx: &mut Tx<'_>, account: &Account, at: Timestamp) -> Result<(), StoreError> {
-    let (action, event) = if account.is_operator {
-        (Action::GrantOperator, SecurityEvent::OperatorGranted)
-    } else {
-        (Action::RevokeOperator, SecurityEvent::OperatorRevoked)
-    };
-    let act = NewAct {
-        at,
-        by: ActBy::CommandLine { uid: None },
-        action,
-        subject_kind: "account",
-        subject: account.id.to_string(),
-        detail: json!({}),
-    };
-    acts::record(tx, &act)?;
-    let event = NewSecurityEvent {
-        at,
-        workspace: account.workspace,
-        account: Some(account.id),
-        event,
-        network: None,
-        user_agent: None,
-        request_id: None,
-        detail: json!({}),
-    };
-    security::record(tx.connection(), &event)
-}
-
 /// Makes the account, with a workspace of its own.
 ///
 /// Needs an actix system.
@@ -199,6 +119,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     let email = EmailAddress::parse(&order.email)?;
     let name = DisplayName::parse(&order.name)?;
     let password = Password::parse_for(order.password.expose_secret(), email.as_str())?;
+    password.check_strength(&[email.as_str(), name.as_str()])?;
     let salt = random_bytes::<SALT_BYTES>()?;
     let password_hash = PasswordHasher::new(config.passwords.cost)?.hash(&password, &salt)?;
     let new = NewAccount {
@@ -214,27 +135,32 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     } else {
         None
     };
-    let key_hash = key.as_ref().map(Token::hash);
-    let (tree, store) = open(config, clock)?;
+    let key_hash = key.as_ref().map(|key| (key.hash(), KeyPrefix::of(key)));
+    let beside = Beside::open(config, clock)?;
     let now = clock.now();
-    let inserted = store
+    let inserted = beside
+        .store
         .write(move |tx| {
             let account = accounts::insert(tx.connection(), &new, now)?;
             acts::record(tx, &act(&account, key_hash.is_some()))?;
-            if let Some(hash) = &key_hash {
+            if let Some((hash, prefix)) = &key_hash {
                 let key = ApiKey {
                     id: ApiKeyId::generate(),
                     account: account.id,
                     name: "made on the command line".to_owned(),
-                    scopes: vec!["*".to_owned()],
+                    scopes: Scopes::everything(),
+                    prefix: Some(prefix.as_str().to_owned()),
                     created_at: now,
+                    expires_at: None,
+                    last_used_at: None,
+                    replaced_by: None,
                 };
                 api_keys::insert(tx.connection(), &key, account.workspace, hash)?;
             }
             Ok(account)
         })
         .await;
-    tree.stop().await;
+    beside.close().await;
     match inserted {
         Ok(account) => Ok(MadeAccount {
             id: account.id,

@@ -55,6 +55,12 @@ named! {
         GrantOperator = "account.grant_operator",
         /// Made an operator's account an ordinary one.
         RevokeOperator = "account.revoke_operator",
+        /// Set the password of an account.
+        SetPassword = "account.set_password",
+        /// Had an account deleted.
+        DeleteAccount = "account.delete",
+        /// Revoked an API key of any account.
+        RevokeKey = "api_key.revoke",
     }
 }
 

@@ -5,12 +5,15 @@
 pub mod act;
 pub mod email;
 pub mod fault;
+pub mod forwarded;
 pub mod id;
 pub mod job;
+pub mod key_prefix;
 mod named;
 pub mod password;
 pub mod report;
 pub mod roles;
 pub mod schedule;
+pub mod scope;
 pub mod security;
 pub mod token;

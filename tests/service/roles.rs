@@ -39,8 +39,8 @@ async fn an_operator_is_made_and_unmade_while_the_service_runs_and_the_last_one_
     // What was a member's login is nobody's.
     answered(&service, &ada, "/v1/accounts/me", 401).await;
     for (order, email, told) in [
-        ("revoke-operator", "ada@example.com", "the only operator"),
-        ("grant-operator", "eve@example.com", "no account with this address"),
+        ("revoke-operator", "ada@example.com", "the last operator"),
+        ("grant-operator", "eve@example.com", "no account has this address"),
         ("grant-operator", "eve", "the address cannot be used"),
     ] {
         let refused = set(order, email);

@@ -21,6 +21,7 @@ use super::sse;
 use super::then::Then;
 use super::waiting::WhenGone;
 use crate::domain::id::JobId;
+use crate::domain::scope::Scope;
 use crate::store::events::{self, Cursor, Followed, Interest};
 use crate::store::{JobScope, StoreError, jobs};
 
@@ -66,6 +67,10 @@ pub(super) async fn stream_job(
     request_id: RequestId,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let cancels = query.cancel_when_gone == Some(true);
+    if cancels {
+        member.needs(Scope::JobsWrite)?;
+    }
     let scope = member.job_scope();
     let read = state.store.read(move |connection| jobs::one(connection, id, scope));
     let workspace = read.await?.ok_or_else(Problem::not_found)?.workspace;
@@ -84,8 +89,7 @@ pub(super) async fn stream_job(
         // The one status by which a browser's EventSource does not come back.
         return Ok(HttpResponse::NoContent().finish());
     }
-    let gone = query.cancel_when_gone == Some(true);
-    let gone = gone.then(|| WhenGone::new(id, &member, &state));
+    let gone = cancels.then(|| WhenGone::new(id, &member, &state));
     let mut live = Live::new(start.into(), followed, subscription, member, state, place);
     if let Some(gone) = gone {
         live.cancelling(gone);

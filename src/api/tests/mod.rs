@@ -7,7 +7,9 @@ mod after;
 mod api_keys;
 mod asking;
 mod batches;
+mod browsers;
 mod bulk;
+mod clients;
 mod emails;
 mod following;
 mod hostile;
@@ -27,6 +29,8 @@ mod report_bounds;
 mod reports;
 mod room;
 mod schedules;
+mod scopes;
+mod security_events;
 mod sessions;
 mod steering;
 mod turns;
@@ -46,8 +50,8 @@ use asking::{app, ask, begin, request, send};
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
-    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ReadsNoted, ShutdownFlag, State, Throttle,
-    Waiters,
+    Downloads, EventStreams, JobStreams, KeyTurns, KeyUses, QueueWorker, Readiness, ReadsNoted, ShutdownFlag, State,
+    Throttle, Waiters,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -160,6 +164,7 @@ impl World {
             own: quotas.clone(),
             is_alone: true,
         });
+        let idle = config.session.idle;
         let state = State {
             throttle: Arc::new(Throttle::new(&config.limits, &depths, &mail_counts, &clock)),
             depths,
@@ -170,7 +175,8 @@ impl World {
             store: store.clone(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
-            credentials: CredentialCache::default(),
+            credentials: CredentialCache::over(&store, idle),
+            key_uses: KeyUses::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             elsewhere: KindsElsewhere::default(),
@@ -279,11 +285,7 @@ impl World {
 
     /// An API key of whoever logged in with `token`.
     async fn api_key(&self, token: &str) -> String {
-        let answer = self
-            .post("/v1/api-keys", token, &json!({ "name": "ci", "scopes": ["*"] }))
-            .await;
-        answer.is(201, &[]);
-        answer.body["key"].as_str().unwrap().into()
+        self.scoped_key(token, &["*"]).await
     }
 
     /// The id of a new probe.
@@ -424,7 +426,6 @@ async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it
         "/v1/accounts",
         "/v1/sessions",
         "/v1/jobs/job_00000000000000000000000000000000/cancel",
-        "/v1/emails/",
         "/verify",
     ] {
         let post = request(Method::POST, uri, &token)
