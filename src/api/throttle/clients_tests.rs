@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::DeviceId;
-use crate::jobs::DepthLimits;
+use crate::jobs::{DepthLimits, MailCounts, OwnQuotas};
 
 struct Door {
     throttle: Throttle,
@@ -30,10 +30,12 @@ impl Door {
         let depths = Depths::new(&DepthLimits {
             queues: Vec::new(),
             workspace: 0,
+            own: OwnQuotas::default(),
             is_alone: true,
         });
+        let mail_counts = MailCounts::new(0, OwnQuotas::default());
         Self {
-            throttle: Throttle::new(&limits, &depths, &clock),
+            throttle: Throttle::new(&limits, &depths, &mail_counts, &clock),
             clock,
         }
     }

@@ -33,6 +33,7 @@ const NO_IDS: &[&str] = &[
     "all",
     "backtrace",
     "token",
+    "prefix",
     // Of a change among those that the reader may see.
     "Last-Event-ID",
     // The asker's own.
