@@ -49,6 +49,8 @@ named! {
         PanicActor = "actor.panic",
         /// Made an account.
         CreateAccount = "account.create",
+        /// Turned the second factor of an account off.
+        DisableSecondFactor = "account.disable_second_factor",
     }
 }
 

@@ -3,14 +3,18 @@
 //! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
 
 pub mod act;
+pub mod device;
 pub mod email;
 pub mod fault;
 pub mod id;
 pub mod job;
 mod named;
 pub mod password;
+pub mod recovery;
 pub mod report;
 pub mod roles;
 pub mod schedule;
+pub mod second_factor;
 pub mod security;
 pub mod token;
+pub mod totp;

@@ -133,6 +133,19 @@ pub fn with_password(
     Ok(Some((row.try_into()?, hash)))
 }
 
+/// Whether an account still has the password that this hash is of.
+///
+/// # Errors
+/// When the statement fails.
+pub fn has_password(connection: &mut Connection, id: AccountId, hash: &PasswordHash) -> Result<bool, StoreError> {
+    let found: Option<String> = accounts::table
+        .filter(accounts::id.eq(id.to_string()))
+        .select(accounts::password_hash)
+        .first(connection)
+        .optional()?;
+    Ok(found.as_deref() == Some(hash.as_str()))
+}
+
 /// The account with this id.
 ///
 /// # Errors

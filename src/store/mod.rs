@@ -22,6 +22,7 @@ mod backup;
 pub mod batches;
 mod bounded;
 mod contract;
+pub mod devices;
 mod dialect;
 mod error;
 pub mod events;
@@ -40,7 +41,9 @@ mod release;
 pub mod reports;
 pub mod schedules;
 mod schema;
+pub mod second_factors;
 pub mod security;
+mod session_uses;
 pub mod sessions;
 mod source;
 #[cfg(test)]
@@ -63,6 +66,7 @@ pub use jobs::{
 };
 pub use lock::{LockError, ServeLock};
 pub use release::RELEASE;
+pub use session_uses::SessionUses;
 pub use source::Database;
 pub use writer::Tx;
 
