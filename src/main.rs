@@ -18,7 +18,7 @@ use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
 use cli::{health, help, jobs, settings, supervision};
 use legwork::app::account::{self, AccountOrder};
-use legwork::app::{self, Ended, RunOptions};
+use legwork::app::{self, Ended, RunOptions, second_factor};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
 use legwork::store::{Contracted, Database, Store};
@@ -65,7 +65,7 @@ enum Command {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Make accounts
+    /// Make accounts, and let those in who have lost their second factor
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
@@ -102,6 +102,13 @@ enum AccountCommand {
     /// Make an account whose address is taken as verified, and print it as JSON; works beside a running service
     #[command(after_help = help::ACCOUNT_CREATE)]
     Create(CreateArgs),
+    /// Turn an account's second factor off, for somebody who has lost it, and end its logins
+    #[command(after_help = help::ACCOUNT_DISABLE_SECOND_FACTOR)]
+    DisableSecondFactor {
+        /// Its address
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -154,6 +161,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Account(AccountCommand::DisableSecondFactor { email }) => disable_second_factor(&config()?, &email),
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),
@@ -209,6 +217,12 @@ fn create_account(config: &Config, order: CreateArgs) -> Outcome {
     let made = actix::System::new().block_on(account::create(config, order, &Clock::System));
     let made = made.map_err(|error| telemetry::chain(&error))?;
     say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
+}
+
+fn disable_second_factor(config: &Config, email: &str) -> Outcome {
+    let ended = actix::System::new().block_on(second_factor::disable(config, email, &Clock::System));
+    let ended = ended.map_err(|error| telemetry::chain(&error))?;
+    say(&format!("the second factor is off; logins that have ended: {ended}"))
 }
 
 fn describe_api() -> Outcome {

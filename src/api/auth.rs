@@ -1,6 +1,6 @@
 //! Who asks, as extractors: a handler that names one of them cannot forget to ask.
 //!
-//! Guarantees: an unknown, expired or revoked token gets the same 401 as none at all. An API key does whatever its account
+//! Guarantees: an unknown, expired, unused or revoked token gets the same 401 as none at all. An API key does whatever its account
 //! may do, except managing logins and keys: a key that leaks must not be able to make others that outlive it, nor lock its
 //! owner out. That takes a [`SessionMember`]. What was read within the last second is read again only if something was
 //! written since (see `credential_cache`).
@@ -12,6 +12,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::State;
+use super::client::Client;
 use super::credential_cache::Found;
 use super::credentials::{not_logged_in, token_of};
 use super::http::{Problem, Slug};
@@ -56,6 +57,8 @@ pub(super) struct SessionMember {
     pub(super) account: Account,
     /// The login by which they came.
     pub(super) session: Session,
+    /// The hash of the token that they showed.
+    pub(super) token: TokenHash,
 }
 
 /// An account by a login whose holder showed the password lately, and the second factor where there is one; others are
@@ -84,7 +87,14 @@ impl Member {
     /// that cannot be looked up.
     pub(super) async fn may_still_read(&self, state: &State) -> bool {
         let found = Self::by(self.credential, state).await;
-        found.is_ok_and(|member| member.job_scope() == self.job_scope())
+        found.is_ok_and(|member| member.is_in_use(state) && member.job_scope() == self.job_scope())
+    }
+
+    /// Whether what they showed was used lately enough: a login that nobody uses ends.
+    fn is_in_use(&self, state: &State) -> bool {
+        let Via::Session(session) = &self.via else { return true };
+        let (used_at, _) = state.session_uses.latest(session);
+        state.clock.now() < session.good_until(used_at, state.config.session.idle)
     }
 
     async fn of(request: HttpRequest) -> Result<Self, Problem> {
@@ -92,7 +102,15 @@ impl Member {
         let state = state.ok_or_else(|| Problem::internal(NoState))?;
         let (kind, token) = token_of(&request, state)?;
         let hash = token.hash();
-        Self::by(Credential { kind, hash }, state).await
+        let member = Self::by(Credential { kind, hash }, state).await?;
+        if !member.is_in_use(state) {
+            return Err(not_logged_in());
+        }
+        if let Via::Session(session) = &member.via {
+            let network = Client::of(&request).network().map(|network| network.to_string());
+            state.session_uses.note(session, network, state.clock.now());
+        }
+        Ok(member)
     }
 
     /// Who has shown this, if it is still good.
@@ -135,7 +153,7 @@ impl Operator {
     /// be looked up.
     pub(super) async fn is_still_one(&self, state: &State) -> bool {
         let found = Member::by(self.0.credential, state).await;
-        found.is_ok_and(|member| member.account.is_operator)
+        found.is_ok_and(|member| member.is_in_use(state) && member.account.is_operator)
     }
 }
 
@@ -155,9 +173,17 @@ impl FromRequest for SessionMember {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let member = Member::of(request.clone());
         Box::pin(async move {
-            let Member { account, via, .. } = member.await?;
+            let Member {
+                account,
+                via,
+                credential,
+            } = member.await?;
             match via {
-                Via::Session(session) => Ok(Self { account, session }),
+                Via::Session(session) => Ok(Self {
+                    account,
+                    session,
+                    token: credential.hash,
+                }),
                 Via::ApiKey(key) => {
                     tracing::debug!(api_key = %key.id, "an API key was used where a login is needed");
                     Err(Problem::forbidden(
@@ -177,7 +203,7 @@ impl FromRequest for ConfirmedMember {
         let member = SessionMember::from_request(request, payload);
         let state = request.app_data::<web::Data<State>>().cloned();
         Box::pin(async move {
-            let SessionMember { account, session } = member.await?;
+            let SessionMember { account, session, .. } = member.await?;
             let state = state.ok_or_else(|| Problem::internal(NoState))?;
             let (now, kept) = (state.clock.now(), state.config.session.confirmed_for);
             // A clock that was set back must not make it last.

@@ -14,7 +14,7 @@ use crate::jobs::kinds::Postbox;
 use crate::jobs::{Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::keyring::KeyRing;
 use crate::reports::ReportFolder;
-use crate::store::Store;
+use crate::store::{SessionUses, Store};
 use crate::supervision::Tree;
 
 use super::credential_cache::CredentialCache;
@@ -25,6 +25,7 @@ use super::idempotency::KeyTurns;
 use super::reports::Downloads;
 use super::throttle::Throttle;
 use super::waiting::Waiters;
+use super::wrong_codes::WrongCodes;
 
 /// Tells the running attempt of a job to end; answers whether it runs in this process.
 pub type CancelAttempt = Arc<dyn Fn(JobId) -> bool + Send + Sync>;
@@ -43,6 +44,10 @@ pub struct State {
     pub hasher: Arc<PasswordHasher>,
     /// Who the tokens of the last second belong to.
     pub credentials: CredentialCache,
+    /// When logins were last used.
+    pub session_uses: SessionUses,
+    /// Codes of second factors that were wrong.
+    pub wrong_codes: WrongCodes,
     /// Where hashing runs.
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.

@@ -10,6 +10,7 @@ pub mod account;
 mod http;
 mod outgoing;
 mod recovery;
+pub mod second_factor;
 mod service_manager;
 mod shutdown;
 mod tree;
@@ -23,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
     CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
-    ShutdownFlag, State, Throttle, Waiters,
+    ShutdownFlag, State, Throttle, Waiters, WrongCodes,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -31,14 +32,15 @@ use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::kinds::{
-    AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits,
+    AccountExists, EmailSend, Hurry, JobsBulk, NewDeviceMail, Postbox, Probe, RegistrationMail, ReportBuild,
+    ReportLimits,
 };
 use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
-use crate::store::{Database, LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::store::{Database, LockError, ServeLock, SessionUses, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -221,6 +223,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             store.clone(),
             config.public_url.as_str(),
         ))
+        .with(NewDeviceMail::new(
+            postbox.clone(),
+            store.clone(),
+            config.public_url.as_str(),
+        ))
         .with(ReportBuild::new(
             store.clone(),
             reports.clone(),
@@ -238,7 +245,9 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     count_depths(&store, &depths, &clock).await;
     let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
     let elsewhere = KindsElsewhere::default();
+    let session_uses = SessionUses::default();
     let shared = tree::Shared {
+        session_uses: session_uses.clone(),
         throttle: Arc::clone(&throttle),
         lease,
         elsewhere: elsewhere.clone(),
@@ -261,6 +270,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
         credentials: CredentialCache::default(),
+        session_uses: session_uses.clone(),
+        wrong_codes: WrongCodes::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         reports,
@@ -302,6 +313,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let parts = shutdown::Parts {
         config,
         store,
+        session_uses,
+        clock,
         node,
         http: server.handle(),
         shutdown,

@@ -33,6 +33,9 @@ const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 
+/// How much longer logins that nobody uses are kept than is said: longer than their uses wait to be written.
+const USES_MARGIN: Duration = Duration::from_hours(1);
+
 /// How much longer buckets of limits are kept than until they are full: longer than the clocks of nodes differ.
 const BUCKETS_MARGIN: Duration = Duration::from_hours(1);
 
@@ -61,10 +64,15 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 7] = [
+    let all: [(&'static str, Forget, Timestamp); 8] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("sessions", sessions::forget_expired, now),
+        (
+            "idle sessions",
+            sessions::forget_idle,
+            now.minus(parts.session_idle.saturating_add(USES_MARGIN)),
+        ),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),
         ("acts", acts::forget, now.minus(kept.acts)),

@@ -24,11 +24,11 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, Scope, TemplateName};
+pub(super) use types::{Recipients, Scope, SecondFactorCode, TemplateName};
 
 use super::{
     accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
-    reports, schedules, sessions, supervision, verification, workspaces,
+    reports, schedules, second_factor, sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -57,6 +57,13 @@ pub fn document() -> utoipa::openapi::OpenApi {
         sessions::show_session,
         sessions::delete_current_session,
         sessions::delete_session,
+        sessions::delete_other_sessions,
+        sessions::confirm_session,
+        second_factor::show_second_factor,
+        second_factor::begin_second_factor,
+        second_factor::confirm_second_factor,
+        second_factor::delete_second_factor,
+        second_factor::replace_recovery_codes,
         api_keys::list_api_keys,
         api_keys::create_api_key,
         api_keys::delete_api_key,

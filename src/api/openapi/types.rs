@@ -32,6 +32,12 @@ pub(in crate::api) enum TemplateName {}
 /// What an API key may do.
 pub(in crate::api) enum Scope {}
 
+/// What is shown as a second factor.
+pub(in crate::api) enum SecondFactorCode {}
+
+/// Six digits, or twenty of Crockford's base32.
+const CODE: &str = "^( *[0-9]){6} *$|^([ -]*[0-9A-TV-Za-tv-z]){20}[ -]*$";
+
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -134,6 +140,9 @@ schemas! {
     ProbeFailure => yes_no_or("Not at all, each time, the first time only, or for good.", ["once", "permanent"]);
     ProbePanic => yes_no_or("Not at all, in the attempt, or in the worker itself.", ["actor"]);
     Scope => one_of("What an API key may do: `*` is everything.", [EVERYTHING]);
+    SecondFactorCode => text()
+        .description(Some("The six digits of the app, or a recovery code; blanks, dashes and case are forgiven."))
+        .pattern(Some(CODE));
     TemplateName => one_of(
         "A built-in template.",
         // Templates that do not compile would have ended the start.

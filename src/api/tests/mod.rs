@@ -8,6 +8,8 @@ mod api_keys;
 mod asking;
 mod batches;
 mod bulk;
+mod csrf;
+mod devices;
 mod emails;
 mod following;
 mod hostile;
@@ -25,6 +27,7 @@ mod report_bounds;
 mod reports;
 mod room;
 mod schedules;
+mod second_factor;
 mod sessions;
 mod steering;
 mod turns;
@@ -45,6 +48,7 @@ use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
     Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ShutdownFlag, State, Throttle, Waiters,
+    WrongCodes,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -59,7 +63,7 @@ use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
-use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, Store, StoreOptions};
+use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, SessionUses, Store, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry::checked_log::CheckedLog;
 
@@ -163,6 +167,8 @@ impl World {
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
             credentials: CredentialCache::default(),
+            session_uses: SessionUses::default(),
+            wrong_codes: WrongCodes::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             elsewhere: KindsElsewhere::default(),

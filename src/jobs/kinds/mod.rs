@@ -5,6 +5,7 @@
 mod account_exists;
 mod email_send;
 mod jobs_bulk;
+mod new_device_mail;
 mod postbox;
 mod probe;
 mod recipients;
@@ -14,6 +15,7 @@ mod report_build;
 pub use account_exists::{AccountExists, AccountExistsArgs};
 pub use email_send::{EmailBody, EmailSend, EmailSendArgs};
 pub use jobs_bulk::{Hurry, JobsBulk, JobsBulkArgs, OtherArgs};
+pub use new_device_mail::{NewDeviceMail, NewDeviceMailArgs};
 pub use postbox::{Postbox, Sending};
 pub use probe::{Probe, ProbeArgs, ProbeFailure, ProbePanic};
 pub use registration_mail::{RegistrationMail, RegistrationMailArgs, TOKEN_PURPOSE};

@@ -115,9 +115,19 @@ impl Cast {
         self.session.replace(token);
     }
 
+    /// Whether it may have ended the login of who asked, or given it another token.
+    pub(super) fn may_have_ended(&self, operation: &Operation) -> bool {
+        operation.method == "DELETE" || operation.id() == "confirm_session"
+    }
+
     /// The path of `operation` with something of the member's own in it.
     pub(super) async fn path(&self, operation: &Operation) -> String {
         let token = self.session();
+        // So that it logs in by the password alone.
+        self.world.forget_second_factor(MEMBER).await;
+        if operation.id() == "replace_recovery_codes" {
+            self.world.second_factor(&token).await;
+        }
         if operation.id() == "resume_child" {
             // So that there is something to resume; it may be suspended already.
             drop(self.world.state.tree.suspend("prober"));
@@ -233,6 +243,14 @@ impl Cast {
             self.made.set(number);
             self.world.register(&format!("new{number}@example.org")).await;
             example["token"] = self.world.newest_token().await.into();
+        }
+        if operation.id() == "confirm_second_factor" {
+            let secret = self.world.begin_second_factor(&self.session()).await;
+            example["code"] = self.world.code(&secret).into();
+        }
+        if operation.id() == "delete_second_factor" {
+            let (secret, _) = self.world.second_factor(&self.session()).await;
+            example["code"] = self.world.next_code(&secret).into();
         }
         if example["after"].is_array() {
             example["after"] = json!([self.world.probe(&self.session()).await]);
