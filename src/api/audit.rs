@@ -14,18 +14,13 @@ use super::State;
 use super::auth::Operator;
 use super::http::{Fields, Problem, StrictQuery};
 use super::jobs::cursor;
-use super::order::ranged;
-use super::page::Page;
+use super::page::{self, Page};
 use super::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::act::{Action, Via};
 use crate::domain::id::{AccountId, ActId, WorkspaceId};
 use crate::store::StoreError;
 use crate::store::acts::{self, ActFilter, ActRecord};
-
-/// Acts on a page unless told otherwise, and the most of them.
-const PAGE: i64 = 50;
-const PAGE_MAX: i64 = 100;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -103,12 +98,8 @@ pub(super) async fn list_acts(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let before = query
-        .cursor
-        .as_deref()
-        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-    let limit = Some(query.limit.unwrap_or(PAGE));
-    let limit = ranged(&mut fields, "/query/limit", limit, 1, PAGE_MAX);
+    let before = page::behind(query.cursor.as_deref(), &mut fields);
+    let limit = page::size(query.limit, &mut fields);
     let filter = ActFilter {
         action: query.action,
         account: query.account,

@@ -4,6 +4,8 @@
 //! Guarantees: a limit is committed before it is answered, and holds for what already waits from the next claim on; attempts
 //! under way are not touched.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -15,9 +17,9 @@ use utoipa::ToSchema;
 use super::auth::{Member, Operator};
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
-use super::jobs::cursor;
+use super::jobs::cursor::NotACursor;
 use super::order::ranged;
-use super::page::Page;
+use super::page::{Page, PageQuery};
 use super::then::Then;
 use super::{State, acting};
 use crate::clock::Timestamp;
@@ -31,10 +33,6 @@ use crate::telemetry::names::event;
 
 /// The most limits of a workspace: one for each customer of a large one.
 const LIMITS_MAX: usize = 10_000;
-/// Limits on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most limits on a page.
-const PAGE_MAX: i64 = 100;
 const COUNT_MAX: i64 = 1_000_000;
 const PERIOD_S_MAX: i64 = 86_400;
 
@@ -194,54 +192,50 @@ impl FromRequest for LimitPath {
     }
 }
 
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false, min_length = 1)]
-    cursor: Option<String>,
-    /// How many limits on the page; 50 unless given.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
+/// Where a limit stands in their list.
+struct Place {
+    queue: String,
+    key: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.queue, self.key)
+    }
+}
+
+impl FromStr for Place {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let (queue, key) = text.split_once(' ').ok_or(NotACursor)?;
+        Ok(Self {
+            queue: queue.to_owned(),
+            key: key.to_owned(),
+        })
+    }
 }
 
 /// Lists the limits of the workspace, by queue and key.
 #[utoipa::path(
-    get, path = "/v1/limits", tag = "limits", security(("member" = [])), params(ListQuery),
+    get, path = "/v1/limits", tag = "limits", security(("member" = [])), params(PageQuery),
     responses((status = 200, description = "A page of limits.", body = Page<LimitView>)),
 )]
 pub(super) async fn list_limits(
-    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<PageQuery>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut fields = Fields::new();
-    let after = query.cursor.as_deref().and_then(|text| {
-        let place = cursor::read::<String>(text).and_then(|place| {
-            let (queue, key) = place.split_once(' ').ok_or(cursor::NotACursor)?;
-            Ok((queue.to_owned(), key.to_owned()))
-        });
-        fields.check("/query/cursor", place)
-    });
-    let limit = ranged(
-        &mut fields,
-        "/query/limit",
-        Some(query.limit.unwrap_or(PAGE)),
-        1,
-        PAGE_MAX,
-    );
-    let limit: usize = fields.finish_with(limit)?;
+    let (behind, size) = query.checked::<Place>()?;
+    let behind = behind.map(|Place { queue, key }| (queue, key));
     let workspace = member.account.workspace;
     let read = state
         .store
-        .read(move |connection| limits::of_workspace(connection, workspace, after, limit + 1));
-    let mut found = read.await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| has_more);
-    let next_cursor = last.map(|last| cursor::write(format!("{} {}", last.queue, last.key)));
-    let data = found.into_iter().map(LimitView::of_record).collect();
-    Ok(HttpResponse::Ok().json(Page { data, next_cursor }))
+        .read(move |connection| limits::of_workspace(connection, workspace, behind, size + 1));
+    let place = |last: &LimitRecord| Place {
+        queue: last.queue.clone(),
+        key: last.key.clone(),
+    };
+    Ok(HttpResponse::Ok().json(Page::of(read.await?, size, place, LimitView::of_record)))
 }
 
 /// Shows the limit of a key.

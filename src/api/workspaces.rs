@@ -10,9 +10,8 @@ use utoipa::ToSchema;
 use super::auth::Operator;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
-use super::jobs::cursor;
 use super::order::ranged;
-use super::page::Page;
+use super::page::{Page, PageQuery};
 use super::then::Then;
 use super::{State, acting};
 use crate::clock::Timestamp;
@@ -22,11 +21,6 @@ use crate::store::Abort;
 use crate::store::acts::{self, NewAct};
 use crate::store::workspaces::{self, WEIGHT_MAX, WorkspaceRecord};
 use crate::telemetry::names::event;
-
-/// Workspaces on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most workspaces on a page.
-const PAGE_MAX: i64 = 100;
 
 /// A workspace as operators see it.
 #[derive(Serialize, ToSchema)]
@@ -60,49 +54,21 @@ pub(super) struct WorkspaceBody {
     weight: i64,
 }
 
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false, min_length = 1)]
-    cursor: Option<String>,
-    /// How many workspaces on the page; 50 unless given.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-}
-
 /// Lists the workspaces, the newest first.
 #[utoipa::path(
-    get, path = "/v1/workspaces", tag = "operators", security(("operator" = [])), params(ListQuery),
+    get, path = "/v1/workspaces", tag = "operators", security(("operator" = [])), params(PageQuery),
     responses((status = 200, description = "A page of workspaces.", body = Page<WorkspaceView>)),
 )]
 pub(super) async fn list_workspaces(
-    Then(_, StrictQuery(query)): Then<Operator, StrictQuery<ListQuery>>,
+    Then(_, StrictQuery(query)): Then<Operator, StrictQuery<PageQuery>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut fields = Fields::new();
-    let before = query
-        .cursor
-        .as_deref()
-        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-    let limit = ranged(
-        &mut fields,
-        "/query/limit",
-        Some(query.limit.unwrap_or(PAGE)),
-        1,
-        PAGE_MAX,
-    );
-    let limit: usize = fields.finish_with(limit)?;
+    let (before, size) = query.checked::<WorkspaceId>()?;
     let read = state
         .store
-        .read(move |connection| workspaces::list(connection, before, limit + 1));
-    let mut found = read.await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|last| cursor::write(last.id));
-    let data = found.into_iter().map(WorkspaceView::from).collect();
-    Ok(HttpResponse::Ok().json(Page { data, next_cursor }))
+        .read(move |connection| workspaces::list(connection, before, size + 1));
+    let page = Page::of(read.await?, size, |last| last.id, WorkspaceView::from);
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Shows a workspace.

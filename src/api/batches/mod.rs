@@ -12,17 +12,14 @@ mod ordered;
 mod view;
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::State;
 use super::acting::Acting;
 use super::auth::Member;
 use super::failure::or_refused;
-use super::http::{Fields, PathParam, Problem, RequestId, StrictQuery};
-use super::jobs::cursor;
-use super::order::ranged;
-use super::page::Page;
+use super::http::{PathParam, Problem, RequestId, StrictQuery};
+use super::page::{Page, PageQuery};
 use super::then::Then;
 use crate::domain::act::Action;
 use crate::domain::id::BatchId;
@@ -32,23 +29,6 @@ use crate::store::jobs::NoSuchJob;
 pub(super) use cancel::{__path_cancel_batch, cancel_batch};
 pub(super) use make::{__path_add_jobs, __path_create_batch, add_jobs, create_batch};
 use view::BatchView;
-
-/// Batches on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most batches on a page.
-const PAGE_MAX: i64 = 100;
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false, min_length = 1)]
-    cursor: Option<String>,
-    /// How many batches on the page; 50 unless given.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-}
 
 /// Seals a batch: no job is added any more, and it ends once all have.
 ///
@@ -107,34 +87,20 @@ async fn shown(id: BatchId, member: &Member, state: &State) -> Result<BatchView,
 ///
 /// Their jobs are counted where one batch is shown.
 #[utoipa::path(
-    get, path = "/v1/batches", tag = "batches", security(("member" = [])), params(ListQuery),
+    get, path = "/v1/batches", tag = "batches", security(("member" = [])), params(PageQuery),
     responses((status = 200, description = "A page of batches.", body = Page<BatchView>)),
 )]
 pub(super) async fn list_batches(
-    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<PageQuery>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut fields = Fields::new();
-    let before = query
-        .cursor
-        .as_deref()
-        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-    let limit = Some(query.limit.unwrap_or(PAGE));
-    let limit = ranged(&mut fields, "/query/limit", limit, 1, PAGE_MAX);
-    let limit: usize = fields.finish_with(limit)?;
+    let (before, size) = query.checked::<BatchId>()?;
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
         // One more than is shown tells whether there are more.
-        batches::list(connection, scope, before, limit.saturating_add(1))
+        batches::list(connection, scope, before, size.saturating_add(1))
     });
-    let mut found = read.await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|batch| cursor::write(batch.id));
-    Ok(HttpResponse::Ok().json(Page {
-        data: found.into_iter().map(BatchView::of).collect(),
-        next_cursor,
-    }))
+    Ok(HttpResponse::Ok().json(Page::of(read.await?, size, |last| last.id, BatchView::of)))
 }
 
 fn refused(refusal: BatchRefused) -> Problem {

@@ -18,8 +18,7 @@ use super::acting::Acting;
 use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
-use super::order::ranged;
-use super::page::Page;
+use super::page::{self, Page};
 use super::prefer::{self, Preferences};
 use super::then::Then;
 use super::waiting::Wait;
@@ -40,11 +39,6 @@ pub(super) use view::JobView;
 
 /// Jobs before one that are counted: beyond it only the order of magnitude is of interest.
 const AHEAD_MAX: usize = 10_000;
-/// Jobs on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most jobs on a page.
-const PAGE_MAX: i64 = 100;
-
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -81,18 +75,9 @@ pub(super) async fn list_jobs(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let before = query
-        .cursor
-        .as_deref()
-        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-    let limit = ranged(
-        &mut fields,
-        "/query/limit",
-        Some(query.limit.unwrap_or(PAGE)),
-        1,
-        PAGE_MAX,
-    );
-    let limit: usize = fields.finish_with(limit)?;
+    let before = page::behind(query.cursor.as_deref(), &mut fields);
+    let limit = page::size(query.limit, &mut fields);
+    let limit = fields.finish_with(limit)?;
     let filter = JobFilter {
         scope: member.job_scope(),
         state: query.state,

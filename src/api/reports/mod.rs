@@ -27,10 +27,9 @@ use super::acting::{Acting, Subject};
 use super::auth::Member;
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
-use super::jobs::cursor;
 use super::openapi::Accepted;
-use super::order::{Wishes, ranged};
-use super::page::Page;
+use super::order::Wishes;
+use super::page::{Page, PageQuery};
 use super::then::Then;
 use super::unique::{self, UniqueBody};
 use super::work::{Asked, submit};
@@ -46,11 +45,6 @@ use crate::store::reports::{self, NewReport};
 use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry;
 use crate::telemetry::names::event;
-
-/// Reports on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most reports on a page.
-const PAGE_MAX: i64 = 100;
 
 /// What to report, and how.
 #[derive(Deserialize, ToSchema)]
@@ -90,18 +84,6 @@ pub(super) struct NewReportBody {
     /// How often it is tried at most.
     #[schema(minimum = 1, maximum = 100)]
     max_attempts: Option<i64>,
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false, min_length = 1)]
-    cursor: Option<String>,
-    /// How many reports on the page; 50 unless given.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
 }
 
 /// Orders a report over the workspace's own jobs or mails.
@@ -256,34 +238,21 @@ fn until(body: &NewReportBody, order: &Order, now: Timestamp, fields: &mut Field
 
 /// Lists the workspace's reports, the newest first; for operators, everybody's.
 #[utoipa::path(
-    get, path = "/v1/reports", tag = "resources", security(("member" = [])), params(ListQuery),
+    get, path = "/v1/reports", tag = "resources", security(("member" = [])), params(PageQuery),
     responses((status = 200, description = "A page of reports.", body = Page<ReportView>)),
 )]
 pub(super) async fn list_reports(
-    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<PageQuery>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut fields = Fields::new();
-    let before = query
-        .cursor
-        .as_deref()
-        .and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-    let limit = Some(query.limit.unwrap_or(PAGE));
-    let limit = ranged(&mut fields, "/query/limit", limit, 1, PAGE_MAX);
-    let limit: usize = fields.finish_with(limit)?;
+    let (before, size) = query.checked::<ReportId>()?;
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
         // One more than is shown tells whether there are more.
-        reports::list(connection, scope, before, limit.saturating_add(1))
+        reports::list(connection, scope, before, size.saturating_add(1))
     });
-    let mut found = read.await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|report| cursor::write(report.id));
-    Ok(HttpResponse::Ok().json(Page {
-        data: found.into_iter().map(|report| ReportView::of(report, &state)).collect(),
-        next_cursor,
-    }))
+    let view = |report| ReportView::of(report, &state);
+    Ok(HttpResponse::Ok().json(Page::of(read.await?, size, |last| last.id, view)))
 }
 
 /// Shows a report and where its job is.

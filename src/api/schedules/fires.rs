@@ -4,12 +4,10 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ListQuery;
 use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::http::{PathParam, Problem, StrictQuery};
-use crate::api::jobs::cursor;
-use crate::api::page::Page;
+use crate::api::page::{Page, PageQuery};
 use crate::api::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ScheduleId};
@@ -58,17 +56,17 @@ impl From<Fire> for FireView {
 /// The latest thousand or so are kept. Ticks that were missed in a row are one entry.
 #[utoipa::path(
     get, path = "/v1/schedules/{id}/fires", tag = "resources", security(("member" = [])),
-    params(("id" = ScheduleId, Path, description = "Which schedule."), ListQuery),
+    params(("id" = ScheduleId, Path, description = "Which schedule."), PageQuery),
     responses((status = 200, description = "A page of its history.", body = Page<FireView>)),
 )]
 pub(in crate::api) async fn list_fires(
     Then(member, Then(PathParam(id), StrictQuery(query))): Then<
         Member,
-        Then<PathParam<ScheduleId>, StrictQuery<ListQuery>>,
+        Then<PathParam<ScheduleId>, StrictQuery<PageQuery>>,
     >,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let (before, limit) = query.checked::<i64>()?;
+    let (before, size) = query.checked::<i64>()?;
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
         if schedules::one(connection, id, scope)?.is_none() {
@@ -76,15 +74,9 @@ pub(in crate::api) async fn list_fires(
         }
         let before = before.map(Timestamp::from_micros);
         // One more than is shown tells whether there are more.
-        schedules::fires(connection, id, before, limit.saturating_add(1)).map(Some)
+        schedules::fires(connection, id, before, size.saturating_add(1)).map(Some)
     });
-    let mut found = read.await?.ok_or_else(Problem::not_found)?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| has_more);
-    let next_cursor = last.map(|fire| cursor::write(fire.ticks.last.as_micros()));
-    Ok(HttpResponse::Ok().json(Page {
-        data: found.into_iter().map(FireView::from).collect(),
-        next_cursor,
-    }))
+    let found = read.await?.ok_or_else(Problem::not_found)?;
+    let page = Page::of(found, size, |last| last.ticks.last.as_micros(), FireView::from);
+    Ok(HttpResponse::Ok().json(page))
 }

@@ -13,7 +13,6 @@ mod view;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 use serde_json::json;
 
 pub(super) use acts::{
@@ -26,10 +25,8 @@ use super::State;
 use super::acting::{Acting, Subject};
 use super::auth::Member;
 use super::failure::or_refused;
-use super::http::{Fields, PathParam, Problem, RequestId, StrictJson, StrictQuery};
-use super::jobs::cursor;
-use super::order::ranged;
-use super::page::Page;
+use super::http::{PathParam, Problem, RequestId, StrictJson, StrictQuery};
+use super::page::{Page, PageQuery};
 use super::then::Then;
 use crate::domain::act::Action;
 use crate::domain::id::{AccountId, ScheduleId};
@@ -41,11 +38,6 @@ use view::ScheduleView;
 
 /// The most schedules of a workspace, but for operators': each may make a job a minute.
 const SCHEDULES_MAX: usize = 100;
-/// Schedules on a page unless told otherwise.
-const PAGE: i64 = 50;
-/// The most schedules on a page.
-const PAGE_MAX: i64 = 100;
-
 /// Why a schedule is not entered or changed.
 #[derive(Clone, Copy, Debug)]
 enum Refusal {
@@ -75,30 +67,6 @@ impl Refusal {
             Abort::Refused(NameTaken) => Abort::Refused(Self::NameTaken),
             Abort::Store(error) => Abort::Store(error),
         }
-    }
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false, min_length = 1)]
-    cursor: Option<String>,
-    /// How many on the page; 50 unless given.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-}
-
-impl ListQuery {
-    /// Behind what the page begins, and how much is on it.
-    fn checked<T: std::str::FromStr>(self) -> Result<(Option<T>, usize), Problem> {
-        let mut fields = Fields::new();
-        let cursor = self.cursor.as_deref();
-        let before = cursor.and_then(|text| fields.check("/query/cursor", cursor::read(text)));
-        let limit = Some(self.limit.unwrap_or(PAGE));
-        let limit = ranged(&mut fields, "/query/limit", limit, 1, PAGE_MAX);
-        Ok((before, fields.finish_with(limit)?))
     }
 }
 
@@ -157,28 +125,21 @@ pub(super) async fn create_schedule(
 
 /// Lists the workspace's schedules, the newest first; for operators, everybody's.
 #[utoipa::path(
-    get, path = "/v1/schedules", tag = "resources", security(("member" = [])), params(ListQuery),
+    get, path = "/v1/schedules", tag = "resources", security(("member" = [])), params(PageQuery),
     responses((status = 200, description = "A page of schedules, without their ticks after the next.", body = Page<ScheduleView>)),
 )]
 pub(super) async fn list_schedules(
-    Then(member, StrictQuery(query)): Then<Member, StrictQuery<ListQuery>>,
+    Then(member, StrictQuery(query)): Then<Member, StrictQuery<PageQuery>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let (before, limit) = query.checked::<ScheduleId>()?;
+    let (before, size) = query.checked::<ScheduleId>()?;
     let scope = member.job_scope();
     let read = state.store.read(move |connection| {
         // One more than is shown tells whether there are more.
-        schedules::list(connection, scope, before, limit.saturating_add(1))
+        schedules::list(connection, scope, before, size.saturating_add(1))
     });
-    let mut found = read.await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|last| cursor::write(last.id));
-    let data = found.iter().map(|schedule| ScheduleView::listed(schedule, &member));
-    Ok(HttpResponse::Ok().json(Page {
-        data: data.collect(),
-        next_cursor,
-    }))
+    let view = |schedule| ScheduleView::listed(&schedule, &member);
+    Ok(HttpResponse::Ok().json(Page::of(read.await?, size, |last| last.id, view)))
 }
 
 /// Shows a schedule and its next ticks.
