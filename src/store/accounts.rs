@@ -133,17 +133,18 @@ pub fn with_password(
     Ok(Some((row.try_into()?, hash)))
 }
 
-/// Whether an account still has the password that this hash is of.
+/// When the password of an account was last set: the epoch for one that is as old as the account. Another hash of the same
+/// password does not count.
 ///
 /// # Errors
 /// When the statement fails.
-pub fn has_password(connection: &mut Connection, id: AccountId, hash: &PasswordHash) -> Result<bool, StoreError> {
-    let found: Option<String> = accounts::table
+pub fn password_set_at(connection: &mut Connection, id: AccountId) -> Result<Option<Timestamp>, StoreError> {
+    let found: Option<Option<i64>> = accounts::table
         .filter(accounts::id.eq(id.to_string()))
-        .select(accounts::password_hash)
+        .select(accounts::password_changed_at)
         .first(connection)
         .optional()?;
-    Ok(found.as_deref() == Some(hash.as_str()))
+    Ok(found.map(|at| time(at.unwrap_or(0))))
 }
 
 /// The account with this id.

@@ -16,13 +16,16 @@ use crate::api::security_log::Happening;
 use crate::api::wrong_codes::Guess;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::password::PasswordHash;
+use crate::domain::id::AccountId;
 use crate::domain::second_factor::ShownCode;
 use crate::domain::security::SecurityEvent;
 use crate::domain::token::TokenHash;
 use crate::store::accounts::{self, Account};
 use crate::store::second_factors::{self, SecondFactor};
 use crate::store::{Abort, StoreError, Tx};
+
+/// No account has this id.
+const NOBODY: AccountId = AccountId::from_bits(0);
 
 /// What somebody shows.
 pub(super) struct Shown {
@@ -34,7 +37,8 @@ pub(super) struct Shown {
 /// Who has proved to be who they are, but for what only a transaction can tell.
 pub(super) struct Proven {
     pub(super) account: Account,
-    hash: PasswordHash,
+    /// When the password that was shown had been set.
+    password_set_at: Option<Timestamp>,
     factor: Factor,
     /// The code that is being looked at.
     guess: Option<Guess>,
@@ -81,15 +85,21 @@ pub(super) async fn prove(shown: Shown, words: Words, happening: &Happening, sta
     let Shown { email, password, code } = shown;
     let found = state
         .store
-        .read(move |connection| accounts::with_password(connection, &email))
+        .read(move |connection| {
+            let found = accounts::with_password(connection, &email)?;
+            // Also where there is none, so that it is the same work.
+            let id = found.as_ref().map_or(NOBODY, |(account, _)| account.id);
+            Ok((found, accounts::password_set_at(connection, id)?))
+        })
         .await?;
+    let (found, password_set_at) = found;
     let (account, stored) = found.unzip();
-    let (hasher, hash) = (state.hasher.clone(), stored.clone());
-    let verify = move || hasher.verify(password.expose_secret(), hash.as_ref());
+    let hasher = state.hasher.clone();
+    let verify = move || hasher.verify(password.expose_secret(), stored.as_ref());
     let good = state.hashing.run(verify).await?;
-    let (account, hash) = match (account, stored) {
-        (Some(account), Some(hash)) if good => (account, hash),
-        (account, _) => {
+    let account = match account {
+        Some(account) if good => account,
+        account => {
             note_refusal(account, "password", words, happening, state).await?;
             return Err(Problem::unauthenticated(words.refused));
         }
@@ -101,7 +111,7 @@ pub(super) async fn prove(shown: Shown, words: Words, happening: &Happening, sta
         .await?;
     let mut proven = Proven {
         account,
-        hash,
+        password_set_at,
         factor: Factor::Off,
         guess: None,
     };
@@ -128,7 +138,7 @@ impl Proven {
     pub(super) fn claim(&self) -> Claim {
         Claim {
             account: self.account.clone(),
-            hash: self.hash.clone(),
+            password_set_at: self.password_set_at,
             factor: self.factor.clone(),
         }
     }
@@ -158,7 +168,7 @@ impl Proven {
 /// What a transaction takes of a proof. It may be run more than once.
 pub(super) struct Claim {
     account: Account,
-    hash: PasswordHash,
+    password_set_at: Option<Timestamp>,
     factor: Factor,
 }
 
@@ -169,7 +179,8 @@ impl Claim {
     /// [`Lost`] if it is no proof any more.
     pub(super) fn take(&self, tx: &mut Tx<'_>, happening: &Happening, now: Timestamp) -> Result<(), Abort<Lost>> {
         let id = self.account.id;
-        if !accounts::has_password(tx.connection(), id, &self.hash)? {
+        let set_at = accounts::password_set_at(tx.connection(), id)?;
+        if set_at.is_none() || set_at != self.password_set_at {
             return Err(Abort::Refused(Lost::Changed));
         }
         let taken = match &self.factor {

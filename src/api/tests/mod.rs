@@ -438,15 +438,3 @@ async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it
     let jobs = world.get("/v1/jobs", &token).await;
     assert_eq!(jobs.body["data"], json!([]), "nothing was done");
 }
-
-/// Counts what waits, as the keeper does.
-async fn count(world: &World) {
-    let (began, now) = (tokio::time::Instant::now(), world.clock.now());
-    world.state.depths.begin(began);
-    let read = world.state.store.read(move |connection| {
-        let alive = crate::store::nodes::alive(connection, now)?;
-        Ok((crate::store::jobs::depths(connection, 100)?, alive))
-    });
-    let (found, alive) = read.await.unwrap();
-    world.state.depths.counted(&found, alive, (began, began));
-}

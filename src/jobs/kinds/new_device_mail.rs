@@ -66,7 +66,7 @@ impl Kind for NewDeviceMail {
                 return Outcome::retry(format!("the device could not be read: {}", telemetry::chain(&error)));
             }
         };
-        let data = data(&account, &device, &self.link);
+        let data = data(&account.name, &device, &self.link);
         match self.postbox.templates().render_own("new-device", &data) {
             Ok(content) => {
                 let to = vec![account.email];
@@ -83,7 +83,7 @@ fn found(connection: &mut Connection, args: &NewDeviceMailArgs) -> Result<Option
 }
 
 /// The fields of the template. How the program calls itself is a stranger's text, and may be none that fits a line.
-fn data(account: &Account, device: &Device, link: &str) -> Value {
+fn data(name: &str, device: &Device, link: &str) -> Value {
     let line = |text: Option<&str>| {
         let text: String = text
             .unwrap_or_default()
@@ -97,7 +97,7 @@ fn data(account: &Account, device: &Device, link: &str) -> Value {
         }
     };
     json!({
-        "name": account.name,
+        "name": name,
         "at": device.created_at.to_string(),
         "network": line(device.network.as_deref()),
         "program": line(device.user_agent.as_deref()),
@@ -109,31 +109,21 @@ fn data(account: &Account, device: &Device, link: &str) -> Value {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::domain::email::EmailAddress;
-    use crate::domain::id::WorkspaceId;
     use crate::mail::Templates;
 
     #[test]
     fn the_mail_says_when_where_and_by_what_and_a_strangers_text_is_only_text() {
         let at = Timestamp::from_micros(1_700_000_000_000_000);
-        let account = Account {
-            id: AccountId::generate(),
-            workspace: WorkspaceId::generate(),
-            email: EmailAddress::parse("ada@example.org").unwrap(),
-            name: "Ada".into(),
-            is_operator: false,
-            created_at: at,
-        };
         let device = |program: &str| Device {
             id: DeviceId::generate(),
-            account: account.id,
+            account: AccountId::generate(),
             user_agent: Some(program.into()),
             network: None,
             created_at: at,
             last_used_at: at,
         };
         let odd = data(
-            &account,
+            "Ada",
             &device("<b>Mozilla</b>\t\u{202e}{{ link }}"),
             "https://legwork.example",
         );
@@ -142,6 +132,6 @@ mod tests {
         assert!(content.text.contains("2023-11-14T22:13:20") && content.text.contains("not known"));
         let html = content.html.unwrap();
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
-        assert_eq!(data(&account, &device(" \t"), "x")["program"], "not known");
+        assert_eq!(data("Ada", &device(" \t"), "x")["program"], "not known");
     }
 }

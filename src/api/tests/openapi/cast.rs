@@ -122,12 +122,13 @@ impl Cast {
 
     /// The path of `operation` with something of the member's own in it.
     pub(super) async fn path(&self, operation: &Operation) -> String {
-        let token = self.session();
         // So that it logs in by the password alone.
         self.world.forget_second_factor(MEMBER).await;
         if operation.id() == "replace_recovery_codes" {
-            self.world.second_factor(&token).await;
+            self.log_in_again().await;
+            self.world.second_factor(&self.session()).await;
         }
+        let token = self.session();
         if operation.id() == "resume_child" {
             // So that there is something to resume; it may be suspended already.
             drop(self.world.state.tree.suspend("prober"));
