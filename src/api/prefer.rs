@@ -51,6 +51,15 @@ impl Preferences {
         found
     }
 
+    /// The same, without a cancel where that is not allowed.
+    #[must_use]
+    pub(super) fn cancelling_only_if(self, is_allowed: bool) -> Self {
+        Self {
+            cancels_when_gone: self.cancels_when_gone && is_allowed,
+            ..self
+        }
+    }
+
     /// What `Preference-Applied` says where they are honoured; nothing where no wait is asked for.
     pub(super) fn applied(&self) -> Option<String> {
         let wait = self.wait?.as_secs();
@@ -137,8 +146,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_is_no_error(text in "[ -~]{0,60}") {
+        fn whatever_is_sent_is_no_error(text in "[ -~]{0,60}|(wait|cancel-when-gone|x)( ?= ?\"?[-0-9.x]{0,22}\"?)?([,;] ?(wait|cancel-when-gone)(=[0-9]{0,3})?){0,3}") {
             let found = of(&[&text]);
+            // What is applied says the same once more.
+            if let Some(applied) = found.applied() {
+                prop_assert_eq!(of(&[&applied]), found);
+            }
             prop_assert!(found.wait.is_none_or(|wait| wait > Duration::ZERO && wait <= WAIT_MAX));
         }
     }

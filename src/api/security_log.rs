@@ -1,6 +1,7 @@
 //! What happens to the security of accounts over HTTP, as it is written down.
 //!
-//! Guarantees: the row is written in the transaction of what it tells of.
+//! Guarantees: the row is written in the transaction of what it tells of, and is a line in the log once that is committed. Of
+//! refused logins only the first of each minute are written down, which whoever writes one asks `Throttle::keeps_refusal`.
 
 use serde_json::{Value, json};
 
@@ -76,6 +77,6 @@ impl Happening {
             request_id: Some(self.request_id.clone()),
             detail,
         };
-        security::record(tx.connection(), &new)
+        security::note(tx, &new)
     }
 }

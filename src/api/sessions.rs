@@ -29,8 +29,13 @@ use crate::domain::security::SecurityEvent;
 use crate::store::{Abort, StoreError, sessions};
 use view::{CurrentSessionView, SessionView};
 
+pub(super) use view::{MadeSessionView, made};
+
 pub(super) use confirm::{__path_confirm_session, confirm_session};
 pub(super) use login::{__path_create_session, create_session};
+
+/// What a browser shall forget of this service.
+const CLEAR_SITE_DATA: &str = "clear-site-data";
 
 /// How many logins were ended.
 #[derive(Serialize, ToSchema)]
@@ -143,6 +148,8 @@ async fn end_session(
     let mut answer = HttpResponse::NoContent();
     if id == member.session.id {
         answer.cookie(logout_cookie(state));
+        // Not all cookies: that of the device is to be known at the next login.
+        answer.insert_header((CLEAR_SITE_DATA, "\"cache\", \"storage\""));
     }
     Ok(answer.finish())
 }

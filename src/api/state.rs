@@ -22,6 +22,7 @@ use super::following::JobStreams;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
 use super::idempotency::KeyTurns;
+use super::key_uses::KeyUses;
 use super::reports::Downloads;
 use super::throttle::Throttle;
 use super::waiting::Waiters;
@@ -42,12 +43,14 @@ pub struct State {
     pub keys: Arc<KeyRing>,
     /// Hashes and checks passwords.
     pub hasher: Arc<PasswordHasher>,
-    /// Who the tokens of the last second belong to.
+    /// Who tokens belong to that came before.
     pub credentials: CredentialCache,
     /// When logins were last used.
     pub session_uses: SessionUses,
     /// Codes of second factors that were wrong.
     pub wrong_codes: WrongCodes,
+    /// When API keys were used.
+    pub key_uses: KeyUses,
     /// Where hashing runs.
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.

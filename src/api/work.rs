@@ -13,6 +13,7 @@ use std::future::{Ready, ready};
 use super::State;
 use super::after;
 use super::auth::Member;
+use super::client::Client;
 use super::http::{Problem, Slug};
 use super::idempotency::{self, Keyed};
 use super::jobs::JobView;
@@ -130,6 +131,8 @@ where
             return replay(known, fingerprint, member, state, asked).await;
         }
     }
+    let client = Client::of(&asked.0);
+    state.throttle.take_network_work(&member.account, &client, 1, "")?;
     if let Some(answer) = limits().await? {
         return Ok(answer);
     }

@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use super::AppError;
-use crate::api::http::{Limits, request_id, security};
+use crate::api::http::{Browsers, Limits, browsers, request_id, security, unread};
 use crate::api::{self, State};
 use crate::config::Config;
 
@@ -29,15 +29,20 @@ pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<St
         max_body_bytes: config.http.max_body_bytes,
         request_timeout: config.http.request_timeout,
     });
+    let (is_tls, hsts) = (config.public_url.is_tls(), config.http.hsts);
+    let to_browsers = web::Data::new(Browsers::new(is_tls, hsts, &config.http.cors_origins));
     let roles = config.roles;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
             .app_data(limits.clone())
+            .app_data(to_browsers.clone())
             .default_service(web::to(security::not_found))
             .configure(api::routes_of(roles))
             .wrap(from_fn(security::limit_time))
+            .wrap(from_fn(browsers::answer_for_other_sites))
             .wrap(from_fn(request_id::track))
+            .wrap(from_fn(unread::close))
     })
     .workers(config.http.workers)
     .max_connections(config.http.connections_per_worker())

@@ -7,7 +7,11 @@
 //! Left out: what the parts do. Nothing here decides about a job or a request.
 
 pub mod account;
+mod account_mails;
+pub mod account_orders;
+mod beside;
 mod http;
+pub mod keys;
 mod outgoing;
 mod recovery;
 pub mod second_factor;
@@ -23,18 +27,15 @@ use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
-    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
-    ShutdownFlag, State, Throttle, Waiters, WrongCodes,
+    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, KeyUses,
+    Readiness, ShutdownFlag, State, Throttle, Waiters, WrongCodes,
 };
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{
-    AccountExists, EmailSend, Hurry, JobsBulk, NewDeviceMail, Postbox, Probe, RegistrationMail, ReportBuild,
-    ReportLimits,
-};
+use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
 use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
@@ -212,22 +213,6 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let hurry = Hurry::default();
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))
-        .with(RegistrationMail::new(
-            postbox.clone(),
-            store.clone(),
-            Arc::clone(&keys),
-            &config.public_url.join("/verify"),
-        ))
-        .with(AccountExists::new(
-            postbox.clone(),
-            store.clone(),
-            config.public_url.as_str(),
-        ))
-        .with(NewDeviceMail::new(
-            postbox.clone(),
-            store.clone(),
-            config.public_url.as_str(),
-        ))
         .with(ReportBuild::new(
             store.clone(),
             reports.clone(),
@@ -235,7 +220,15 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             &config.public_url.join("/v1/reports"),
         ))
         .with(JobsBulk::new(store.clone(), depths.clone(), hurry.clone()))
+        .with(AccountDelete::new(
+            store.clone(),
+            reports.clone(),
+            depths.clone(),
+            hurry.clone(),
+            config.http.request_timeout,
+        ))
         .with(Probe);
+    let registry = account_mails::add(registry, &config, &postbox, &store, &keys);
     let performs = registry.performed(config.roles);
     let lease = recovery::enter_and_rescue(&store, node, config.roles, &performs, &clock).await?;
 
@@ -249,6 +242,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let shared = tree::Shared {
         session_uses: session_uses.clone(),
         throttle: Arc::clone(&throttle),
+        key_uses: KeyUses::default(),
         lease,
         elsewhere: elsewhere.clone(),
         depths: depths.clone(),
@@ -269,7 +263,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         store: store.clone(),
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
-        credentials: CredentialCache::default(),
+        credentials: CredentialCache::over(&store, config.session.idle),
+        key_uses: shared.key_uses.clone(),
         session_uses: session_uses.clone(),
         wrong_codes: WrongCodes::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),

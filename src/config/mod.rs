@@ -6,8 +6,10 @@
 //!
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
+mod accounts;
 mod database;
 mod environment;
+mod http;
 mod kept;
 mod limits;
 mod listing;
@@ -20,14 +22,14 @@ mod session;
 mod source;
 mod url;
 
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use accounts::Accounts;
 pub use database::Database;
+pub use http::Http;
 pub use kept::{Events, Idempotency};
 pub use limits::Limits;
 pub use listing::{Listing, SettingRow};
@@ -92,6 +94,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Registrations that wait to be verified.
     pub registration: Registration,
+    /// Accounts.
+    pub accounts: Accounts,
     /// Logins.
     pub session: Session,
     /// How much may be asked for.
@@ -106,23 +110,6 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The log.
     pub log: Log,
-}
-
-/// Serving HTTP.
-#[derive(Clone, Debug)]
-pub struct Http {
-    /// The address and port to listen on; port 0 takes a free one.
-    pub bind: SocketAddr,
-    /// Threads that serve requests; 1 to 256.
-    pub workers: usize,
-    /// The largest body of a request, in bytes; 1 KiB to 64 MiB.
-    pub max_body_bytes: usize,
-    /// The longest from the head of a request to its answer, the reading of its body included; 100 ms to 10 minutes.
-    pub request_timeout: Duration,
-    /// The longest that the head of a request may take to arrive; 100 ms to 10 minutes.
-    pub header_timeout: Duration,
-    /// The most connections at once over all threads; 1 to 100,000.
-    pub max_connections: usize,
 }
 
 /// Sending mail.
@@ -293,6 +280,7 @@ impl Config {
             registration: Registration {
                 ttl: HOUR * settings.ranged("registration.ttl_hours", 1, 24 * 30)?,
             },
+            accounts: Accounts::read(settings)?,
             session: Session::read(settings)?,
             limits: Limits::read(settings)?,
             retention: Retention::read(settings)?,
@@ -322,31 +310,6 @@ fn settings_of_process(args: &ConfigArgs) -> Result<Settings, ConfigError> {
     };
     let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
     Settings::new(file, environment::of_process()?)
-}
-
-impl Http {
-    fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        Ok(Self {
-            bind: settings.checked("http.bind", |text: String| {
-                text.parse().or(Err(
-                    "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
-                ))
-            })?,
-            workers: settings.ranged("http.workers", 1, 256)?,
-            max_body_bytes: settings.ranged("http.max_body_bytes", 1024, 64 * 1024 * 1024)?,
-            request_timeout: settings.millis("http.request_timeout_ms", 100, 600_000)?,
-            header_timeout: settings.millis("http.header_timeout_ms", 100, 600_000)?,
-            max_connections: settings.ranged("http.max_connections", 1, 100_000)?,
-        })
-    }
-
-    /// The most connections that each serving thread may hold, so that all together hold at most `max_connections`, or one
-    /// each if there are more threads than that.
-    #[must_use]
-    pub fn connections_per_worker(&self) -> usize {
-        let workers = NonZeroUsize::new(self.workers).unwrap_or(NonZeroUsize::MIN);
-        (self.max_connections / workers).max(1)
-    }
 }
 
 impl Mail {
@@ -408,6 +371,16 @@ enum Names {
 }
 
 impl Names {
+    /// Each name, without the blanks around it; none of nothing.
+    fn list(&self) -> impl Iterator<Item = &str> {
+        let (listed, joined) = match self {
+            Self::Listed(names) => (names.as_slice(), ""),
+            Self::Joined(names) => (&[][..], names.as_str()),
+        };
+        let names = listed.iter().map(String::as_str).chain(joined.split(','));
+        names.map(str::trim).filter(|name| !name.is_empty())
+    }
+
     fn roles(&self) -> Result<Roles, NoRoles> {
         match self {
             Self::Listed(names) => Roles::of(names.iter().map(String::as_str)),

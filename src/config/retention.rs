@@ -1,4 +1,4 @@
-//! How long finished jobs are kept, and what operators did.
+//! How long finished jobs are kept, what operators did, and what happened to accounts.
 //!
 //! Guarantees: a state that has no time of its own is kept as long as discarded jobs are.
 
@@ -20,6 +20,8 @@ pub struct Retention {
     pub uncertain: Duration,
     /// What operators did; 1 day to 100 years.
     pub acts: Duration,
+    /// What happened to the security of accounts; 1 day to 100 years.
+    pub security: Duration,
 }
 
 impl Retention {
@@ -39,6 +41,7 @@ impl Retention {
             cancelled: like_discarded("retention.cancelled_days")?,
             uncertain: like_discarded("retention.uncertain_days")?,
             acts: days("retention.acts_days")?,
+            security: days("retention.security_days")?,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! What concerns the security of accounts: written once, never changed, forgotten after its time.
 //!
 //! Guarantees: a row is written in the transaction of what it tells of, so that neither is there without the other; it holds no
-//! secret and no full address, since whoever writes one hands over ids, names and counts.
+//! secret and no full address, since whoever writes one hands over ids, names and counts. What the service writes is a line in
+//! its log too, once it is committed.
 
 use serde_json::Value;
 
@@ -9,10 +10,11 @@ use super::dialect::Optional;
 use super::dialect::prelude::*;
 use super::schema::security_events;
 use super::text::{number, parsed, time};
-use super::{Connection, StoreError};
+use super::{Connection, StoreError, Tx};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, SecurityEventId, WorkspaceId};
 use crate::domain::security::SecurityEvent;
+use crate::telemetry::names::event;
 
 /// Something that is to be written down.
 #[derive(Clone, Debug)]
@@ -109,7 +111,46 @@ impl TryFrom<SecurityEventRow> for SecurityEventRecord {
     }
 }
 
-/// Writes something down, in the transaction of what it tells of.
+/// What the log says of a row, which is less than stands in it: not where from, nor by which program.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Noted {
+    event: SecurityEvent,
+    workspace: WorkspaceId,
+    account: Option<AccountId>,
+    request_id: Option<String>,
+}
+
+impl Noted {
+    /// Writes the line.
+    pub(in crate::store) fn log(&self) {
+        tracing::info!(
+            event = event::SECURITY,
+            happened = self.event.as_str(),
+            workspace = %self.workspace,
+            account = self.account.map(tracing::field::display),
+            request_id = self.request_id.as_deref(),
+            "something happened to the security of an account"
+        );
+    }
+}
+
+/// Writes something down, in the transaction of what it tells of, and says so in the log once that is committed.
+///
+/// # Errors
+/// When the statement fails.
+pub fn note(tx: &mut Tx<'_>, new: &NewSecurityEvent) -> Result<(), StoreError> {
+    let (connection, effects) = tx.parts();
+    record(connection, new)?;
+    effects.note(Noted {
+        event: new.event,
+        workspace: new.workspace,
+        account: new.account,
+        request_id: new.request_id.clone(),
+    });
+    Ok(())
+}
+
+/// Writes something down, in the transaction of what it tells of, where there is no log to say it in.
 ///
 /// # Errors
 /// When the statement fails.
@@ -171,3 +212,6 @@ pub fn forget(connection: &mut Connection, until: Timestamp, limit: usize) -> Re
     }
     Ok(diesel::delete(security_events::table.filter(security_events::id.eq_any(old))).execute(connection)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,10 @@ async fn the_link_in_the_mail_verifies_on_a_click_and_not_before() {
     let service = home.serve();
     browser.go(&service.base).await;
     assert!(browser.text().await.contains("Legwork"), "{}", browser.text().await);
+    let width = browser
+        .run("return getComputedStyle(document.querySelector('main')).maxWidth")
+        .await;
+    assert_eq!(width, "704px", "the page's policy lets its styles hold");
 
     let person = json!({ "email": "ada@example.com", "password": "a good long password", "name": "Ada <b>" });
     assert_eq!(service.post_openly("/v1/accounts", &person).await.0, 202);

@@ -9,7 +9,9 @@ fn every_setting_is_printed_with_its_value_and_where_it_came_from() {
     let home = Home::new();
     std::fs::write(home.path().join("legwork.toml"), "[session]\nttl_hours = 24\n").unwrap();
     std::fs::write(home.path().join("relay"), "smtp://relay.example:2525\n").unwrap();
-    let home = home.with("LEGWORK_MAIL__URL_FILE", "relay");
+    let home = home
+        .with("LEGWORK_MAIL__URL_FILE", "relay")
+        .with("LEGWORK_HTTP__TRUSTED_PROXIES", "10.0.0.0/8,::1");
     let said = home.run(&["config"], "");
     assert!(said.status.success(), "{}", said.stderr);
     let line = |start: &str| {
@@ -26,6 +28,14 @@ fn every_setting_is_printed_with_its_value_and_where_it_came_from() {
             "LEGWORK_MAIL__URL_FILE, the file relay",
         ),
         ("http.bind", "\"127.0.0.1:0\"", "LEGWORK_HTTP__BIND"),
+        (
+            "http.trusted_proxies",
+            "\"10.0.0.0/8,::1\"",
+            "LEGWORK_HTTP__TRUSTED_PROXIES",
+        ),
+        ("http.cors_origins", "[]", "default"),
+        ("limits.logins_per_minute_address", "30", "default"),
+        ("retention.security_days", "365", "default"),
         ("probes.concurrency", "256", "default"),
         ("database.url", "\"sqlite:data/legwork.db\"", "derived"),
     ] {

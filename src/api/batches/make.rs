@@ -13,6 +13,7 @@ use super::refused;
 use super::view::BatchView;
 use crate::api::State;
 use crate::api::auth::Member;
+use crate::api::client::Client;
 use crate::api::failure::or_refused;
 use crate::api::http::{Fields, PathParam, Problem, RequestId, StrictJson};
 use crate::api::reports::KeptBound;
@@ -86,6 +87,7 @@ pub(in crate::api) struct MoreJobsBody {
 pub(in crate::api) async fn create_batch(
     Then(member, StrictJson(body)): Then<Member, StrictJson<NewBatchBody>>,
     state: web::Data<State>,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (now, workspace) = (state.clock.now(), member.account.workspace);
@@ -112,7 +114,7 @@ pub(in crate::api) async fn create_batch(
     let id = new.id;
     let jobs: Vec<Ordered> = jobs.into_iter().map(|ordered| ordered.into_batch(id)).collect();
     let all: Vec<&Ordered> = jobs.iter().chain(&finishing).collect();
-    let rows = Rows::of(&all, &member, &state)?;
+    let rows = Rows::of(&all, &member, &client, &state)?;
     let members = members_of(&jobs);
     let write = state.store.write(move |tx| {
         let record = batches::create(tx, &new, &members).map_err(Refused::of)?;
@@ -159,6 +161,7 @@ pub(in crate::api) async fn add_jobs(
         Then<PathParam<BatchId>, StrictJson<MoreJobsBody>>,
     >,
     state: web::Data<State>,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
@@ -170,7 +173,7 @@ pub(in crate::api) async fn add_jobs(
     let scope = JobScope::Workspace(member.account.workspace);
     let read = state.store.read(move |connection| batches::one(connection, id, scope));
     read.await?.ok_or_else(Problem::not_found)?;
-    let rows = Rows::of(&all, &member, &state)?;
+    let rows = Rows::of(&all, &member, &client, &state)?;
     let members = members_of(&jobs);
     let write = state.store.write(move |tx| {
         let record = batches::add(tx, id, scope, &members).map_err(Refused::of)?;
@@ -206,9 +209,11 @@ struct Rows {
 
 impl Rows {
     /// Those of these jobs, for which their places are taken of the limits.
-    fn of(jobs: &[&Ordered], member: &Member, state: &State) -> Result<Self, Problem> {
+    fn of(jobs: &[&Ordered], member: &Member, client: &Client, state: &State) -> Result<Self, Problem> {
+        let throttle = &state.throttle;
+        throttle.take_network_work(&member.account, client, jobs.len(), "/jobs")?;
         let works: Vec<_> = jobs.iter().map(|ordered| (ordered.job.queue, ordered.mails)).collect();
-        state.throttle.take_batch(&member.account, &works, "/jobs")?;
+        throttle.take_batch(&member.account, &works, "/jobs")?;
         Ok(Self {
             reports: jobs.iter().filter_map(|ordered| ordered.report.clone()).collect(),
             bound: KeptBound::of(member, state),

@@ -9,10 +9,13 @@
 //! ```text
 //! App::new()
 //!     .app_data(web::Data::new(Limits { max_body_bytes, request_timeout }))
+//!     .app_data(web::Data::new(Browsers::new(is_tls, hsts, &cors_origins)))
 //!     .service(Endpoint::at("/v1/jobs/{id}").get(show_job))
 //!     .default_service(web::to(security::not_found))
 //!     .wrap(from_fn(security::limit_time))
+//!     .wrap(from_fn(browsers::answer_for_other_sites))
 //!     .wrap(from_fn(request_id::track))
+//!     .wrap(from_fn(unread::close))
 //! ```
 //!
 //! Left out: answers that are made before there is a request, which actix-http writes: a head that is not HTTP (400), that is
@@ -20,6 +23,7 @@
 //! actix-http forgets which of several pipelined requests was a `HEAD`: it goes by the one that it read last, so that whoever
 //! pipelines `HEAD` with other methods gets a body that should not be there, or none where one should.
 
+pub mod browsers;
 pub mod endpoint;
 pub mod form;
 pub mod hashing;
@@ -30,15 +34,18 @@ pub mod problem;
 pub mod query;
 pub mod request_id;
 pub mod security;
+pub mod unread;
 pub mod validate;
 
-pub use endpoint::{Endpoint, Endpoints};
+pub use browsers::Browsers;
+pub use endpoint::{Endpoint, Endpoints, Routed, scope_of};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};
 pub use limits::Limits;
 pub use path::PathParam;
 pub use problem::{FieldError, Problem, ProblemBody, Slug};
+pub(in crate::api) use problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use query::StrictQuery;
 pub use request_id::RequestId;
 pub use validate::Fields;

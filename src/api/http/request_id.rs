@@ -2,7 +2,8 @@
 //!
 //! Guarantees: every answer carries `X-Request-Id`, the client's own if it sent a well-formed one; every event of a request
 //! is in a span with that id; each request is logged once, with the *pattern* of its route, never with the path, which may
-//! hold ids and tokens; a handler that panics is answered with 500. This is the outermost middleware: it also gives failed answers their final form.
+//! hold ids and tokens; a handler that panics is answered with 500. It is around all other middleware but
+//! [`super::unread`], and gives failed answers their final form.
 //!
 //! Left out: trusting the client's id for anything but searching the log; two requests may carry one id.
 
@@ -19,6 +20,7 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
+use super::browsers::Told;
 use super::problem::{self, Problem};
 use super::security;
 use crate::telemetry::names::event;
@@ -77,7 +79,7 @@ fn is_well_formed(text: &str) -> bool {
 #[error("the handler panicked")]
 struct Panicked;
 
-/// The middleware; register it last, so that it is the outermost.
+/// The middleware; register it last but for [`super::unread::close`], so that it is around all others.
 ///
 /// # Errors
 ///
@@ -90,6 +92,7 @@ pub async fn track(
     let method = request.method().clone();
     // Asked for now, since an inner middleware that fails takes the request with it.
     let route = request.match_pattern();
+    let told = Told::to(request.request());
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", request_id = id.as_str());
     let work = async {
@@ -97,10 +100,11 @@ pub async fn track(
         // A handler that panics costs its request alone: the panic is in the log by now, in this span.
         let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(Problem::internal(Panicked).into()));
-        let mut outcome = problem::finish(outcome, &id.0);
+        let mut outcome = problem::finish(outcome, &id.0, &told);
         let status = match &mut outcome {
             Ok(answer) => {
                 seal(answer.headers_mut(), Some(id.as_str()));
+                told.write(answer.headers_mut());
                 answer.status()
             }
             Err(error) => error.as_response_error().status_code(),

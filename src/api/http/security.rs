@@ -1,9 +1,10 @@
 //! What protects clients and the service on every route: headers, the time limit, and the answer where nothing is.
 //!
-//! Guarantees: answers are not sniffed, framed, cached or leaked by a referrer unless a handler says otherwise; a request
-//! ends within the time limit, whoever is slow.
+//! Guarantees: answers are not sniffed, framed, cached, embedded elsewhere or leaked by a referrer unless a handler says
+//! otherwise; pages run no script and have no styles but the ones that are written here; a request ends within the time limit,
+//! whoever is slow.
 //!
-//! Left out: `Strict-Transport-Security`, which belongs to whoever ends TLS before this service.
+//! What depends on the settings (TLS, other sites) is [`super::browsers`]'s.
 
 use std::cell::Cell;
 use std::future::{Ready, ready};
@@ -20,12 +21,21 @@ use tokio::time::Instant;
 
 use super::{Limits, Problem, Slug};
 
-/// For pages: their own styles and forms, and nothing else.
-const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// For pages: their one sheet of styles, which stands in each of them and is named by its hash, their own forms, and nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'sha256-ApadaEcLyvtzYnduZg4FTkpHuGjRF+WGvHh2NNM1qi0='; \
+                           form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// For everything that is not a page.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Who may embed an answer: pages of this very service. Answers to pages of other sites that may call it are not embedded.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// Whose window may hold this one.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+/// What a page may ask of a browser.
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const NO_PERMISSIONS: &str =
+    "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()";
 
 /// When to try again after a request that took too long, so that a loaded service is not asked again at once.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -41,8 +51,15 @@ pub(super) fn protect(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, policy),
+        // For browsers that know no `frame-ancestors`.
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (RESOURCE_POLICY, "same-origin"),
     ] {
         set_unless_present(headers, name, value);
+    }
+    if page {
+        set_unless_present(headers, OPENER_POLICY, "same-origin");
+        set_unless_present(headers, PERMISSIONS_POLICY, NO_PERMISSIONS);
     }
 }
 
@@ -124,3 +141,21 @@ pub async fn limit_time(
 #[derive(Debug, thiserror::Error)]
 #[error("a handler took longer than http.request_timeout_ms")]
 struct TooSlow;
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+
+    use super::*;
+
+    #[test]
+    fn the_policy_of_pages_names_the_styles_that_they_have() {
+        let head = include_str!("../pages/head.html");
+        let styles = head.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(styles));
+        let named = format!("style-src 'sha256-{hash}';");
+        assert!(PAGE_POLICY.contains(&named), "{named} is not in {PAGE_POLICY}");
+        assert!(!PAGE_POLICY.contains("unsafe"));
+    }
+}

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::State;
 use super::acting::Acting;
 use super::auth::Member;
+use super::client::Client;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
 use super::page::{self, Page};
@@ -26,6 +27,7 @@ use crate::clock::Timestamp;
 use crate::domain::act::Action;
 use crate::domain::id::{BatchId, JobId};
 use crate::domain::job::{JobState, Queue, Refused, Room, rank};
+use crate::domain::scope::Scope;
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
 use crate::store::jobs::{self, OrderRefused, Place};
@@ -129,6 +131,8 @@ pub(super) async fn show_job(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let job = shown(id, &member, &state).await?.ok_or_else(Problem::not_found)?;
+    // To look on is not to cancel.
+    let preferences = preferences.cancelling_only_if(member.may(Scope::JobsWrite));
     let wait = (!job.is_final())
         .then(|| Wait::begin(id, preferences, &request, &member))
         .flatten();
@@ -229,12 +233,14 @@ pub(super) async fn retry_job(
         Then<PathParam<JobId>, OptionalJson<RetryBody>>,
     >,
     state: web::Data<State>,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
     let changed = match body.and_then(|body| body.args) {
         Some(args) => {
             let (kind, ..) = runs_again(id, scope, &state).await?;
+            member.needs_to_order(&kind)?;
             Some(Changed::checked(&kind, args, member.account.is_operator, &state)?)
         }
         None => None,
@@ -245,6 +251,7 @@ pub(super) async fn retry_job(
         None => cost_of(id, scope, &state).await?,
     };
     if let Some(queue) = queue {
+        state.throttle.take_network_work(&member.account, &client, 1, "")?;
         state.throttle.take_work(&member.account, queue, mails)?;
     }
     let changed = changed.map(|changed| changed.args);

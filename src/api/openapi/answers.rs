@@ -34,9 +34,13 @@ impl Modify for Answers {
                 // The only body that may be left out; the macros cannot say so of one that has a schema of its own.
                 body.required = Some(Required::False);
             }
+            let is_limited = operation.responses.responses.contains_key("429");
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
                     complete(status, response);
+                    if is_limited && status.starts_with('2') {
+                        tell_what_is_left(response);
+                    }
                 }
             }
         }
@@ -104,7 +108,12 @@ impl IntoResponses for Accepted {
 
 /// Every operation with its method.
 pub(in crate::api) fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    document.paths.paths.values_mut().flat_map(|item| {
+    operations_at(document).map(|(_, method, operation)| (method, operation))
+}
+
+/// Every operation with its path and its method.
+pub(super) fn operations_at(document: &mut OpenApi) -> impl Iterator<Item = (&String, &'static str, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
         let PathItem {
             get,
             put,
@@ -121,7 +130,7 @@ pub(in crate::api) fn operations(document: &mut OpenApi) -> impl Iterator<Item =
             ("PATCH", patch),
         ];
         all.into_iter()
-            .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+            .filter_map(move |(method, operation)| Some((path, method, operation.as_mut()?)))
     })
 }
 
@@ -137,6 +146,8 @@ fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
     // Besides what a role keeps out: a page of another site that sends the cookie along with a change.
     if matches!(role, Role::Session | Role::Operator) || role == Role::Member && method != "GET" {
         slugs.push(Slug::Forbidden);
+    } else if role == Role::Member {
+        slugs.push(Slug::ScopeMissing);
     }
     let has = |place: &ParameterIn| {
         let parameters = operation.parameters.iter().flatten();
@@ -168,6 +179,22 @@ fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
         ]);
     }
     slugs
+}
+
+/// The headers about a limit that was not reached.
+fn tell_what_is_left(response: &mut Response) {
+    let told = [
+        (
+            "RateLimit",
+            "What is left of the limit of which the smallest part is, and when one more comes back; none where nothing was taken.",
+        ),
+        ("RateLimit-Policy", "Which limit it is."),
+    ];
+    for (name, told) in told {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let header = HeaderBuilder::from(Header::new(text)).description(Some(told));
+        response.headers.insert(name.to_owned(), RefOr::T(header.build()));
+    }
 }
 
 /// The body of a refusal, and the headers of every answer.

@@ -17,8 +17,8 @@ use utoipa_swagger_ui::Config;
 use super::document;
 use crate::api::http::{PathParam, Problem};
 
-/// Scripts and styles from here, calls to here. Swagger UI sets styles on its elements and has its icons in `data:` addresses.
-const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// Scripts and styles from here, calls to here. Swagger UI has its icons in `data:` addresses.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                            connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Kept by whoever likes, and asked for again each time, so that nobody works with the description of an older version.

@@ -8,18 +8,20 @@ use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, 
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::api::api_keys::EVERYTHING;
-
 use crate::clock::Timestamp;
 use crate::domain::act::{Action, Via};
 use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
-use crate::domain::id::{AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SessionId, WorkspaceId};
+use crate::domain::id::{
+    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, WorkspaceId,
+};
 use crate::domain::job::{AttemptOutcome, BulkAction, Cause, JobState, OnFailure, Queue, WhenUncertain};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
+use crate::domain::scope::Scope;
+use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
 use crate::mail::{RECIPIENTS_MAX, Templates};
 
@@ -28,9 +30,6 @@ pub(in crate::api) enum Recipients {}
 
 /// The name of a built-in template.
 pub(in crate::api) enum TemplateName {}
-
-/// What an API key may do.
-pub(in crate::api) enum Scope {}
 
 /// What is shown as a second factor.
 pub(in crate::api) enum SecondFactorCode {}
@@ -99,8 +98,13 @@ schemas! {
     ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
     WorkspaceId => id(Self::PREFIX, "a workspace");
+    SecurityEventId => id(Self::PREFIX, "something that happened to the security of an account");
     AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
     Action => one_of("What an operator did.", Self::ALL.iter().map(|one| one.as_str()));
+    SecurityEvent => one_of(
+        "What happened to the security of an account.",
+        Self::ALL.iter().map(|one| one.as_str()),
+    );
     Via => one_of("By which way an operator came.", Self::ALL.iter().map(|one| one.as_str()));
     BulkAction => one_of("What is done with many jobs.", Self::ALL.iter().map(|one| one.as_str()));
     Cause => one_of("Why a job ended or waits.", Self::ALL.iter().map(|one| one.as_str()));
@@ -139,7 +143,10 @@ schemas! {
     );
     ProbeFailure => yes_no_or("Not at all, each time, the first time only, or for good.", ["once", "permanent"]);
     ProbePanic => yes_no_or("Not at all, in the attempt, or in the worker itself.", ["actor"]);
-    Scope => one_of("What an API key may do: `*` is everything.", [EVERYTHING]);
+    Scope => one_of(
+        "What an API key may do: `*` is everything that its account may do with a key.",
+        Self::ALL.iter().map(|one| one.as_str()),
+    );
     SecondFactorCode => text()
         .description(Some("The six digits of the app, or a recovery code; blanks, dashes and case are forgiven."))
         .pattern(Some(CODE));
@@ -151,7 +158,7 @@ schemas! {
     DisplayName => line("What somebody or something is called, in one line.", DISPLAY_NAME_CHARS_MAX);
     Subject => line("What a mail is about, in one line.", SUBJECT_CHARS_MAX);
     Password => text()
-        .description(Some("Not the address itself, nor one of the most used passwords."))
+        .description(Some("Hard to guess: none of the most used passwords, and not made of the address or the name."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
         .min_length(Some(CHARS_MIN))
         .max_length(Some(CHARS_MAX));

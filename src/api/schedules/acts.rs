@@ -13,6 +13,7 @@ use super::{Refusal, log_change};
 use crate::api::State;
 use crate::api::acting::Acting;
 use crate::api::auth::Member;
+use crate::api::client::Client;
 use crate::api::failure::or_refused;
 use crate::api::http::{PathParam, Problem, RequestId};
 use crate::api::jobs::JobView;
@@ -150,6 +151,7 @@ impl NotRun {
 pub(in crate::api) async fn run_schedule(
     Then(member, PathParam(id)): Then<Member, PathParam<ScheduleId>>,
     state: web::Data<State>,
+    client: Client,
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let (scope, now) = (member.job_scope(), state.clock.now());
@@ -159,6 +161,7 @@ pub(in crate::api) async fn run_schedule(
     let schedule = read.await?.ok_or_else(Problem::not_found)?;
     let queue: Option<Queue> = schedule.job.queue.parse().ok();
     if let Some(queue) = queue {
+        state.throttle.take_network_work(&member.account, &client, 1, "")?;
         state.throttle.take_work(&member.account, queue, schedule.job.mails)?;
     }
     let (registry, reports_max) = (state.registry.clone(), state.config.reports.max_kept);

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 
 use super::login::refusal;
 use super::proof::{Lost, Shown, Words, prove};
-use super::view::MadeSessionView;
+use super::view::{MadeSessionView, made};
 use crate::api::State;
 use crate::api::auth::SessionMember;
 use crate::api::client::Client;
-use crate::api::credentials::{login_cookie, not_logged_in};
+use crate::api::credentials::not_logged_in;
 use crate::api::http::{Fields, Problem, RequestId, StrictJson};
 use crate::api::openapi::SecondFactorCode;
 use crate::api::security_log::Happening;
@@ -103,14 +103,6 @@ pub(in crate::api) async fn confirm_session(
         });
     }
     proven.was_good(&state);
-    let left = session.expires_at.since(now);
-    Ok(HttpResponse::Ok()
-        .cookie(login_cookie(&token, left, &state))
-        .json(MadeSessionView::of(
-            &token,
-            &session,
-            now,
-            proven.account.clone(),
-            &state,
-        )))
+    let account = proven.account.clone();
+    Ok(made(HttpResponse::Ok(), &token, &session, account, &state))
 }

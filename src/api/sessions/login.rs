@@ -7,10 +7,10 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::proof::{Shown, Words, prove};
-use super::view::MadeSessionView;
+use super::view::{MadeSessionView, made};
 use crate::api::State;
 use crate::api::client::Client;
-use crate::api::credentials::{login_cookie, session_of_cookie};
+use crate::api::credentials::session_of_cookie;
 use crate::api::devices::{self, Visitor};
 use crate::api::http::{Fields, Problem, RequestId, StrictJson};
 use crate::api::openapi::SecondFactorCode;
@@ -121,10 +121,9 @@ pub(in crate::api) async fn create_session(
         log_enqueued(job);
     }
     let device = devices::cookie(&visitor, known.device, &account.email, &state);
-    Ok(HttpResponse::Created()
-        .cookie(login_cookie(&token, state.config.session.ttl, &state))
-        .cookie(device)
-        .json(MadeSessionView::of(&token, &session, now, account, &state)))
+    let mut answer = made(HttpResponse::Created(), &token, &session, account, &state);
+    answer.add_cookie(&device).map_err(Problem::internal)?;
+    Ok(answer)
 }
 
 /// What was refused; a failure is what it always becomes.

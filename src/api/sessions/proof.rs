@@ -5,12 +5,13 @@
 //! for: so that each is taken once, and nothing is done with a password that was changed, or without a second factor that was
 //! turned on, meanwhile.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::api::State;
 use crate::api::failure::or_refused;
 use crate::api::http::{Problem, Slug};
+use crate::api::passwords;
 use crate::api::second_factor::totp_secret;
 use crate::api::security_log::Happening;
 use crate::api::wrong_codes::Guess;
@@ -94,9 +95,8 @@ pub(super) async fn prove(shown: Shown, words: Words, happening: &Happening, sta
         .await?;
     let (found, password_set_at) = found;
     let (account, stored) = found.unzip();
-    let hasher = state.hasher.clone();
-    let verify = move || hasher.verify(password.expose_secret(), stored.as_ref());
-    let good = state.hashing.run(verify).await?;
+    let id = account.as_ref().map(|account| account.id);
+    let good = passwords::is_right(password, id, stored, state).await?;
     let account = match account {
         Some(account) if good => account,
         account => {

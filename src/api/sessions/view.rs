@@ -1,12 +1,13 @@
 //! A login as it is shown.
 
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::api::accounts::AccountView;
 use crate::api::auth::SessionMember;
-use crate::api::credentials::csrf_token;
+use crate::api::credentials::{csrf_token, login_cookie};
 use crate::clock::Timestamp;
 use crate::domain::id::SessionId;
 use crate::domain::token::Token;
@@ -16,7 +17,7 @@ use crate::store::sessions::Session;
 /// A login, with its token this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeSession)]
-pub(super) struct MadeSessionView {
+pub(in crate::api) struct MadeSessionView {
     /// What to send as `Authorization: Bearer …`.
     token: String,
     /// What to send as `X-CSRF-Token` with every change, where one comes by the cookie.
@@ -55,16 +56,23 @@ pub(super) struct CurrentSessionView {
     account: AccountView,
 }
 
-impl MadeSessionView {
-    /// The login with this token, which was used at `used_at`.
-    pub(super) fn of(token: &Token, session: &Session, used_at: Timestamp, account: Account, state: &State) -> Self {
-        Self {
-            csrf_token: csrf_token(&token.hash(), &state.keys),
-            token: token.expose().to_owned(),
-            expires_at: session.good_until(used_at, state.config.session.idle),
-            account: account.into(),
-        }
-    }
+/// The answer that shows the token of a login, which is used now, and sets its cookie.
+pub(in crate::api) fn made(
+    mut answer: HttpResponseBuilder,
+    token: &Token,
+    session: &Session,
+    account: Account,
+    state: &State,
+) -> HttpResponse {
+    let now = state.clock.now();
+    let view = MadeSessionView {
+        csrf_token: csrf_token(&token.hash(), &state.keys),
+        token: token.expose().to_owned(),
+        expires_at: session.good_until(now, state.config.session.idle),
+        account: account.into(),
+    };
+    let left = session.expires_at.since(now);
+    answer.cookie(login_cookie(token, left, state)).json(view)
 }
 
 impl SessionView {

@@ -9,7 +9,7 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::{App, Error, HttpResponse, body, web};
 
 use super::{Answer, openapi};
-use crate::api::http::{Limits, request_id, security};
+use crate::api::http::{Browsers, Limits, browsers, request_id, security};
 use crate::api::{State, routes_of};
 use crate::domain::roles::Roles;
 
@@ -25,12 +25,16 @@ pub(super) async fn app_of(
     state: web::Data<State>,
     roles: Roles,
 ) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = Error> {
+    let (is_tls, http) = (state.config.public_url.is_tls(), &state.config.http);
+    let to_browsers = Browsers::new(is_tls, http.hsts, &http.cors_origins);
     let app = App::new()
+        .app_data(web::Data::new(to_browsers))
         .app_data(state)
         .app_data(web::Data::new(Limits::default()))
         .default_service(web::to(security::not_found))
         .configure(routes_of(roles))
         .wrap(from_fn(security::limit_time))
+        .wrap(from_fn(browsers::answer_for_other_sites))
         .wrap(from_fn(request_id::track));
     init_service(app).await
 }

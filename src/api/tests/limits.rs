@@ -27,7 +27,7 @@ fn is_over(answer: &Answer, retry_after: &str, policy: &str, limit: &str) {
 
 impl World {
     /// A request over a connection from that address.
-    async fn send_by(&self, peer: &str, uri: &str, body: &Value) -> Answer {
+    pub(super) async fn send_by(&self, peer: &str, uri: &str, body: &Value) -> Answer {
         let peer: SocketAddr = peer.parse().unwrap();
         self.send(
             TestRequest::default()

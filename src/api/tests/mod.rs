@@ -7,7 +7,9 @@ mod after;
 mod api_keys;
 mod asking;
 mod batches;
+mod browsers;
 mod bulk;
+mod clients;
 mod csrf;
 mod devices;
 mod emails;
@@ -27,7 +29,9 @@ mod report_bounds;
 mod reports;
 mod room;
 mod schedules;
+mod scopes;
 mod second_factor;
+mod security_events;
 mod sessions;
 mod steering;
 mod turns;
@@ -47,8 +51,8 @@ use asking::{app, ask, begin, request, send};
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
-    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ShutdownFlag, State, Throttle, Waiters,
-    WrongCodes,
+    Downloads, EventStreams, JobStreams, KeyTurns, KeyUses, QueueWorker, Readiness, ShutdownFlag, State, Throttle,
+    Waiters, WrongCodes,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -158,6 +162,7 @@ impl World {
             workspace: config.limits.jobs_waiting.try_into().unwrap(),
             is_alone: true,
         });
+        let idle = config.session.idle;
         let state = State {
             throttle: Arc::new(Throttle::new(&config.limits, &depths, &clock)),
             depths,
@@ -166,7 +171,8 @@ impl World {
             store: store.clone(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
-            credentials: CredentialCache::default(),
+            credentials: CredentialCache::over(&store, idle),
+            key_uses: KeyUses::default(),
             session_uses: SessionUses::default(),
             wrong_codes: WrongCodes::default(),
             hashing: HashingPool::for_this_machine(),
@@ -276,11 +282,7 @@ impl World {
 
     /// An API key of whoever logged in with `token`.
     async fn api_key(&self, token: &str) -> String {
-        let answer = self
-            .post("/v1/api-keys", token, &json!({ "name": "ci", "scopes": ["*"] }))
-            .await;
-        answer.is(201, &[]);
-        answer.body["key"].as_str().unwrap().into()
+        self.scoped_key(token, &["*"]).await
     }
 
     /// The id of a new probe.
@@ -421,7 +423,6 @@ async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it
         "/v1/accounts",
         "/v1/sessions",
         "/v1/jobs/job_00000000000000000000000000000000/cancel",
-        "/v1/emails/",
         "/verify",
     ] {
         let post = request(Method::POST, uri, &token)

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a key gets at most its burst at once, and over time at most its rate; a refused taking takes nothing; about
 //! [`KEYS_MAX`] keys are kept, and while there are so many, all share one larger bucket; a clock that is set back holds
-//! nobody up.
+//! nobody up. What a taking leaves is told with the answer, but of buckets that strangers share.
 
 use std::fmt;
 use std::hash::Hash;
@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota, RateLimiter};
 
+use super::told::{self, Left};
 use crate::clock::Clock;
 
 /// Keys that are kept at once: about 10 MB of memory.
@@ -37,6 +38,33 @@ pub(super) struct Policy {
     pub(super) burst: u32,
 }
 
+impl Policy {
+    /// So much in a window, and at once.
+    pub(super) const fn new(name: &'static str, amount: u32, window: Duration) -> Self {
+        Self {
+            name,
+            amount,
+            window,
+            burst: amount,
+        }
+    }
+
+    /// The same, with so much at once.
+    pub(super) const fn with_burst(self, burst: u32) -> Self {
+        Self { burst, ..self }
+    }
+}
+
+impl fmt::Display for Policy {
+    /// The form of `RateLimit-Policy`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name, amount, window, ..
+        } = self;
+        write!(f, "\"{name}\";q={amount};w={}", window.as_secs())
+    }
+}
+
 /// A taking that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -49,13 +77,15 @@ pub(super) struct Refusal {
 /// Buckets under one policy.
 pub(super) struct Buckets<K: Hash + Eq + Clone> {
     policy: Policy,
+    /// Whether what is left is for everybody to see who takes.
+    is_told: bool,
     /// None without a limit.
     limiters: Option<Limiters<K>>,
 }
 
 struct Limiters<K: Hash + Eq + Clone> {
-    each: RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>,
-    shared: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>,
+    each: RateLimiter<K, HashMapStateStore<K>, Ticks, StateInformationMiddleware>,
+    shared: RateLimiter<NotKeyed, InMemoryState, Ticks, StateInformationMiddleware>,
     ticks: Ticks,
     keys_max: usize,
 }
@@ -72,12 +102,21 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         let limiters = quota(policy, 1)
             .zip(quota(policy, SHARED_FACTOR))
             .map(|(each, shared)| Limiters {
-                each: RateLimiter::hashmap_with_clock(each, ticks.clone()),
-                shared: RateLimiter::direct_with_clock(shared, ticks.clone()),
+                each: RateLimiter::hashmap_with_clock(each, ticks.clone()).with_middleware(),
+                shared: RateLimiter::direct_with_clock(shared, ticks.clone()).with_middleware(),
                 ticks,
                 keys_max,
             });
-        Self { policy, limiters }
+        Self {
+            policy,
+            is_told: true,
+            limiters,
+        }
+    }
+
+    /// The same, of which is not told what is left: it would say what others do with the same key.
+    pub(super) fn in_silence(self) -> Self {
+        Self { is_told: false, ..self }
     }
 
     /// Takes `count` out of the bucket of `key`, or nothing.
@@ -90,7 +129,12 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
             wait,
         };
         match limiters.take(key, count) {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(state)) => {
+                if self.is_told {
+                    told::note(Left::of(self.policy, state.remaining_burst_capacity()));
+                }
+                Ok(())
+            }
             Ok(Err(not_until)) => Err(refused(Some(not_until.wait_time_from(limiters.ticks.now())))),
             Err(_more_than_the_burst) => Err(refused(None)),
         }
@@ -111,7 +155,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     }
 }
 
-type Taken = Result<Result<(), NotUntil<Nanos>>, governor::InsufficientCapacity>;
+type Taken = Result<Result<StateSnapshot, NotUntil<Nanos>>, governor::InsufficientCapacity>;
 
 impl<K: Hash + Eq + Clone> Limiters<K> {
     fn take(&self, key: &K, count: NonZeroU32) -> Taken {

@@ -2,32 +2,36 @@
 //! mail by it.
 //!
 //! Guarantees: what is over a limit is refused with 429, `Retry-After`, `RateLimit` and `RateLimit-Policy` before anything
-//! is done; operators' work has no limit; what a limit costs a request is a look into memory, and what it keeps is bounded.
+//! is done, and what is left of one is told with the answers before that; operators' work has no limit; what a limit costs a
+//! request is a look into memory, and what it keeps is bounded.
 //!
 //! Left out: sharing the limits between processes. Buckets are memory: each process has its own, and they start full.
 
 mod buckets;
+mod clients;
+#[cfg(test)]
+mod clients_tests;
 mod network;
 #[cfg(test)]
 mod tests;
+mod told;
 
-use std::hash::BuildHasher;
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-use super::client::Client;
 use super::http::Problem;
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::email::EmailAddress;
-use crate::domain::id::{DeviceId, WorkspaceId};
+use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
 use crate::jobs::{Depths, Full, FullOf};
 use crate::store::accounts::Account;
 use crate::store::schedules::Schedule;
 use buckets::{Buckets, Policy, Refusal};
+use clients::Clients;
 pub(super) use network::{Network, NetworkTurn};
+pub(super) use told::tell;
 
 /// One minute, in which jobs, entries and logins are counted.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -43,36 +47,21 @@ pub struct Throttle {
     jobs: Buckets<WorkspaceId>,
     /// Jobs that wait, in queues and of workspaces.
     depths: Depths,
-    /// Registrations, logins and verifications from one network.
-    entries: Buckets<Network>,
-    /// Registrations from one network: each has a mail sent to whatever address it names.
-    registrations: Buckets<Network>,
-    /// Logins with one address from one network.
-    logins: Buckets<(u64, Network)>,
-    /// Makes a number of an address, so that no address is kept.
-    addresses: std::hash::RandomState,
+    /// What clients ask for, by where they come from.
+    clients: Clients,
 }
 
 impl Throttle {
     /// The limits that the settings say, all buckets full.
     #[must_use]
     pub fn new(limits: &config::Limits, depths: &Depths, clock: &Clock) -> Self {
-        let policy = |name, amount, window, burst| Policy {
-            name,
-            amount,
-            window,
-            burst,
-        };
-        let (jobs, entries) = (limits.jobs_per_minute, limits.entries_per_minute);
-        let (registrations, logins) = (limits.registrations_per_hour, limits.logins_per_minute);
+        let jobs = limits.jobs_per_minute;
+        let mails = Policy::new("mails", limits.mails_per_hour, HOUR).with_burst(limits.mails_burst);
         Self {
-            mails: Buckets::new(policy("mails", limits.mails_per_hour, HOUR, limits.mails_burst), clock),
-            jobs: Buckets::new(policy("jobs", jobs, MINUTE, jobs), clock),
+            mails: Buckets::new(mails, clock),
+            jobs: Buckets::new(Policy::new("jobs", jobs, MINUTE), clock),
             depths: depths.clone(),
-            entries: Buckets::new(policy("entries", entries, MINUTE, entries), clock),
-            registrations: Buckets::new(policy("registrations", registrations, HOUR, registrations), clock),
-            logins: Buckets::new(policy("logins", logins, MINUTE, logins), clock),
-            addresses: std::hash::RandomState::new(),
+            clients: Clients::new(limits, clock),
         }
     }
 
@@ -80,9 +69,7 @@ impl Throttle {
     pub fn sweep(&self) {
         self.mails.sweep();
         self.jobs.sweep();
-        self.entries.sweep();
-        self.registrations.sweep();
-        self.logins.sweep();
+        self.clients.sweep();
     }
 
     /// Takes one job in this queue of the account's workspace, which sends this many mails.
@@ -173,40 +160,6 @@ impl Throttle {
             "the workspace has sent as many mails as it may for now".to_owned()
         })
     }
-
-    /// Takes one registration, login or verification of a network. Whoever comes by none, as a test does, is let through.
-    fn take_entry(&self, client: &Client) -> Result<(), Problem> {
-        let Some(network) = client.network() else { return Ok(()) };
-        let told = self.entries.take(&network, 1);
-        told.map_err(|refusal| refused(&refusal, "too many registrations and logins come from this network"))
-    }
-
-    /// Takes one registration of a network, whether or not its address has an account, so that nobody learns which have one.
-    ///
-    /// # Errors
-    /// 429 if there were too many.
-    pub(super) fn take_registration(&self, client: &Client) -> Result<(), Problem> {
-        let Some(network) = client.network() else { return Ok(()) };
-        let told = self.registrations.take(&network, 1);
-        told.map_err(|refusal| refused(&refusal, "too many registrations come from this network"))
-    }
-
-    /// Takes one login with this address, by a device that logged in to the account before, if it is one. It is counted by network too, so that a stranger elsewhere cannot lock its owner
-    /// out, and alike for addresses without an account, so that nobody learns which have one.
-    ///
-    /// # Errors
-    /// 429 if there were too many.
-    pub(super) fn take_login(
-        &self,
-        address: &EmailAddress,
-        client: &Client,
-        _device: Option<DeviceId>,
-    ) -> Result<(), Problem> {
-        let Some(network) = client.network() else { return Ok(()) };
-        let key = (self.addresses.hash_one(address.canonical()), network);
-        let told = self.logins.take(&key, 1);
-        told.map_err(|refusal| refused(&refusal, "too many logins with this address were tried"))
-    }
 }
 
 /// The name of the limit that leaves no room, and what is said of it.
@@ -234,11 +187,9 @@ fn refused(refusal: &Refusal, detail: &'static str) -> Problem {
 
 /// The same, where what no wait will allow stands at a pointer, and is told so.
 fn refused_at(refusal: &Refusal, detail: &'static str, (pointer, told): (&str, &str)) -> Problem {
-    let Policy {
-        name, amount, window, ..
-    } = refusal.policy;
+    let policy = refusal.policy;
     let Some(wait) = refusal.wait else {
-        let most = refusal.policy.burst;
+        let most = policy.burst;
         return Problem::invalid_input(vec![super::http::FieldError {
             pointer: pointer.to_owned(),
             detail: format!("{told}, which is {most}"),
@@ -246,12 +197,8 @@ fn refused_at(refusal: &Refusal, detail: &'static str, (pointer, told): (&str, &
     };
     let seconds = whole_seconds(wait);
     let problem = Problem::too_many_requests(detail, wait);
-    let problem = with_text(
-        problem,
-        "ratelimit-policy",
-        &format!("\"{name}\";q={amount};w={}", window.as_secs()),
-    );
-    with_text(problem, "ratelimit", &format!("\"{name}\";r=0;t={seconds}"))
+    let problem = with_text(problem, "ratelimit-policy", &policy.to_string());
+    with_text(problem, "ratelimit", &format!("\"{}\";r=0;t={seconds}", policy.name))
 }
 
 fn whole_seconds(wait: Duration) -> u64 {

@@ -1,9 +1,9 @@
 //! Where a request comes from: the address of its connection, or the part of it that one person commonly has.
 //!
-//! Left out: addresses that a proxy reports. Behind one, all clients are one network.
+//! What the address of a client is, proxies and all, is [`super::super::client`]'s to say.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -27,6 +27,22 @@ impl Network {
             }
             v4 @ IpAddr::V4(_) => Self(v4),
         }
+    }
+}
+
+impl Network {
+    /// What is around it: 16 bits of an IPv4 address, 32 of an IPv6 address, of which nobody has many.
+    pub(super) fn surroundings(self) -> Self {
+        Self(match self.0 {
+            IpAddr::V4(address) => {
+                let [a, b, ..] = address.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, 0, 0))
+            }
+            IpAddr::V6(address) => {
+                let [a, b, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0))
+            }
+        })
     }
 }
 

@@ -93,3 +93,12 @@ fn an_ipv6_client_cannot_walk_through_its_own_network() {
     assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
     assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
 }
+
+#[test]
+fn the_surroundings_of_a_network_are_what_nobody_has_many_of() {
+    let of = |text: &str| Network::of(text.parse().unwrap()).surroundings();
+    assert_eq!(of("192.0.2.1"), of("192.0.200.7"));
+    assert_ne!(of("192.0.2.1"), of("192.1.2.1"));
+    assert_eq!(of("2001:db8:1::1"), of("2001:db8:ffff:2::1"));
+    assert_ne!(of("2001:db8::1"), of("2001:db9::1"));
+}

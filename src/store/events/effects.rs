@@ -1,4 +1,4 @@
-//! What a transaction brings about beside its rows: queues to wake, and changes of jobs to tell of.
+//! What a transaction brings about beside its rows: queues to wake, changes of jobs to tell of, and lines for the log.
 //!
 //! Guarantees: a row of events holds at most [`ROW_BYTES`] and one change more; changes of a job stand in the order in which
 //! they were made.
@@ -11,6 +11,7 @@ use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{JobState, Queue};
 use crate::store::Connection;
 use crate::store::dialect::{InsertMany, Value};
+use crate::store::security::Noted;
 
 /// The text beyond which a row is full: some 600 changes, so that reading one row stays quick.
 const ROW_BYTES: usize = 64 * 1024;
@@ -40,9 +41,20 @@ pub(in crate::store) struct Effects {
     /// The row of each workspace that is not full.
     open: HashMap<WorkspaceId, usize>,
     told: Vec<Told>,
+    noted: Vec<Noted>,
 }
 
 impl Effects {
+    /// Something was written into the security log.
+    pub(in crate::store) fn note(&mut self, noted: Noted) {
+        self.noted.push(noted);
+    }
+
+    /// What was written into the security log, for the other log, once it is committed.
+    pub(in crate::store) fn noted(&self) -> &[Noted] {
+        &self.noted
+    }
+
     /// A job became available in `queue`.
     pub(in crate::store) fn became_available(&mut self, queue: Queue) {
         // Most transactions are of one queue.
@@ -69,6 +81,7 @@ impl Effects {
             self.became_available(queue);
         }
         self.told.extend(part.told);
+        self.noted.extend(part.noted);
         for row in part.rows {
             let open = self.row_of(row.workspace, row.at);
             // Without its bracket, which the open row has.

@@ -25,6 +25,11 @@ pub use slug::Slug;
 
 use super::request_id::seal;
 
+/// What is left of a limit, and when there is more.
+pub(in crate::api) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// Which limit that is.
+pub(in crate::api) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// One field that is not what it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {

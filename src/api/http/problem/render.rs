@@ -9,25 +9,39 @@ use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::error::ResponseError as _;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-use super::{INTERNAL_DETAIL, Problem, Slug};
+use super::{INTERNAL_DETAIL, Problem, RATE_LIMIT, RATE_LIMIT_POLICY, Slug};
+use crate::api::http::browsers::Told;
 use crate::telemetry::{chain, names::event};
 
-/// Gives a failed answer its final form. An error without an answer (from a middleware) stays an error, with that form.
+/// Gives a failed answer its final form. An error without an answer (from a middleware) stays an error, with that form and what
+/// browsers are told.
 pub(in crate::api::http) fn finish<B: MessageBody>(
     outcome: Result<ServiceResponse<B>, Error>,
     request_id: &Arc<str>,
+    told: &Told,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let answer = match outcome {
         Ok(answer) => answer,
-        Err(error) => return Err(complete(problem_of_error(&error), request_id).into()),
+        Err(error) => {
+            let problem = complete(problem_of_error(&error), request_id);
+            let with = |problem: Problem, (name, value): (HeaderName, HeaderValue)| problem.with_header(name, value);
+            return Err(told.headers().fold(problem, with).into());
+        }
     };
     let Some(problem) = problem_of_answer(&answer) else {
         return Ok(answer.map_into_left_body());
     };
     let mut rendered = complete(problem, request_id).error_response();
-    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+    for name in [
+        header::ALLOW,
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+        RATE_LIMIT,
+        RATE_LIMIT_POLICY,
+    ] {
         if let Some(value) = answer
             .headers()
             .get(&name)

@@ -17,6 +17,14 @@ const OUTSIDE: &[(&str, &str)] = &[
         "/verify",
         "a page for people and its form; programs use /v1/accounts/verify",
     ),
+    (
+        "/confirm-address",
+        "a page for people and its form; programs use /v1/accounts/confirm-address",
+    ),
+    (
+        "/reset",
+        "a page for people and its form; programs use /v1/password-resets/confirm",
+    ),
     ("/docs", "the page that shows the document"),
     ("/docs/{file}", "what that page is made of"),
 ];
@@ -215,7 +223,11 @@ async fn the_page_of_the_document_runs_scripts_of_its_own_and_no_other_page_does
         (page.status, page.header("content-type")),
         (200, "text/html; charset=utf-8")
     );
-    assert!(page.header("content-security-policy").contains("script-src 'self';"));
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.contains("script-src 'self';") && !policy.contains("unsafe"),
+        "{policy}"
+    );
     assert!(
         !page.text.contains("<script>") && !page.text.contains("//"),
         "nothing inline, nothing from elsewhere"
