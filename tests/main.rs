@@ -10,6 +10,7 @@
 )]
 
 mod examples;
+mod hostile;
 mod jobs;
 mod mail;
 mod packaging;

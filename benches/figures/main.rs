@@ -28,6 +28,7 @@ mod database;
 mod drain;
 mod goroutine;
 mod latency;
+mod logins;
 mod machine;
 mod mails;
 mod place;
@@ -109,6 +110,11 @@ const FIGURES: &[Figure] = &[
         name: "quick",
         needs: &["wrk", "smtp-sink", "sqlite3"],
         measure: quick::measure,
+    },
+    Figure {
+        name: "logins",
+        needs: &["smtp-sink"],
+        measure: logins::measure,
     },
     Figure {
         name: "mails",

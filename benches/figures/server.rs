@@ -138,7 +138,7 @@ impl Server {
 
     /// A login's token.
     pub(crate) fn log_in(&self) -> String {
-        let made = self.post("/v1/sessions", &json!({"email": EMAIL, "password": PASSWORD}));
+        let made = self.post("/v1/sessions", &credentials());
         made["token"].as_str().unwrap().to_owned()
     }
 
@@ -220,6 +220,11 @@ impl Drop for Server {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+/// What the operator logs in with.
+pub(crate) fn credentials() -> Value {
+    json!({"email": EMAIL, "password": PASSWORD})
 }
 
 /// The present time in microseconds, as jobs' times are stored.

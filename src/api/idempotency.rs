@@ -13,11 +13,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpRequest};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::http::Problem;
 use super::http::json::RequestDigest;
+use super::http::{Problem, Routed};
 use crate::domain::id::WorkspaceId;
 
 /// The header of the key.
@@ -51,6 +52,11 @@ pub(super) async fn heed(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if request.headers().contains_key(HEADER) {
         if request.method() != Method::POST || !KEEPING.contains(&request.path()) {
+            // What nobody answers is 404 or 405, with a key as without one.
+            let routed = request.app_data::<Data<Routed>>();
+            if !routed.is_some_and(|routed| routed.has(&request)) {
+                return next.call(request).await;
+            }
             let detail = "Idempotency-Key is not kept here; send the request without it";
             return Err(Problem::bad_request(detail).into());
         }
@@ -181,6 +187,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_bytes_are_a_fault_and_a_key_is_printable_and_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..300), quoted in "\"[ -~]{0,300}\"?") {
+            for bytes in [bytes, quoted.into_bytes()] {
+                // Most bytes are no header at all.
+                let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
+                let mut map = HeaderMap::new();
+                map.append(HeaderName::from_static(HEADER), value);
+                if let Ok(key) = key_of(&map) {
+                    prop_assert!((1..=BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+                    // Written as a string it is the same key.
+                    let written = format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
+                    prop_assert_eq!(of(&[&written]), Some(key));
+                }
+            }
+        }
+
         #[test]
         fn a_quoted_key_is_the_same_as_the_plain_one(key in "[!#-~]{1,100}") {
             let quoted = format!("\"{}\"", key.replace('\\', "\\\\"));

@@ -7,8 +7,10 @@
 //! A handler waits for slow work only where the client prefers that (`Prefer: wait`), for a minute at most and in one of few
 //! places.
 
+mod account_deletion;
 mod accounts;
 mod acting;
+mod address_changes;
 mod after;
 mod api_keys;
 mod audit;
@@ -35,6 +37,9 @@ mod order;
 mod ordering;
 mod page;
 mod pages;
+mod password_changes;
+mod password_resets;
+mod passwords;
 mod prefer;
 mod probes;
 mod queues;
@@ -74,7 +79,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::domain::roles::Roles;
 use crate::domain::scope::Scope;
-use http::{Endpoint, Endpoints, Problem};
+use http::{Endpoint, Endpoints, Problem, Routed};
 
 /// Registers the routes of a node with these roles: every one, or, where jobs are performed and nothing else, those that say
 /// whether it is there; what there is elsewhere is told to whoever asks for it.
@@ -102,11 +107,13 @@ fn routes(config: &mut web::ServiceConfig) {
     // They are asked in this order, for each request: one without parts that vary is compared as a text, the others as
     // expressions, at many times the cost.
     all.sort_by_key(|endpoint| endpoint.pattern().contains('{'));
+    let routed: Routed = all.iter().collect();
     let all = all
         .into_iter()
         .fold(web::scope(""), |scope, endpoint| scope.service(endpoint));
     config
         .app_data(web::Data::new(openapi::Published::default()))
+        .app_data(web::Data::new(routed))
         .service(all.wrap(from_fn(idempotency::heed)).wrap(from_fn(throttle::tell)));
 }
 
@@ -122,6 +129,16 @@ fn endpoints() -> Endpoints {
                 .get(verification::show_verify)
                 .post(verification::post_verify),
         )
+        .service(
+            at("/confirm-address")
+                .get(address_changes::show_confirm_address)
+                .post(address_changes::post_confirm_address),
+        )
+        .service(
+            at("/reset")
+                .get(password_resets::show_reset)
+                .post(password_resets::post_reset),
+        )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
         .service(at("/openapi.json").get(openapi::show_openapi))
@@ -133,9 +150,16 @@ fn endpoints() -> Endpoints {
         .service(
             at("/v1/accounts/me")
                 .patch(accounts::update_account)
+                .delete(account_deletion::delete_account)
                 .takes(Scope::AccountRead)
                 .get(accounts::show_account),
         )
+        .service(at("/v1/accounts/me/email").post(address_changes::ask_for_address))
+        .service(at("/v1/accounts/me/password").post(password_changes::change_password))
+        .service(at("/v1/accounts/me/restore").post(account_deletion::restore_account))
+        .service(at("/v1/accounts/confirm-address").post(address_changes::confirm_address))
+        .service(at("/v1/password-resets").post(password_resets::create_password_reset))
+        .service(at("/v1/password-resets/confirm").post(password_resets::confirm_password_reset))
         .service(
             at("/v1/sessions")
                 .get(sessions::list_sessions)

@@ -146,8 +146,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_is_no_error(text in "[ -~]{0,60}") {
+        fn whatever_is_sent_is_no_error(text in "[ -~]{0,60}|(wait|cancel-when-gone|x)( ?= ?\"?[-0-9.x]{0,22}\"?)?([,;] ?(wait|cancel-when-gone)(=[0-9]{0,3})?){0,3}") {
             let found = of(&[&text]);
+            // What is applied says the same once more.
+            if let Some(applied) = found.applied() {
+                prop_assert_eq!(of(&[&applied]), found);
+            }
             prop_assert!(found.wait.is_none_or(|wait| wait > Duration::ZERO && wait <= WAIT_MAX));
         }
     }

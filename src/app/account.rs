@@ -1,4 +1,4 @@
-//! Making an account on the command line, beside a running service or before the first one.
+//! Making an account on the command line (and, in `account_orders`, changing one), beside a running service or before the first one.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub struct MadeAccount {
     pub api_key: Option<String>,
 }
 
-/// Why no account was made.
+/// Why no account was made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The address is not one.
@@ -74,6 +74,15 @@ pub enum AccountError {
     /// The address has an account.
     #[error(transparent)]
     Taken(#[from] accounts::AddressTaken),
+    /// The address has no account.
+    #[error("no account has this address")]
+    Unknown,
+    /// Nobody could steer the service without it.
+    #[error("this is the last operator's account; make another operator first")]
+    LastOperator,
+    /// The mail that tells of it cannot be ordered.
+    #[error("the job cannot be made")]
+    Job(#[from] serde_json::Error),
     /// The database failed.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
@@ -101,6 +110,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     let email = EmailAddress::parse(&order.email)?;
     let name = DisplayName::parse(&order.name)?;
     let password = Password::parse_for(order.password.expose_secret(), email.as_str())?;
+    password.check_strength(&[email.as_str(), name.as_str()])?;
     let salt = random_bytes::<SALT_BYTES>()?;
     let password_hash = PasswordHasher::new(config.passwords.cost)?.hash(&password, &salt)?;
     let new = NewAccount {

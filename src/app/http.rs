@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use super::AppError;
-use crate::api::http::{Browsers, Limits, browsers, request_id, security};
+use crate::api::http::{Browsers, Limits, browsers, request_id, security, unread};
 use crate::api::{self, State};
 use crate::config::Config;
 
@@ -42,6 +42,7 @@ pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<St
             .wrap(from_fn(security::limit_time))
             .wrap(from_fn(browsers::answer_for_other_sites))
             .wrap(from_fn(request_id::track))
+            .wrap(from_fn(unread::close))
     })
     .workers(config.http.workers)
     .max_connections(config.http.connections_per_worker())

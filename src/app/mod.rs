@@ -7,6 +7,8 @@
 //! Left out: what the parts do. Nothing here decides about a job or a request.
 
 pub mod account;
+mod account_mails;
+pub mod account_orders;
 mod beside;
 mod http;
 pub mod keys;
@@ -32,9 +34,7 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{
-    AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits,
-};
+use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
 use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
@@ -212,17 +212,6 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let hurry = Hurry::default();
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))
-        .with(RegistrationMail::new(
-            postbox.clone(),
-            store.clone(),
-            Arc::clone(&keys),
-            &config.public_url.join("/verify"),
-        ))
-        .with(AccountExists::new(
-            postbox.clone(),
-            store.clone(),
-            config.public_url.as_str(),
-        ))
         .with(ReportBuild::new(
             store.clone(),
             reports.clone(),
@@ -230,7 +219,15 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             &config.public_url.join("/v1/reports"),
         ))
         .with(JobsBulk::new(store.clone(), depths.clone(), hurry.clone()))
+        .with(AccountDelete::new(
+            store.clone(),
+            reports.clone(),
+            depths.clone(),
+            hurry.clone(),
+            config.http.request_timeout,
+        ))
         .with(Probe);
+    let registry = account_mails::add(registry, &config, &postbox, &store, &keys);
     let performs = registry.performed(config.roles);
     let lease = recovery::enter_and_rescue(&store, node, config.roles, &performs, &clock).await?;
 

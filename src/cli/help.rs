@@ -187,8 +187,10 @@ It copies a file; a database on a PostgreSQL server is copied by pg_dump.";
 
 /// After `account`.
 pub(crate) const ACCOUNT: &str = "\
-Example:
-  echo 'a good long password' | legwork account create --operator --email ann@example.com --password-stdin";
+Examples:
+  echo 'a good long password' | legwork account create --operator --email ann@example.com --password-stdin
+  echo 'seven green kites at noon' | legwork account set-password --email ann@example.com --password-stdin
+  legwork account delete --email ann@example.com";
 
 /// After `account create`.
 pub(crate) const ACCOUNT_CREATE: &str = "\
@@ -198,6 +200,23 @@ Examples:
 
 The account is printed as JSON, with its key if one was asked for: this once, since only a hash of it is kept. The database
 must have the schema of this version; a new one gets it.";
+
+/// After `account set-password`.
+pub(crate) const ACCOUNT_SET_PASSWORD: &str = "\
+Example:
+  echo 'seven green kites at noon' | legwork account set-password --email ann@example.com --password-stdin
+
+All logins of the account end; links that were mailed before are void; its owner is told by mail, which a running service
+sends. API keys and the second factor stay. It works beside a running service.";
+
+/// After `account delete`.
+pub(crate) const ACCOUNT_DELETE: &str = "\
+Examples:
+  legwork account delete --email ann@example.com             in accounts.deletion_grace_days; its owner can take it back
+  legwork account delete --email ann@example.com --at-once
+
+The running service deletes the account, its jobs, reports, schedules and all else of its workspace, as the job
+account.delete. The security log and the acts of operators stay. The last operator's account cannot be deleted.";
 
 /// After `keys`.
 pub(crate) const KEYS: &str = "\

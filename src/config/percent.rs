@@ -16,3 +16,22 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     bytes.extend_from_slice(rest.as_bytes());
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_fault_and_what_is_encoded_reads_back(text in any::<String>(), percents in "[%0-9a-fA-F\u{e9}]{0,20}") {
+            let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            prop_assert_eq!(decoded(&encoded), Some(text.clone()));
+            for text in [text, percents] {
+                let found = decoded(&text);
+                prop_assert!(text.contains('%') || found == Some(text));
+            }
+        }
+    }
+}

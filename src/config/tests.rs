@@ -1,5 +1,7 @@
 //! The settings as a whole: defaults, layers, and what is said about a bad one.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::telemetry;
 
@@ -324,5 +326,55 @@ fn every_setting_is_read() {
         };
         let message = refused(&format!("{section}{key} = [[]]"), &[]);
         assert!(message.starts_with(&name), "{name}: {message}");
+    }
+}
+
+/// Settings of which each is a number within a range.
+const NUMBERS: &[&str] = &[
+    "http.workers",
+    "http.max_body_bytes",
+    "http.request_timeout_ms",
+    "http.header_timeout_ms",
+    "http.max_connections",
+    "database.readers",
+    "passwords.memory_kib",
+    "passwords.passes",
+    "passwords.lanes",
+    "passwords.waiting",
+    "registration.ttl_hours",
+    "session.ttl_hours",
+    "session.idle_hours",
+    "limits.mails_burst",
+    "limits.entries_per_minute",
+    "retention.completed_days",
+    "shutdown.grace_ms",
+];
+
+proptest! {
+    #[test]
+    fn no_value_is_a_fault_and_one_that_is_refused_is_told_with_its_setting(
+        setting in prop::sample::select(NUMBERS),
+        value in "-?[0-9]{1,25}|\\PC{0,20}|[0-9.eExX+_-]{1,8}|(inf|nan|true|\\[\\]|\\{\\})",
+    ) {
+        let variable = format!("LEGWORK_{}", setting.to_uppercase().replace('.', "__"));
+        if let Err(error) = load("", &[(&variable, &value)]) {
+            prop_assert!(error.to_string().contains(setting), "{error}");
+        }
+        // In a file the same, whatever it makes of the file's form.
+        let (table, name) = setting.split_once('.').unwrap();
+        drop(load(&format!("[{table}]\n{name} = {value}"), &[]));
+    }
+
+    #[test]
+    fn a_name_of_no_setting_is_refused_and_its_value_not_told(name in "X[A-Z]{0,6}(__[A-Z]{1,12})?", file in "x[a-z]{0,12}") {
+        let message = refused("", &[(&format!("LEGWORK_{name}"), "hush")]);
+        prop_assert!(!message.contains("hush"), "{message}");
+        let message = refused(&format!("{file} = 'hush'"), &[]);
+        prop_assert!(message.contains(&file) && !message.contains("hush"), "{message}");
+    }
+
+    #[test]
+    fn no_file_is_a_fault(text in "\\PC{0,60}|(\\[?(http|database|mail|limits|queues)\\]?[\n=.]|workers|url|max_waiting|[ 0-9'\"{}=\n]){0,12}") {
+        drop(load(&text, &[]));
     }
 }

@@ -167,6 +167,8 @@ pub(super) fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -239,6 +241,26 @@ mod tests {
             ("[::]:8080", "http://[::1]:8080"),
         ] {
             assert_eq!(PublicUrl::of_listener(bind.parse().unwrap()).as_str(), url);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_fault_and_what_is_accepted_reads_back_as_it_is_shown(
+            text in any::<String>(),
+            host in "https?://[a-zA-Z0-9.:\\[\\]_/@?#% -]{0,20}",
+            database in "(sqlite|postgres|postgresql):(//)?[a-zA-Z0-9.:\\[\\]_/@?&=,% -]{0,40}",
+        ) {
+            for text in [&text, &host, &database] {
+                if let Ok(url) = PublicUrl::parse(text) {
+                    prop_assert_eq!(&PublicUrl::parse(url.as_str()).unwrap(), &url);
+                    prop_assert_eq!(url.is_tls(), text.starts_with("https://"));
+                    // What links in mails begin with is a scheme and a host, whatever stood there.
+                    let host = url.as_str().split_once("://").unwrap().1;
+                    prop_assert!(!host.is_empty() && !host.contains(['/', '?', '#', '@', ' ', '\r', '\n']));
+                }
+                drop(DatabaseUrl::parse(text).map(|url| url.to_string()));
+            }
         }
     }
 }

@@ -376,6 +376,22 @@ mod tests {
         }
 
         #[test]
+        fn no_text_is_a_fault_and_what_is_accepted_has_one_canonical_form(
+            text in any::<String>(),
+            nearly in "[a-zA-Z0-9.+_'\"()<>,;:%\\[\\] \u{0}-\u{1f}\u{e9}\u{ff20}\u{212a}-]{0,20}@[a-zA-Z0-9.@\\[\\]:\u{ff0e}-]{0,20}",
+        ) {
+            for text in [text, nearly] {
+                let Ok(address) = EmailAddress::parse(&text) else { continue };
+                prop_assert_eq!(address.as_str(), &text);
+                let canonical = EmailAddress::parse(&address.canonical()).unwrap();
+                prop_assert_eq!(canonical.canonical(), address.canonical());
+                // Two addresses are one if they differ in the case of ASCII letters, and in nothing else.
+                prop_assert!(text.eq_ignore_ascii_case(&address.canonical()));
+                prop_assert_eq!(EmailAddress::parse(&text.to_ascii_uppercase()).unwrap().canonical(), address.canonical());
+            }
+        }
+
+        #[test]
         fn an_accepted_name_or_subject_is_one_trimmed_line(text in any::<String>()) {
             if let Ok(name) = DisplayName::parse(&text) {
                 prop_assert_eq!(name.as_str(), name.as_str().trim());

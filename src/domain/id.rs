@@ -149,7 +149,22 @@ fn parse(text: &str, prefix: &str) -> Option<Uuid> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_fault_and_an_id_is_written_in_one_way(bits: u128, text in any::<String>(), nearly in "(job|acc)_[0-9a-fA-F-]{30,36}") {
+            let id = JobId::from_bits(bits);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            for text in [text, nearly] {
+                if let Ok(id) = text.parse::<JobId>() {
+                    prop_assert_eq!(id.to_string(), text);
+                }
+            }
+        }
+    }
 
     #[test]
     fn an_id_reads_back_and_carries_its_prefix() {

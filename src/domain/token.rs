@@ -256,6 +256,27 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_text_is_a_fault_and_a_hash_is_written_in_one_way(text in any::<String>(), digits in "[0-9a-fA-F]{60,66}") {
+            drop(Token::parse(&text));
+            let hash = TokenHash::of(&text);
+            prop_assert_eq!(hash.to_string().parse::<TokenHash>(), Ok(hash));
+            for text in [text, digits] {
+                if let Ok(hash) = text.parse::<TokenHash>() {
+                    prop_assert_eq!(hash.to_string(), text);
+                }
+            }
+        }
+
+        #[test]
+        fn a_token_with_another_letter_is_another_or_none(at in 0..47_usize, letter in "[ -~]") {
+            let token = Token::generate(TokenKind::Session).unwrap();
+            let mut text = token.expose().to_owned();
+            text.replace_range(at..=at, &letter);
+            let found = Token::parse(&text);
+            prop_assert_eq!(found.is_some_and(|(_, found)| found.hash() == token.hash()), text == token.expose());
+        }
+
+        #[test]
         fn whatever_parses_is_written_exactly_as_given(text in ".{0,60}|lw[sk]_[A-Za-z0-9_-]{43}") {
             if let Some((kind, token)) = Token::parse(&text) {
                 prop_assert_eq!(token.expose(), &text);

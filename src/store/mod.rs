@@ -17,12 +17,14 @@
 
 pub mod accounts;
 pub mod acts;
+pub mod address_changes;
 pub mod api_keys;
 mod backup;
 pub mod batches;
 mod bounded;
 mod contract;
 pub mod credentials;
+pub mod deletion;
 mod dialect;
 mod error;
 pub mod events;
@@ -33,6 +35,7 @@ mod lock;
 mod migrate;
 mod neighbours;
 pub mod nodes;
+pub mod password_resets;
 mod postgres;
 pub mod queues;
 mod readers;

@@ -16,6 +16,7 @@ pub(in crate::store) mod postgres_server;
 mod required;
 
 mod overlap;
+mod rows;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::rows::{Table, rows_of, tables};
 use super::dialect::prelude::*;
 use super::schema::workspaces;
 use super::source::Access;

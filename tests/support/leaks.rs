@@ -12,6 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 pub(crate) const PASSWORDS: &[&str] = &[
     "a good long password",
     "another good long password",
+    "not the good password",
     "correct horse battery",
     "a relay's password",
 ];

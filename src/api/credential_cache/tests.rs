@@ -19,6 +19,7 @@ fn account() -> Account {
         name: "Ada".to_owned(),
         is_operator: false,
         created_at: at(0),
+        deletion_at: None,
     }
 }
 

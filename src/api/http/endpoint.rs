@@ -4,7 +4,9 @@
 //! answered wherever `GET` is (RFC 9110, 9.1), by the same handler, without the body; but for streams, which have no end.
 //! What an API key needs for a method stands beside it ([`Endpoint::takes`]); a method that names no scope is for logins alone.
 
-use actix_web::dev::{AppService, HttpServiceFactory};
+use std::collections::HashMap;
+
+use actix_web::dev::{AppService, HttpServiceFactory, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
@@ -167,6 +169,26 @@ impl IntoIterator for Endpoints {
     /// The endpoints, in the order in which they are asked.
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+/// The methods of every address, for middleware that must not refuse for another reason what will be refused as 404 or 405.
+#[derive(Default)]
+pub struct Routed(HashMap<String, Vec<Method>>);
+
+impl Routed {
+    /// Whether some handler is there for `request`.
+    #[must_use]
+    pub fn has(&self, request: &ServiceRequest) -> bool {
+        let methods = request.match_pattern().and_then(|pattern| self.0.get(&pattern));
+        methods.is_some_and(|methods| methods.contains(request.method()))
+    }
+}
+
+impl<'a> FromIterator<&'a Endpoint> for Routed {
+    fn from_iter<T: IntoIterator<Item = &'a Endpoint>>(endpoints: T) -> Self {
+        let methods = endpoints.into_iter();
+        Self(methods.map(|one| (one.pattern.clone(), one.allow.clone())).collect())
     }
 }
 

@@ -15,6 +15,7 @@
 //!     .wrap(from_fn(security::limit_time))
 //!     .wrap(from_fn(browsers::answer_for_other_sites))
 //!     .wrap(from_fn(request_id::track))
+//!     .wrap(from_fn(unread::close))
 //! ```
 //!
 //! Left out: answers that are made before there is a request, which actix-http writes: a head that is not HTTP (400), that is
@@ -33,10 +34,11 @@ pub mod problem;
 pub mod query;
 pub mod request_id;
 pub mod security;
+pub mod unread;
 pub mod validate;
 
 pub use browsers::Browsers;
-pub use endpoint::{Endpoint, Endpoints, scope_of};
+pub use endpoint::{Endpoint, Endpoints, Routed, scope_of};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};

@@ -2,7 +2,8 @@
 //!
 //! Guarantees: every answer carries `X-Request-Id`, the client's own if it sent a well-formed one; every event of a request
 //! is in a span with that id; each request is logged once, with the *pattern* of its route, never with the path, which may
-//! hold ids and tokens; a handler that panics is answered with 500. This is the outermost middleware: it also gives failed answers their final form.
+//! hold ids and tokens; a handler that panics is answered with 500. It is around all other middleware but
+//! [`super::unread`], and gives failed answers their final form.
 //!
 //! Left out: trusting the client's id for anything but searching the log; two requests may carry one id.
 
@@ -78,7 +79,7 @@ fn is_well_formed(text: &str) -> bool {
 #[error("the handler panicked")]
 struct Panicked;
 
-/// The middleware; register it last, so that it is the outermost.
+/// The middleware; register it last but for [`super::unread::close`], so that it is around all others.
 ///
 /// # Errors
 ///

@@ -109,6 +109,7 @@ macro_rules! app {
             .default_service(web::to(security::not_found))
             .wrap(from_fn(security::limit_time))
             .wrap(from_fn(request_id::track))
+            .wrap(from_fn(unread::close))
     };
 }
 
@@ -408,6 +409,23 @@ async fn a_client_that_sends_its_body_drop_by_drop_is_cut_off() {
         text.starts_with("HTTP/1.1 408 ") && text.contains("/problems/request-timeout"),
         "{text}"
     );
+}
+
+#[actix_web::test]
+async fn a_body_in_chunks_that_has_no_end_does_not_keep_its_connection() {
+    let chunk = format!("3c\r\n{}\r\n", " ".repeat(60));
+    for (path, body, status) in [
+        ("/greet", format!("{chunk}{chunk}"), 413),
+        ("/greet", "ff\r\n{\"name\":".to_owned(), 408),
+        ("/nothing", chunk.clone(), 404),
+        ("/list", chunk, 405),
+    ] {
+        // Without `Connection: close`: it is the service that closes.
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+        let text = over_the_wire(&format!("{head}Transfer-Encoding: chunked\r\n\r\n{body}")).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {text}");
+        assert!(text.contains("\r\nconnection: close\r\n"), "{path}: {text}");
+    }
 }
 
 #[actix_web::test]

@@ -25,3 +25,29 @@ pub(in crate::api) fn read<Id: FromStr>(text: &str) -> Result<Id, NotACursor> {
     let id = String::from_utf8(bytes).or(Err(NotACursor))?;
     id.parse().or(Err(NotACursor))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::id::{BatchId, JobId};
+
+    proptest! {
+        #[test]
+        fn a_cursor_reads_back_and_is_no_cursor_of_another_list(bits: u128) {
+            let id = JobId::from_bits(bits);
+            prop_assert_eq!(read::<JobId>(&write(id)).ok(), Some(id));
+            prop_assert!(read::<BatchId>(&write(id)).is_err());
+        }
+
+        #[test]
+        fn no_text_is_a_fault_and_each_cursor_is_written_in_one_way(text in any::<String>(), encoded in "[A-Za-z0-9_=+/-]{0,60}") {
+            for text in [text, encoded] {
+                if let Ok(id) = read::<JobId>(&text) {
+                    prop_assert_eq!(write(id), text);
+                }
+            }
+        }
+    }
+}

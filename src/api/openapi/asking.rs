@@ -24,11 +24,13 @@ impl Modify for Asking {
             operation.parameters.get_or_insert_default().extend([
                 header(
                     "Idempotency-Key",
-                    "A word for this request, of 1 to 255 printable ASCII characters. The same request with the same word \
-                     has one effect, and is answered as the first time.",
+                    text().pattern(Some(KEY)),
+                    "A word for this request, of 1 to 255 printable ASCII characters, quoted or not. The same request with the \
+                     same word has one effect, and is answered as the first time.",
                 ),
                 header(
                     "Prefer",
+                    text(),
                     "`wait=N` waits up to N seconds, at most 60, for the job to end; with `cancel-when-gone` beside it the job is \
                      cancelled if the client goes away meanwhile.",
                 ),
@@ -37,12 +39,19 @@ impl Modify for Asking {
     }
 }
 
-fn header(name: &str, told: &str) -> RefOr<Parameter> {
+/// A key, plain or as a string of structured fields (RFC 8941, 3.3.3); blanks around it are none of it.
+const KEY: &str = r#"^([!#-~]([ -~]{0,253}[!-~])?|"([ !#-\[\]-~]|\\["\\]){1,255}")$"#;
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn header(name: &str, schema: ObjectBuilder, told: &str) -> RefOr<Parameter> {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .description(Some(told))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(schema))
         .build()
         .into()
 }

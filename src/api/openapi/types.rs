@@ -149,7 +149,7 @@ schemas! {
     DisplayName => line("What somebody or something is called, in one line.", DISPLAY_NAME_CHARS_MAX);
     Subject => line("What a mail is about, in one line.", SUBJECT_CHARS_MAX);
     Password => text()
-        .description(Some("Not the address itself, nor one of the most used passwords."))
+        .description(Some("Hard to guess: none of the most used passwords, and not made of the address or the name."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
         .min_length(Some(CHARS_MIN))
         .max_length(Some(CHARS_MAX));

@@ -136,6 +136,22 @@ async fn what_is_no_key_is_refused_and_who_may_not_come_in_learns_that_first() {
 }
 
 #[actix_web::test]
+async fn what_nobody_answers_is_refused_as_that_with_a_key_too() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    for (method, uri, status) in [
+        (Method::TRACE, "/v1/emails", 405),
+        (Method::PUT, "/v1/probes", 405),
+        (Method::POST, "/v1/queues", 405),
+        (Method::POST, "/v1/emails/", 404),
+        (Method::GET, "/v1/nothing", 404),
+    ] {
+        let asked = request(method, uri, &token).insert_header(("idempotency-key", "k"));
+        world.send(asked.set_json(probe(1))).await.is(status, &[]);
+    }
+}
+
+#[actix_web::test]
 async fn fifty_identical_requests_at_once_make_one_job_and_take_one_from_the_limits() {
     let world = World::with(&[("LEGWORK_LIMITS__JOBS_PER_MINUTE", "1")]);
     let token = world.member("ada@example.org").await;

@@ -46,7 +46,22 @@ impl FromStr for LimitKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_fault_and_a_key_is_kept_as_it_was_given(text in any::<String>(), plain in "[ -~\u{7f}-\u{ff}*]{0,210}") {
+            for text in [text, plain] {
+                if let Ok(key) = text.parse::<LimitKey>() {
+                    prop_assert_eq!(key.as_str(), &text);
+                    prop_assert!(text.len() <= LimitKey::BYTES_MAX && text != LimitKey::EACH);
+                    prop_assert!(!text.chars().any(char::is_control));
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_key_is_short_and_printable_and_never_the_one_that_stands_for_all() {

@@ -29,7 +29,7 @@ pub use connection::Connection;
 pub(super) use connection::on_either;
 pub(super) use differs::{Complete, JsonText, Locked, LockedFree};
 pub(super) use horizon::AtOrBehind;
-pub(super) use lanes::{Circle, Firsts, Keys, Oldest, Range};
+pub(super) use lanes::{Circle, Firsts, Keys, Oldest, Range, Step};
 pub(super) use limited::Limited;
 pub(super) use limits::LimitsOf;
 pub(super) use listed::{Listed, ListedLane};

@@ -58,8 +58,10 @@ fn hours_are_counted_where_they_are_a_star_and_named_otherwise() {
 
 proptest! {
     #[test]
-    fn no_text_is_a_fault(text in "\\PC{0,60}|[-0-9*/,#LW?+@A-Z ]{0,60}") {
+    fn no_text_is_a_fault(text in "\\PC{0,60}|[-0-9*/,#LW?+@A-Z ]{0,60}|([-0-9*/,]{1,6} ){4}[-0-7*/,#L]{1,5}") {
         if let Ok(cron) = Cron::parse(&text) {
+            let again = Cron::parse(cron.as_str()).unwrap();
+            prop_assert_eq!(again.as_str(), cron.as_str());
             let cadence = Cadence::new(cron, Zones::bundled().get("Europe/Dublin").unwrap());
             drop(cadence.next(at("2024-01-01T00:00:00Z")).map(|tick| cadence.local(tick)));
         }
