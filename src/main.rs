@@ -14,10 +14,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cli::jobs::JobsCommand;
+use cli::keys::KeysCommand;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
-use cli::{health, help, jobs, settings, supervision};
-use legwork::app::account::{self, AccountOrder};
+use cli::{health, help, jobs, keys, settings, supervision};
+use legwork::app::account::{self, AccountError, AccountOrder};
+use legwork::app::account_orders::{self, ChangedAccount};
 use legwork::app::{self, Ended, RunOptions};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
@@ -65,9 +67,12 @@ enum Command {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Make accounts
+    /// Make accounts, set their passwords, have them deleted
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
+    /// See API keys of any account, and revoke one; works beside a running service
+    #[command(subcommand, after_help = help::KEYS)]
+    Keys(KeysCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -102,6 +107,32 @@ enum AccountCommand {
     /// Make an account whose address is taken as verified, and print it as JSON; works beside a running service
     #[command(after_help = help::ACCOUNT_CREATE)]
     Create(CreateArgs),
+    /// Set the password of an account and end all its logins; its owner is told by mail
+    #[command(after_help = help::ACCOUNT_SET_PASSWORD)]
+    SetPassword(SetPasswordArgs),
+    /// Have an account deleted with all that is its workspace's; its owner is told by mail
+    #[command(after_help = help::ACCOUNT_DELETE)]
+    Delete(DeleteArgs),
+}
+
+#[derive(clap::Args)]
+struct SetPasswordArgs {
+    /// The address of the account
+    #[arg(long)]
+    email: String,
+    /// Read the password from standard input, one line
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+#[derive(clap::Args)]
+struct DeleteArgs {
+    /// The address of the account
+    #[arg(long)]
+    email: String,
+    /// Without the time of grace of accounts.deletion_grace_days
+    #[arg(long)]
+    at_once: bool,
 }
 
 #[derive(clap::Args)]
@@ -154,6 +185,9 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
+        Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
+        Command::Keys(command) => say(&keys::run(&command, &config()?)?),
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),
@@ -209,6 +243,22 @@ fn create_account(config: &Config, order: CreateArgs) -> Outcome {
     let made = actix::System::new().block_on(account::create(config, order, &Clock::System));
     let made = made.map_err(|error| telemetry::chain(&error))?;
     say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
+}
+
+fn set_password(config: &Config, order: &SetPasswordArgs) -> Outcome {
+    let password = read_password()?.into();
+    let changed = account_orders::change_password(config, &order.email, &password, &Clock::System);
+    show_account(actix::System::new().block_on(changed))
+}
+
+fn delete_account(config: &Config, order: &DeleteArgs) -> Outcome {
+    let changed = account_orders::delete(config, &order.email, order.at_once, &Clock::System);
+    show_account(actix::System::new().block_on(changed))
+}
+
+fn show_account(changed: Result<ChangedAccount, AccountError>) -> Outcome {
+    let changed = changed.map_err(|error| telemetry::chain(&error))?;
+    say(&serde_json::to_string_pretty(&changed).map_err(|error| error.to_string())?)
 }
 
 fn describe_api() -> Outcome {

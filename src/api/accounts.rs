@@ -4,7 +4,8 @@
 //! registrations already; the owner of the address learns the difference by mail, and nobody else. The answer does not
 //! wait for that mail.
 //!
-//! Left out: changing the password, forgetting it, and deleting the account.
+//! Changing the address (`address_changes`), the password (`password_changes`, `password_resets`) and deleting the account
+//! (`account_deletion`) stand apart.
 
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,14 +18,15 @@ use super::client::Client;
 use super::credentials::not_logged_in;
 use super::failure::or_refused;
 use super::http::{Fields, Problem, RequestId, StrictJson};
+use super::passwords;
 use super::then::Then;
 use super::throttle::NetworkTurn;
 use super::work::log_enqueued;
 use crate::clock::Timestamp;
 use crate::domain::email::{DisplayName, EmailAddress};
 use crate::domain::id::{AccountId, RegistrationId, WorkspaceId};
-use crate::domain::password::{Password, SALT_BYTES};
-use crate::domain::token::{TokenHash, random_bytes};
+use crate::domain::password::Password;
+use crate::domain::token::TokenHash;
 use crate::jobs::kinds::{AccountExists, AccountExistsArgs, RegistrationMail, RegistrationMailArgs, TOKEN_PURPOSE};
 use crate::jobs::{Order, new_job};
 use crate::store::accounts::{self, Account};
@@ -42,6 +44,8 @@ pub(super) struct AccountView {
     /// Whether it may see and steer the whole service.
     is_operator: bool,
     created_at: Timestamp,
+    /// When it and all that is its workspace's go; null unless its owner asked for that.
+    deletion_at: Option<Timestamp>,
 }
 
 impl From<Account> for AccountView {
@@ -53,6 +57,7 @@ impl From<Account> for AccountView {
             name: account.name,
             is_operator: account.is_operator,
             created_at: account.created_at,
+            deletion_at: account.deletion_at,
         }
     }
 }
@@ -111,8 +116,8 @@ pub(super) async fn create_account(
 ) -> Result<HttpResponse, Problem> {
     let (email, name, password) = checked(&body)?;
     state.throttle.take_registration(&email, &client)?;
-    let (hasher, salt) = (state.hasher.clone(), random_bytes::<SALT_BYTES>()?);
-    let hash = state.hashing.run(move || hasher.hash(&password, &salt)).await??;
+    let about = vec![email.as_str().to_owned(), name.as_str().to_owned()];
+    let hash = passwords::hashed(password, about, "/password", &state).await?;
     let now = state.clock.now();
     let id = RegistrationId::generate();
     let (key_id, token) = state.keys.derive(TOKEN_PURPOSE, &id.to_string());

@@ -48,7 +48,8 @@ pub(super) struct ActView {
     at: Timestamp,
     /// What was done, such as `queue.pause`.
     action: String,
-    /// To what sort of thing: `job`, `batch`, `schedule`, `report`, `queue`, `workspace`, `actor`, `account`.
+    /// To what sort of thing: `job`, `batch`, `schedule`, `report`, `queue`, `workspace`, `actor`, `account`,
+    /// `api_key`.
     subject_kind: String,
     /// To which one: its id or its name.
     subject: String,

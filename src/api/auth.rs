@@ -1,9 +1,10 @@
 //! Who asks, as extractors: a handler that names one of them cannot forget to ask.
 //!
-//! Guarantees: an unknown, expired or revoked token gets the same 401 as none at all. An API key does whatever its account
-//! may do, except managing logins and keys: a key that leaks must not be able to make others that outlive it, nor lock its
-//! owner out. That takes a [`SessionMember`]. What was read within the last second is read again only if something was
-//! written since (see `credential_cache`).
+//! Guarantees: an unknown, expired or revoked token gets the same 401 as none at all. An API key does what its scopes say and
+//! its account may do: what a route takes stands beside the route ([`super::endpoints`]), and a route that names no scope is
+//! refused to every key. So is managing logins and keys, whatever its scopes: a key that leaks must not be able to make others that
+//! outlive it, nor lock its owner out. That takes a [`SessionMember`]. What is other workspaces' is an operator's only where
+//! the key has the scope of operators, too; to all code behind here, other keys of operators are a member's.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +15,9 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::State;
 use super::credential_cache::Found;
 use super::credentials::{not_logged_in, token_of};
-use super::http::{Problem, Slug};
+use super::http::{Problem, Slug, scope_of};
 use crate::clock::Timestamp;
+use crate::domain::scope::Scope;
 use crate::domain::token::{TokenHash, TokenKind};
 use crate::store::JobScope;
 use crate::store::accounts::Account;
@@ -32,6 +34,8 @@ pub(super) struct Member {
     pub(super) via: Via,
     /// What they showed.
     credential: Credential,
+    /// What an API key needs for what they ask.
+    takes: Option<Scope>,
 }
 
 /// What somebody shows to come in, as it is looked up: never the token itself.
@@ -80,10 +84,32 @@ impl Member {
         }
     }
 
+    /// Whether they may do what takes `scope`: a login may do everything.
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        match &self.via {
+            Via::Session(_) => true,
+            Via::ApiKey(key) => key.scopes.covers(scope),
+        }
+    }
+
+    /// Asks for what the route alone does not: what is within its body takes `scope`.
+    ///
+    /// # Errors
+    /// 403 for an API key without it.
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        if self.may(scope) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Slug::ScopeMissing,
+            format!("this takes the scope {scope}, which the API key does not have"),
+        ))
+    }
+
     /// Whether they may still see what they saw when they came in, by what they showed then: for answers that go on. Not, if
     /// that cannot be looked up.
     pub(super) async fn may_still_read(&self, state: &State) -> bool {
-        let found = Self::by(self.credential, state).await;
+        let found = Self::by(self.credential, self.takes, state).await;
         found.is_ok_and(|member| member.job_scope() == self.job_scope())
     }
 
@@ -92,49 +118,73 @@ impl Member {
         let state = state.ok_or_else(|| Problem::internal(NoState))?;
         let (kind, token) = token_of(&request, state)?;
         let hash = token.hash();
-        Self::by(Credential { kind, hash }, state).await
+        let member = Self::by(Credential { kind, hash }, scope_of(&request), state).await?;
+        if let Via::ApiKey(key) = &member.via {
+            state.key_uses.note(key.id, state.clock.now());
+        }
+        Ok(member)
     }
 
-    /// Who has shown this, if it is still good.
-    async fn by(credential: Credential, state: &State) -> Result<Self, Problem> {
-        let (Credential { kind, hash }, now) = (credential, state.clock.now());
-        // From before the read, so that a write during it is noticed.
-        let generation = state.store.generation();
-        if let Some(Found { via, account }) = state.credentials.get(&hash, now, generation) {
-            return Ok(Self {
-                account,
-                via,
-                credential,
-            });
+    /// Who has shown this, if it is still good, for something that `takes` this of an API key.
+    async fn by(credential: Credential, takes: Option<Scope>, state: &State) -> Result<Self, Problem> {
+        let Found { via, mut account } = found_by(credential, state).await?;
+        if let Via::ApiKey(key) = &via {
+            let beyond = takes.unwrap_or(Scope::Everything).beyond_the_workspace();
+            account.is_operator &= key.scopes.covers(beyond);
         }
-        let found = match kind {
-            TokenKind::Session => {
-                let found = state
-                    .store
-                    .read(move |connection| sessions::by_token(connection, &hash, now));
-                found.await?.map(|(session, account)| (Via::Session(session), account))
-            }
-            TokenKind::ApiKey => {
-                let found = state.store.read(move |connection| api_keys::by_hash(connection, &hash));
-                found.await?.map(|(key, account)| (Via::ApiKey(key), account))
-            }
-        };
-        let (via, account) = found.ok_or_else(not_logged_in)?;
-        let found = Found { via, account };
-        state.credentials.put(hash, found.clone(), now, generation);
         Ok(Self {
-            account: found.account,
-            via: found.via,
+            account,
+            via,
             credential,
+            takes,
         })
     }
+
+    /// Lets an API key in where the route has a scope for it, and the key has that.
+    fn within_its_scopes(self) -> Result<Self, Problem> {
+        match (self.takes, &self.via) {
+            (Some(scope), _) => self.needs(scope).map(|()| self),
+            (None, Via::Session(_)) => Ok(self),
+            (None, Via::ApiKey(_)) => Err(Problem::forbidden("no API key may do this; log in for that")),
+        }
+    }
+}
+
+/// Whose it is that was shown, if it is still good.
+async fn found_by(credential: Credential, state: &State) -> Result<Found, Problem> {
+    let (Credential { kind, hash }, now) = (credential, state.clock.now());
+    // From before the read, so that a change during it is noticed.
+    let mark = state.credentials.mark();
+    if state.store.hears_of_credentials().await
+        && let Some(found) = state.credentials.get(&hash, now)
+    {
+        return Ok(found);
+    }
+    let found = match kind {
+        TokenKind::Session => {
+            let found = state
+                .store
+                .read(move |connection| sessions::by_token(connection, &hash, now));
+            found.await?.map(|(session, account)| (Via::Session(session), account))
+        }
+        TokenKind::ApiKey => {
+            let found = state
+                .store
+                .read(move |connection| api_keys::by_hash(connection, &hash, now));
+            found.await?.map(|(key, account)| (Via::ApiKey(key), account))
+        }
+    };
+    let (via, account) = found.ok_or_else(not_logged_in)?;
+    let found = Found { via, account };
+    state.credentials.put(hash, found.clone(), now, mark);
+    Ok(found)
 }
 
 impl Operator {
     /// Whether they are still an operator by what they showed when they came in: for answers that go on. Not, if that cannot
     /// be looked up.
     pub(super) async fn is_still_one(&self, state: &State) -> bool {
-        let found = Member::by(self.0.credential, state).await;
+        let found = Member::by(self.0.credential, self.0.takes, state).await;
         found.is_ok_and(|member| member.account.is_operator)
     }
 }
@@ -144,7 +194,8 @@ impl FromRequest for Member {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Box::pin(Self::of(request.clone()))
+        let member = Self::of(request.clone());
+        Box::pin(async move { member.await?.within_its_scopes() })
     }
 }
 
@@ -200,7 +251,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let member = Member::of(request.clone());
         Box::pin(async move {
-            let member = member.await?;
+            let member = member.await?.within_its_scopes()?;
             if member.account.is_operator {
                 Ok(Self(member))
             } else {

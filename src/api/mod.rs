@@ -2,13 +2,15 @@
 //!
 //! Guarantees: a handler answers after at most one commit and never waits for slow work; 201 and 202 mean committed; a
 //! client sees its own workspace only, and another's id is as good as none; whoever may not come in learns that before
-//! anything about what they sent. All routes stand in [`routes`].
+//! anything about what they sent. All routes stand in [`endpoints`], each with the scope that an API key needs for it.
 //!
 //! A handler waits for slow work only where the client prefers that (`Prefer: wait`), for a minute at most and in one of few
 //! places.
 
+mod account_deletion;
 mod accounts;
 mod acting;
+mod address_changes;
 mod after;
 mod api_keys;
 mod audit;
@@ -27,12 +29,17 @@ mod health;
 pub mod http;
 mod idempotency;
 mod jobs;
+mod key_uses;
 mod limits;
 mod nodes;
 mod openapi;
 mod order;
+mod ordering;
 mod page;
 mod pages;
+mod password_changes;
+mod password_resets;
+mod passwords;
 mod prefer;
 mod probes;
 mod queues;
@@ -60,6 +67,7 @@ pub use following::JobStreams;
 pub use health::Readiness;
 pub use http::HashingPool;
 pub use idempotency::KeyTurns;
+pub use key_uses::KeyUses;
 pub use openapi::document as openapi_document;
 pub use reports::Downloads;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
@@ -70,6 +78,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
 
 use crate::domain::roles::Roles;
+use crate::domain::scope::Scope;
 use http::{Endpoint, Endpoints, Problem, Routed};
 
 /// Registers the routes of a node with these roles: every one, or, where jobs are performed and nothing else, those that say
@@ -111,6 +120,7 @@ fn routes(config: &mut web::ServiceConfig) {
 /// Every route of the service.
 fn endpoints() -> Endpoints {
     let at = Endpoint::at;
+    // An API key needs the scope that is named before the method; without one, it takes a login or nobody is asked.
     Endpoints::default()
         // Open.
         .service(at("/").get(pages::show_home))
@@ -118,6 +128,16 @@ fn endpoints() -> Endpoints {
             at("/verify")
                 .get(verification::show_verify)
                 .post(verification::post_verify),
+        )
+        .service(
+            at("/confirm-address")
+                .get(address_changes::show_confirm_address)
+                .post(address_changes::post_confirm_address),
+        )
+        .service(
+            at("/reset")
+                .get(password_resets::show_reset)
+                .post(password_resets::post_reset),
         )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
@@ -129,9 +149,17 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/accounts/verify").post(verification::verify_account))
         .service(
             at("/v1/accounts/me")
-                .get(accounts::show_account)
-                .patch(accounts::update_account),
+                .patch(accounts::update_account)
+                .delete(account_deletion::delete_account)
+                .takes(Scope::AccountRead)
+                .get(accounts::show_account),
         )
+        .service(at("/v1/accounts/me/email").post(address_changes::ask_for_address))
+        .service(at("/v1/accounts/me/password").post(password_changes::change_password))
+        .service(at("/v1/accounts/me/restore").post(account_deletion::restore_account))
+        .service(at("/v1/accounts/confirm-address").post(address_changes::confirm_address))
+        .service(at("/v1/password-resets").post(password_resets::create_password_reset))
+        .service(at("/v1/password-resets/confirm").post(password_resets::confirm_password_reset))
         .service(
             at("/v1/sessions")
                 .get(sessions::list_sessions)
@@ -149,82 +177,207 @@ fn endpoints() -> Endpoints {
                 .post(api_keys::create_api_key),
         )
         .service(at("/v1/api-keys/{id}").delete(api_keys::delete_api_key))
-        .service(at("/v1/security-events").get(security_events::list_security_events))
+        .service(at("/v1/api-keys/{id}/rotate").post(api_keys::rotate_api_key))
+        .service(
+            at("/v1/security-events")
+                .takes(Scope::AccountRead)
+                .get(security_events::list_security_events),
+        )
         // Work.
-        .service(at("/v1/emails").post(emails::create_email))
-        .service(at("/v1/probes").post(probes::create_probe))
-        .service(at("/v1/probes/batch").post(probes::create_probes))
+        .service(at("/v1/emails").takes(Scope::EmailsWrite).post(emails::create_email))
+        .service(at("/v1/probes").takes(Scope::ProbesWrite).post(probes::create_probe))
+        .service(
+            at("/v1/probes/batch")
+                .takes(Scope::OperatorsWrite)
+                .post(probes::create_probes),
+        )
         .service(
             at("/v1/reports")
+                .takes(Scope::ReportsRead)
                 .get(reports::list_reports)
+                .takes(Scope::ReportsWrite)
                 .post(reports::create_report),
         )
         .service(
             at("/v1/reports/{id}")
+                .takes(Scope::ReportsRead)
                 .get(reports::show_report)
+                .takes(Scope::ReportsWrite)
                 .delete(reports::delete_report),
         )
-        .service(at("/v1/reports/{id}/file").get(reports::show_report_file))
-        .service(at("/v1/batches").get(batches::list_batches).post(batches::create_batch))
-        .service(at("/v1/batches/{id}").get(batches::show_batch))
-        .service(at("/v1/batches/{id}/jobs").post(batches::add_jobs))
-        .service(at("/v1/batches/{id}/seal").post(batches::seal_batch))
-        .service(at("/v1/batches/{id}/cancel").post(batches::cancel_batch))
+        .service(
+            at("/v1/reports/{id}/file")
+                .takes(Scope::ReportsRead)
+                .get(reports::show_report_file),
+        )
+        .service(
+            at("/v1/batches")
+                .takes(Scope::BatchesRead)
+                .get(batches::list_batches)
+                .takes(Scope::BatchesWrite)
+                .post(batches::create_batch),
+        )
+        .service(
+            at("/v1/batches/{id}")
+                .takes(Scope::BatchesRead)
+                .get(batches::show_batch),
+        )
+        .service(
+            at("/v1/batches/{id}/jobs")
+                .takes(Scope::BatchesWrite)
+                .post(batches::add_jobs),
+        )
+        .service(
+            at("/v1/batches/{id}/seal")
+                .takes(Scope::BatchesWrite)
+                .post(batches::seal_batch),
+        )
+        .service(
+            at("/v1/batches/{id}/cancel")
+                .takes(Scope::BatchesWrite)
+                .post(batches::cancel_batch),
+        )
         .service(
             at("/v1/schedules")
+                .takes(Scope::SchedulesRead)
                 .get(schedules::list_schedules)
+                .takes(Scope::SchedulesWrite)
                 .post(schedules::create_schedule),
         )
-        .service(at("/v1/schedules/preview").post(schedules::preview_schedule))
+        .service(
+            at("/v1/schedules/preview")
+                .takes(Scope::SchedulesRead)
+                .post(schedules::preview_schedule),
+        )
         .service(
             at("/v1/schedules/{id}")
+                .takes(Scope::SchedulesRead)
                 .get(schedules::show_schedule)
+                .takes(Scope::SchedulesWrite)
                 .patch(schedules::update_schedule)
                 .delete(schedules::delete_schedule),
         )
-        .service(at("/v1/schedules/{id}/fires").get(schedules::list_fires))
-        .service(at("/v1/schedules/{id}/pause").post(schedules::pause_schedule))
-        .service(at("/v1/schedules/{id}/resume").post(schedules::resume_schedule))
-        .service(at("/v1/schedules/{id}/run").post(schedules::run_schedule))
-        .service(at("/v1/limits").get(limits::list_limits))
+        .service(
+            at("/v1/schedules/{id}/fires")
+                .takes(Scope::SchedulesRead)
+                .get(schedules::list_fires),
+        )
+        .service(
+            at("/v1/schedules/{id}/pause")
+                .takes(Scope::SchedulesWrite)
+                .post(schedules::pause_schedule),
+        )
+        .service(
+            at("/v1/schedules/{id}/resume")
+                .takes(Scope::SchedulesWrite)
+                .post(schedules::resume_schedule),
+        )
+        .service(
+            at("/v1/schedules/{id}/run")
+                .takes(Scope::SchedulesWrite)
+                .post(schedules::run_schedule),
+        )
+        .service(at("/v1/limits").takes(Scope::LimitsRead).get(limits::list_limits))
         .service(
             at("/v1/limits/{queue}/{key}")
+                .takes(Scope::LimitsRead)
                 .get(limits::show_limit)
+                .takes(Scope::LimitsWrite)
                 .put(limits::set_limit)
                 .delete(limits::delete_limit),
         )
-        .service(at("/v1/jobs").get(jobs::list_jobs))
-        .service(at("/v1/jobs/causes").get(causes::list_causes))
-        .service(at("/v1/jobs/bulk").post(bulk::create_bulk))
-        .service(at("/v1/jobs/bulk/preview").post(bulk::preview_bulk))
-        .service(at("/v1/jobs/events").stream(following::stream_jobs))
-        .service(at("/v1/jobs/{id}").get(jobs::show_job))
-        .service(at("/v1/jobs/{id}/events").stream(following::stream_job))
-        .service(at("/v1/jobs/{id}/cancel").post(jobs::cancel_job))
-        .service(at("/v1/jobs/{id}/retry").post(jobs::retry_job))
+        .service(at("/v1/jobs").takes(Scope::JobsRead).get(jobs::list_jobs))
+        .service(at("/v1/jobs/causes").takes(Scope::JobsRead).get(causes::list_causes))
+        .service(at("/v1/jobs/bulk").takes(Scope::OperatorsWrite).post(bulk::create_bulk))
+        .service(
+            at("/v1/jobs/bulk/preview")
+                .takes(Scope::OperatorsRead)
+                .post(bulk::preview_bulk),
+        )
+        .service(
+            at("/v1/jobs/events")
+                .takes(Scope::JobsRead)
+                .stream(following::stream_jobs),
+        )
+        .service(at("/v1/jobs/{id}").takes(Scope::JobsRead).get(jobs::show_job))
+        .service(
+            at("/v1/jobs/{id}/events")
+                .takes(Scope::JobsRead)
+                .stream(following::stream_job),
+        )
+        .service(
+            at("/v1/jobs/{id}/cancel")
+                .takes(Scope::JobsWrite)
+                .post(jobs::cancel_job),
+        )
+        .service(at("/v1/jobs/{id}/retry").takes(Scope::JobsWrite).post(jobs::retry_job))
         // Operators.
-        .service(at("/v1/queues").get(queues::list_queues))
-        .service(at("/v1/queues/{name}/pause").post(queues::pause_queue))
-        .service(at("/v1/queues/{name}/resume").post(queues::resume_queue))
-        .service(at("/v1/audit").get(audit::list_acts))
+        .service(at("/v1/queues").takes(Scope::OperatorsRead).get(queues::list_queues))
+        .service(
+            at("/v1/queues/{name}/pause")
+                .takes(Scope::OperatorsWrite)
+                .post(queues::pause_queue),
+        )
+        .service(
+            at("/v1/queues/{name}/resume")
+                .takes(Scope::OperatorsWrite)
+                .post(queues::resume_queue),
+        )
+        .service(at("/v1/audit").takes(Scope::OperatorsRead).get(audit::list_acts))
         .service(
             at("/v1/queues/{name}/limit")
+                .takes(Scope::OperatorsRead)
                 .get(limits::show_queue_limit)
+                .takes(Scope::OperatorsWrite)
                 .put(limits::set_queue_limit)
                 .delete(limits::delete_queue_limit),
         )
-        .service(at("/v1/workspaces").get(workspaces::list_workspaces))
+        .service(
+            at("/v1/workspaces")
+                .takes(Scope::OperatorsRead)
+                .get(workspaces::list_workspaces),
+        )
         .service(
             at("/v1/workspaces/{id}")
+                .takes(Scope::OperatorsRead)
                 .get(workspaces::show_workspace)
+                .takes(Scope::OperatorsWrite)
                 .patch(workspaces::update_workspace),
         )
-        .service(at("/v1/nodes").get(nodes::list_nodes))
-        .service(at("/v1/supervision").get(supervision::show_tree))
-        .service(at("/v1/supervision/events").stream(supervision::stream_events))
-        .service(at("/v1/supervision/{name}").get(supervision::show_node))
-        .service(at("/v1/supervision/{name}/restart").post(supervision::restart_child))
-        .service(at("/v1/supervision/{name}/suspend").post(supervision::suspend_child))
-        .service(at("/v1/supervision/{name}/resume").post(supervision::resume_child))
-        .service(at("/v1/supervision/{name}/panic").post(supervision::panic_child))
+        .service(at("/v1/nodes").takes(Scope::OperatorsRead).get(nodes::list_nodes))
+        .service(
+            at("/v1/supervision")
+                .takes(Scope::OperatorsRead)
+                .get(supervision::show_tree),
+        )
+        .service(
+            at("/v1/supervision/events")
+                .takes(Scope::OperatorsRead)
+                .stream(supervision::stream_events),
+        )
+        .service(
+            at("/v1/supervision/{name}")
+                .takes(Scope::OperatorsRead)
+                .get(supervision::show_node),
+        )
+        .service(
+            at("/v1/supervision/{name}/restart")
+                .takes(Scope::OperatorsWrite)
+                .post(supervision::restart_child),
+        )
+        .service(
+            at("/v1/supervision/{name}/suspend")
+                .takes(Scope::OperatorsWrite)
+                .post(supervision::suspend_child),
+        )
+        .service(
+            at("/v1/supervision/{name}/resume")
+                .takes(Scope::OperatorsWrite)
+                .post(supervision::resume_child),
+        )
+        .service(
+            at("/v1/supervision/{name}/panic")
+                .takes(Scope::OperatorsWrite)
+                .post(supervision::panic_child),
+        )
 }

@@ -51,6 +51,15 @@ impl Preferences {
         found
     }
 
+    /// The same, without a cancel where that is not allowed.
+    #[must_use]
+    pub(super) fn cancelling_only_if(self, is_allowed: bool) -> Self {
+        Self {
+            cancels_when_gone: self.cancels_when_gone && is_allowed,
+            ..self
+        }
+    }
+
     /// What `Preference-Applied` says where they are honoured; nothing where no wait is asked for.
     pub(super) fn applied(&self) -> Option<String> {
         let wait = self.wait?.as_secs();

@@ -20,8 +20,8 @@ use super::then::Then;
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, SecurityEventId, WorkspaceId};
 use crate::domain::security::SecurityEvent;
-use crate::store::StoreError;
 use crate::store::security::{self, SecurityEventRecord, SecurityFilter};
+use crate::store::{JobScope, StoreError};
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -33,7 +33,7 @@ pub(super) struct SecurityQuery {
     /// Only those of this account.
     #[param(nullable = false)]
     account: Option<AccountId>,
-    /// Only those of this workspace; whoever is no operator sees their own only.
+    /// Only those of this workspace, which must be one's own unless one is an operator.
     #[param(nullable = false)]
     workspace: Option<WorkspaceId>,
     /// The `next_cursor` of the page before.
@@ -94,7 +94,10 @@ impl TryFrom<SecurityEventRecord> for SecurityEventView {
 /// unless `retention.security_days` says otherwise; of a flood of refused logins, only the first of each minute.
 #[utoipa::path(
     get, path = "/v1/security-events", tag = "accounts", security(("member" = [])), params(SecurityQuery),
-    responses((status = 200, description = "A page of events.", body = Page<SecurityEventView>)),
+    responses(
+        (status = 200, description = "A page of events.", body = Page<SecurityEventView>),
+        (status = 404, description = "The workspace is not yours."),
+    ),
 )]
 pub(super) async fn list_security_events(
     Then(member, StrictQuery(query)): Then<Member, StrictQuery<SecurityQuery>>,
@@ -104,11 +107,11 @@ pub(super) async fn list_security_events(
     let before = page::behind(query.cursor.as_deref(), &mut fields);
     let limit = page::size(query.limit, &mut fields);
     let limit = fields.finish_with(limit)?;
-    let (own, asked) = (member.account.workspace, query.workspace);
-    let workspace = if member.account.is_operator { asked } else { Some(own) };
-    if asked.is_some() && asked != workspace {
-        return Ok(HttpResponse::Ok().json(Page::<SecurityEventView>::whole([])));
-    }
+    let workspace = match (member.job_scope(), query.workspace) {
+        (JobScope::All, asked) => asked,
+        (JobScope::Workspace(own), Some(asked)) if own != asked => return Err(Problem::not_found()),
+        (JobScope::Workspace(own), _) => Some(own),
+    };
     let filter = SecurityFilter {
         workspace,
         account: query.account,

@@ -3,8 +3,8 @@
 //! Guarantees: an unknown address, a wrong password and an address that is not verified yet get the same answer after the
 //! same work. An account has at most [`sessions::KEPT_MAX`] logins; a new one beyond that ends the oldest.
 
-use actix_web::{HttpResponse, web};
-use secrecy::{ExposeSecret as _, SecretString};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,6 +16,7 @@ use super::credentials::{login_cookie, logout_cookie, not_logged_in};
 use super::failure::or_refused;
 use super::http::{Fields, PathParam, Problem, StrictJson};
 use super::page::Page;
+use super::passwords;
 use super::then::Then;
 use super::throttle::NetworkTurn;
 use crate::clock::Timestamp;
@@ -42,7 +43,7 @@ pub(super) struct NewSessionBody {
 /// A login, with its token this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeSession)]
-struct MadeSessionView {
+pub(super) struct MadeSessionView {
     /// What to send as `Authorization: Bearer …`.
     token: String,
     expires_at: Timestamp,
@@ -126,14 +127,24 @@ pub(super) async fn create_session(
         Ok::<_, Abort<StoreError>>(sessions::keep_newest(tx.connection(), session.account)?)
     });
     write.await.map_err(or_refused(Problem::from))?;
-    let answer = MadeSessionView {
+    Ok(made(HttpResponse::Created(), &token, expires_at, account, &state))
+}
+
+/// The answer that shows the token of a login.
+pub(super) fn made(
+    mut answer: HttpResponseBuilder,
+    token: &Token,
+    expires_at: Timestamp,
+    account: Account,
+    state: &State,
+) -> HttpResponse {
+    let view = MadeSessionView {
         token: token.expose().to_owned(),
         expires_at,
         account: account.into(),
     };
-    Ok(HttpResponse::Created()
-        .cookie(login_cookie(&token, state.config.session.ttl, &state))
-        .json(answer))
+    let left = expires_at.since(state.clock.now());
+    answer.cookie(login_cookie(token, left, state)).json(view)
 }
 
 /// Lists where the account is logged in, the newest first.
@@ -229,9 +240,8 @@ async fn authenticate(body: NewSessionBody, client: &Client, state: &State) -> R
         .read(move |connection| accounts::with_password(connection, &email))
         .await?;
     let (account, stored) = found.unzip();
-    let hasher = state.hasher.clone();
-    let verify = move || hasher.verify(body.password.expose_secret(), stored.as_ref());
-    let good = state.hashing.run(verify).await?;
+    let id = account.as_ref().map(|account| account.id);
+    let good = passwords::is_right(body.password, id, stored, state).await?;
     let refused = || Problem::unauthenticated("no account has this address and this password");
     account.filter(|_| good).ok_or_else(refused)
 }

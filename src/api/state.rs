@@ -22,6 +22,7 @@ use super::following::JobStreams;
 use super::health::Readiness;
 use super::http::hashing::HashingPool;
 use super::idempotency::KeyTurns;
+use super::key_uses::KeyUses;
 use super::reports::Downloads;
 use super::throttle::Throttle;
 use super::waiting::Waiters;
@@ -41,8 +42,10 @@ pub struct State {
     pub keys: Arc<KeyRing>,
     /// Hashes and checks passwords.
     pub hasher: Arc<PasswordHasher>,
-    /// Who the tokens of the last second belong to.
+    /// Who tokens belong to that came before.
     pub credentials: CredentialCache,
+    /// When API keys were used.
+    pub key_uses: KeyUses,
     /// Where hashing runs.
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.

@@ -1,21 +1,23 @@
-//! Making an account on the command line, beside a running service or before the first one.
+//! Making an account on the command line (and, in `account_orders`, changing one), beside a running service or before the first one.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
+use super::beside::Beside;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::act::Action;
 use crate::domain::email::{AddressError, DisplayName, EmailAddress, HeaderTextError};
 use crate::domain::id::{AccountId, ApiKeyId, WorkspaceId};
+use crate::domain::key_prefix::KeyPrefix;
 use crate::domain::password::{Password, PasswordError, PasswordHashError, PasswordHasher, SALT_BYTES};
+use crate::domain::scope::Scopes;
 use crate::domain::token::{EntropyError, Token, TokenKind, random_bytes};
 use crate::store::accounts::{self, Account, NewAccount};
 use crate::store::acts::{self, ActBy, NewAct};
 use crate::store::api_keys::{self, ApiKey};
-use crate::store::{Abort, Database, Store, StoreError, StoreOptions};
-use crate::supervision::Tree;
+use crate::store::{Abort, StoreError};
 
 /// What is asked for on the command line.
 pub struct AccountOrder {
@@ -51,7 +53,7 @@ pub struct MadeAccount {
     pub api_key: Option<String>,
 }
 
-/// Why no account was made.
+/// Why no account was made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The address is not one.
@@ -72,6 +74,15 @@ pub enum AccountError {
     /// The address has an account.
     #[error(transparent)]
     Taken(#[from] accounts::AddressTaken),
+    /// The address has no account.
+    #[error("no account has this address")]
+    Unknown,
+    /// Nobody could steer the service without it.
+    #[error("this is the last operator's account; make another operator first")]
+    LastOperator,
+    /// The mail that tells of it cannot be ordered.
+    #[error("the job cannot be made")]
+    Job(#[from] serde_json::Error),
     /// The database failed.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
@@ -99,6 +110,7 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     let email = EmailAddress::parse(&order.email)?;
     let name = DisplayName::parse(&order.name)?;
     let password = Password::parse_for(order.password.expose_secret(), email.as_str())?;
+    password.check_strength(&[email.as_str(), name.as_str()])?;
     let salt = random_bytes::<SALT_BYTES>()?;
     let password_hash = PasswordHasher::new(config.passwords.cost)?.hash(&password, &salt)?;
     let new = NewAccount {
@@ -114,35 +126,32 @@ pub async fn create(config: &Config, order: AccountOrder, clock: &Clock) -> Resu
     } else {
         None
     };
-    let key_hash = key.as_ref().map(Token::hash);
-    let options = StoreOptions {
-        database: Database::from(&config.database.url),
-        writers: 1,
-        readers: 1,
-        on_available: std::sync::Arc::new(|_| {}),
-    };
-    // For the writer alone, and for as long as this takes.
-    let tree = Tree::new("root", clock.clone());
-    let store = Store::open_beside(&options, tree.root())?;
+    let key_hash = key.as_ref().map(|key| (key.hash(), KeyPrefix::of(key)));
+    let beside = Beside::open(config, clock)?;
     let now = clock.now();
-    let inserted = store
+    let inserted = beside
+        .store
         .write(move |tx| {
             let account = accounts::insert(tx.connection(), &new, now)?;
             acts::record(tx, &act(&account, key_hash.is_some()))?;
-            if let Some(hash) = &key_hash {
+            if let Some((hash, prefix)) = &key_hash {
                 let key = ApiKey {
                     id: ApiKeyId::generate(),
                     account: account.id,
                     name: "made on the command line".to_owned(),
-                    scopes: vec!["*".to_owned()],
+                    scopes: Scopes::everything(),
+                    prefix: Some(prefix.as_str().to_owned()),
                     created_at: now,
+                    expires_at: None,
+                    last_used_at: None,
+                    replaced_by: None,
                 };
                 api_keys::insert(tx.connection(), &key, account.workspace, hash)?;
             }
             Ok(account)
         })
         .await;
-    tree.stop().await;
+    beside.close().await;
     match inserted {
         Ok(account) => Ok(MadeAccount {
             id: account.id,

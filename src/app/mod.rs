@@ -7,7 +7,11 @@
 //! Left out: what the parts do. Nothing here decides about a job or a request.
 
 pub mod account;
+mod account_mails;
+pub mod account_orders;
+mod beside;
 mod http;
+pub mod keys;
 mod outgoing;
 mod recovery;
 mod service_manager;
@@ -22,17 +26,15 @@ use actix_web::web;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
-    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, Readiness,
-    ShutdownFlag, State, Throttle, Waiters,
+    CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, KeyUses,
+    Readiness, ShutdownFlag, State, Throttle, Waiters,
 };
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{
-    AccountExists, EmailSend, Hurry, JobsBulk, Postbox, Probe, RegistrationMail, ReportBuild, ReportLimits,
-};
+use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
 use crate::jobs::{DepthLimits, Depths, KindsElsewhere, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
@@ -210,17 +212,6 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let hurry = Hurry::default();
     let registry = Registry::new()
         .with(EmailSend::new(postbox.clone()))
-        .with(RegistrationMail::new(
-            postbox.clone(),
-            store.clone(),
-            Arc::clone(&keys),
-            &config.public_url.join("/verify"),
-        ))
-        .with(AccountExists::new(
-            postbox.clone(),
-            store.clone(),
-            config.public_url.as_str(),
-        ))
         .with(ReportBuild::new(
             store.clone(),
             reports.clone(),
@@ -228,7 +219,15 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
             &config.public_url.join("/v1/reports"),
         ))
         .with(JobsBulk::new(store.clone(), depths.clone(), hurry.clone()))
+        .with(AccountDelete::new(
+            store.clone(),
+            reports.clone(),
+            depths.clone(),
+            hurry.clone(),
+            config.http.request_timeout,
+        ))
         .with(Probe);
+    let registry = account_mails::add(registry, &config, &postbox, &store, &keys);
     let performs = registry.performed(config.roles);
     let lease = recovery::enter_and_rescue(&store, node, config.roles, &performs, &clock).await?;
 
@@ -240,6 +239,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let elsewhere = KindsElsewhere::default();
     let shared = tree::Shared {
         throttle: Arc::clone(&throttle),
+        key_uses: KeyUses::default(),
         lease,
         elsewhere: elsewhere.clone(),
         depths: depths.clone(),
@@ -260,7 +260,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         store: store.clone(),
         keys,
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
-        credentials: CredentialCache::default(),
+        credentials: CredentialCache::over(&store, config.session.idle),
+        key_uses: shared.key_uses.clone(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         reports,

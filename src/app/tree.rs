@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 
-use crate::api::{QueueWorker, Throttle};
+use crate::api::{KeyUses, QueueWorker, Throttle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::id::NodeId;
@@ -87,6 +87,8 @@ pub(super) struct Grown {
 pub(super) struct Shared {
     /// How much may be asked for.
     pub(super) throttle: Arc<Throttle>,
+    /// When API keys were used.
+    pub(super) key_uses: KeyUses,
     /// This node's right to be alive.
     pub(super) lease: Lease,
     /// How many jobs wait.
@@ -139,7 +141,7 @@ pub(super) fn grow(
     };
     tree.start(actor(GUARD, stop), move || Guard::new(guard.clone()));
 
-    let throttle = Arc::clone(&shared.throttle);
+    let (throttle, key_uses, uses_of) = (Arc::clone(&shared.throttle), shared.key_uses.clone(), store.clone());
     let keeper = KeeperParts {
         lease: shared.lease.clone(),
         retention: config.retention,
@@ -151,7 +153,12 @@ pub(super) fn grow(
         elsewhere: shared.elsewhere.clone(),
         contracting: Contracting::after(config.database.contract_after),
         events_kept: config.events.kept,
-        sweep: Arc::new(move || throttle.sweep()),
+        sweep: Arc::new(move || {
+            throttle.sweep();
+            let (uses, store) = (key_uses.clone(), uses_of.clone());
+            // The keeper does not wait for it, nor does anybody else.
+            drop(tokio::spawn(async move { uses.write(&store).await }));
+        }),
         store: store.clone(),
         reports: shared.reports.clone(),
         node,

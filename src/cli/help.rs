@@ -187,8 +187,10 @@ It copies a file; a database on a PostgreSQL server is copied by pg_dump.";
 
 /// After `account`.
 pub(crate) const ACCOUNT: &str = "\
-Example:
-  echo 'a good long password' | legwork account create --operator --email ann@example.com --password-stdin";
+Examples:
+  echo 'a good long password' | legwork account create --operator --email ann@example.com --password-stdin
+  echo 'seven green kites at noon' | legwork account set-password --email ann@example.com --password-stdin
+  legwork account delete --email ann@example.com";
 
 /// After `account create`.
 pub(crate) const ACCOUNT_CREATE: &str = "\
@@ -198,6 +200,48 @@ Examples:
 
 The account is printed as JSON, with its key if one was asked for: this once, since only a hash of it is kept. The database
 must have the schema of this version; a new one gets it.";
+
+/// After `account set-password`.
+pub(crate) const ACCOUNT_SET_PASSWORD: &str = "\
+Example:
+  echo 'seven green kites at noon' | legwork account set-password --email ann@example.com --password-stdin
+
+All logins of the account end; links that were mailed before are void; its owner is told by mail, which a running service
+sends. API keys and the second factor stay. It works beside a running service.";
+
+/// After `account delete`.
+pub(crate) const ACCOUNT_DELETE: &str = "\
+Examples:
+  legwork account delete --email ann@example.com             in accounts.deletion_grace_days; its owner can take it back
+  legwork account delete --email ann@example.com --at-once
+
+The running service deletes the account, its jobs, reports, schedules and all else of its workspace, as the job
+account.delete. The security log and the acts of operators stay. The last operator's account cannot be deleted.";
+
+/// After `keys`.
+pub(crate) const KEYS: &str = "\
+Examples:
+  legwork keys list --email ann@example.com
+  legwork keys revoke lwk_0a1B2c3D
+
+They work on the database, beside a running service or without one, and need the schema of this version.";
+
+/// After `keys list`.
+pub(crate) const KEYS_LIST: &str = "\
+Examples:
+  legwork keys list
+  legwork keys list --email ann@example.com --json | jq -r '.data[].id'
+
+Keys that are good: those that are revoked or whose time has come are not shown.";
+
+/// After `keys revoke`.
+pub(crate) const KEYS_REVOKE: &str = "\
+Examples:
+  legwork keys revoke lwk_0a1B2c3D
+  legwork keys revoke key_0193a0f2b1c47d3e8f90a1b2c3d4e5f6
+
+Never write a whole key here: its first twelve characters name it. A running service refuses the key within a second. It is
+written down among the acts of operators, and in the log of its account.";
 
 /// After `openapi`.
 pub(crate) const OPENAPI: &str = "\

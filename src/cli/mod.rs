@@ -5,6 +5,7 @@
 pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod settings;
 pub(crate) mod supervision;
 

@@ -6,6 +6,7 @@
 //!
 //! Left out: reloading while the service runs; a restart takes a second and loses nothing.
 
+mod accounts;
 mod database;
 mod environment;
 mod http;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use accounts::Accounts;
 pub use database::Database;
 pub use http::Http;
 pub use kept::{Events, Idempotency};
@@ -92,6 +94,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// Registrations that wait to be verified.
     pub registration: Registration,
+    /// Accounts.
+    pub accounts: Accounts,
     /// Logins.
     pub session: Session,
     /// How much may be asked for.
@@ -276,6 +280,7 @@ impl Config {
             registration: Registration {
                 ttl: HOUR * settings.ranged("registration.ttl_hours", 1, 24 * 30)?,
             },
+            accounts: Accounts::read(settings)?,
             session: Session::read(settings)?,
             limits: Limits::read(settings)?,
             retention: Retention::read(settings)?,

@@ -49,6 +49,12 @@ named! {
         PanicActor = "actor.panic",
         /// Made an account.
         CreateAccount = "account.create",
+        /// Set the password of an account.
+        SetPassword = "account.set_password",
+        /// Had an account deleted.
+        DeleteAccount = "account.delete",
+        /// Revoked an API key of any account.
+        RevokeKey = "api_key.revoke",
     }
 }
 

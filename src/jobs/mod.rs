@@ -11,6 +11,7 @@
 //!
 //! Left out: when jobs are claimed and which actor runs them (`workers`); how they are kept (`store`).
 
+pub mod accounts;
 mod attempt;
 mod attempts;
 mod conclude;

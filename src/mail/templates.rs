@@ -5,9 +5,13 @@
 //! uses a field nobody gave fails instead of leaving a hole. Subjects are fixed words: a sign-up form must not let
 //! strangers choose what the subject of our mail says.
 //!
+//! What the service sends in its own name ([`own`]) is not for clients to send: a mail that looks like ours must not hold a
+//! stranger's link.
+//!
 //! Left out: templates of a workspace's own.
 
 mod fields;
+mod own;
 #[cfg(test)]
 mod tests;
 
@@ -135,7 +139,7 @@ impl Templates {
             false => AutoEscape::None,
         });
         environment.add_filter("href", href);
-        for template in TEMPLATES {
+        for template in TEMPLATES.iter().chain(own::TEMPLATES) {
             environment.add_template_owned(format!("{}.txt", template.name), template.text)?;
             environment.add_template_owned(format!("{}.html", template.name), template.html)?;
         }
@@ -161,7 +165,20 @@ impl Templates {
     /// # Errors
     /// [`TemplateError`], which names the field if one is missing, unknown or wrong.
     pub fn render(&self, name: &str, data: &serde_json::Value) -> Result<Content, TemplateError> {
-        let template = self.find(name)?;
+        self.render_one(self.find(name)?, data)
+    }
+
+    /// The same of a template that only the service itself sends.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_own(&self, name: &str, data: &serde_json::Value) -> Result<Content, TemplateError> {
+        let template = own::TEMPLATES.iter().find(|template| template.name == name);
+        self.render_one(template.ok_or(TemplateError::Unknown { known: Vec::new() })?, data)
+    }
+
+    fn render_one(&self, template: &Template, data: &serde_json::Value) -> Result<Content, TemplateError> {
+        let name = template.name;
         fields::check(template.fields, data)?;
         // Each field is a string: that was checked.
         let fields = data.as_object().into_iter().flatten();

@@ -2,6 +2,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::dialect::Locked;
 use super::error::is_unique_violation;
 use super::schema::{accounts, workspaces};
 use super::text::{parsed, time};
@@ -26,6 +27,8 @@ pub struct Account {
     pub is_operator: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it and all that is its workspace's go; none unless its owner asked for that.
+    pub deletion_at: Option<Timestamp>,
 }
 
 /// An account that is to be made, with a workspace of its own.
@@ -59,6 +62,7 @@ pub(super) struct AccountRow {
     name: String,
     is_operator: i64,
     created_at: i64,
+    deletion_at: Option<i64>,
 }
 
 impl TryFrom<AccountRow> for Account {
@@ -75,6 +79,7 @@ impl TryFrom<AccountRow> for Account {
             name: row.name,
             is_operator: row.is_operator == 1,
             created_at: time(row.created_at),
+            deletion_at: row.deletion_at.map(time),
         })
     }
 }
@@ -188,4 +193,100 @@ pub fn rename(
         .get_result(connection)
         .optional()?;
     row.map(Account::try_from).transpose()
+}
+
+/// The account with this id, which stays as it is for others until the transaction ends.
+///
+/// # Errors
+/// When the statement fails.
+pub fn locked(connection: &mut Connection, id: AccountId) -> Result<Option<Account>, StoreError> {
+    let query = accounts::table
+        .filter(accounts::id.eq(id.to_string()))
+        .select(AccountRow::columns());
+    let row: Option<AccountRow> = Locked(query).get_result(connection).optional()?;
+    row.map(Account::try_from).transpose()
+}
+
+/// The hash of an account's password.
+///
+/// # Errors
+/// When the statement fails.
+pub fn password_hash(connection: &mut Connection, id: AccountId) -> Result<Option<PasswordHash>, StoreError> {
+    let found: Option<String> = accounts::table
+        .filter(accounts::id.eq(id.to_string()))
+        .select(accounts::password_hash)
+        .first(connection)
+        .optional()?;
+    let read = |hash: String| {
+        PasswordHash::parse(&hash).map_err(|_invalid| StoreError::Corrupt {
+            table: "accounts",
+            what: "password_hash",
+        })
+    };
+    found.map(read).transpose()
+}
+
+/// Sets the password of an account; answers whether there is one.
+///
+/// # Errors
+/// When the statement fails.
+pub fn set_password(
+    connection: &mut Connection,
+    id: AccountId,
+    hash: &PasswordHash,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let changed = diesel::update(accounts::table.filter(accounts::id.eq(id.to_string())))
+        .set((
+            accounts::password_hash.eq(hash.as_str()),
+            accounts::password_changed_at.eq(now.as_micros()),
+            accounts::updated_at.eq(now.as_micros()),
+        ))
+        .execute(connection)?;
+    Ok(changed == 1)
+}
+
+/// Stores the same password under another hash, unless the password was changed meanwhile; answers whether it did.
+///
+/// # Errors
+/// When the statement fails.
+pub fn set_password_hash(
+    connection: &mut Connection,
+    id: AccountId,
+    old: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<bool, StoreError> {
+    let same = accounts::table
+        .filter(accounts::id.eq(id.to_string()))
+        .filter(accounts::password_hash.eq(old.as_str()));
+    let changed = diesel::update(same)
+        .set(accounts::password_hash.eq(new.as_str()))
+        .execute(connection)?;
+    Ok(changed == 1)
+}
+
+/// Gives an account another address; answers it as it is then, and nothing where there is no such account.
+///
+/// # Errors
+/// [`AddressTaken`] when another account has that address.
+pub fn change_email(
+    connection: &mut Connection,
+    id: AccountId,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Result<Option<Account>, Abort<AddressTaken>> {
+    let changed: QueryResult<AccountRow> = diesel::update(accounts::table.filter(accounts::id.eq(id.to_string())))
+        .set((
+            accounts::email.eq(email.as_str()),
+            accounts::email_canonical.eq(email.canonical()),
+            accounts::updated_at.eq(now.as_micros()),
+        ))
+        .returning(AccountRow::columns())
+        .get_result(connection);
+    match changed.optional() {
+        Ok(None) => Ok(None),
+        Ok(Some(row)) => Ok(Some(Account::try_from(row)?)),
+        Err(error) if is_unique_violation(&error) => Err(Abort::Refused(AddressTaken)),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -17,11 +17,14 @@
 
 pub mod accounts;
 pub mod acts;
+pub mod address_changes;
 pub mod api_keys;
 mod backup;
 pub mod batches;
 mod bounded;
 mod contract;
+pub mod credentials;
+pub mod deletion;
 mod dialect;
 mod error;
 pub mod events;
@@ -32,6 +35,7 @@ mod lock;
 mod migrate;
 mod neighbours;
 pub mod nodes;
+pub mod password_resets;
 mod postgres;
 pub mod queues;
 mod readers;
@@ -66,6 +70,8 @@ pub use release::RELEASE;
 pub use source::Database;
 pub use writer::Tx;
 
+use credentials::CredentialWatch;
+
 use crate::clock::Timestamp;
 use crate::domain::job::Queue;
 use crate::supervision::Supervisor;
@@ -94,6 +100,7 @@ pub struct Store {
     readers: readers::Readers,
     writer: writer::Writer,
     hub: events::Hub,
+    credentials: CredentialWatch,
     source: Source,
 }
 
@@ -155,16 +162,29 @@ impl Store {
         source.off_reactor(|| migrate::bring_up_to_date(&source, older))?;
         let readers = source.off_reactor(|| readers::Readers::open(&source, options.readers))?;
         let hub = events::Hub::new(matches!(source, Source::Postgres(..)));
+        let credentials = match source {
+            Source::Sqlite(_) => CredentialWatch::of_log(),
+            Source::Postgres(..) => CredentialWatch::of_listener(),
+        };
         let told = match older {
-            OlderSchema::Migrate => neighbours::meet(&options.database, &options.on_available, &hub, supervisor),
+            OlderSchema::Migrate => {
+                let (database, own) = (&options.database, &options.on_available);
+                neighbours::meet(database, own, &hub, &credentials, supervisor)
+            }
             // Beside a service, which polls.
             OlderSchema::Refuse => Arc::clone(&options.on_available),
         };
-        let writer = source.off_reactor(|| writer::Writer::start(&source, options.writers, &told, &hub, supervisor))?;
+        let all = writer::Told {
+            on_available: told,
+            hub: hub.clone(),
+            credentials: credentials.clone(),
+        };
+        let writer = source.off_reactor(|| writer::Writer::start(&source, options.writers, &all, supervisor))?;
         Ok(Self {
             readers,
             writer,
             hub,
+            credentials,
             source,
         })
     }
@@ -229,12 +249,10 @@ impl Store {
         self.writer.progress(progress).await
     }
 
-    /// A number that grows with every commit of a [`Store::write`] of this process, before its caller is answered: whoever
-    /// keeps what was read of accounts, sessions and keys keeps it no longer than this number stays. Writes of jobs as data
-    /// do not count, nor do those of other processes.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.writer.closures_committed()
+    /// How many reads were asked for.
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> u64 {
+        self.readers.asked.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// Those who wait for changes of jobs.

@@ -33,6 +33,9 @@ pub(super) struct Readers {
     turns: Arc<Semaphore>,
     /// Whether the last read found no connection.
     is_away: Arc<AtomicBool>,
+    /// How many reads were asked for.
+    #[cfg(test)]
+    pub(super) asked: Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Readers {
@@ -52,6 +55,8 @@ impl Readers {
             pool,
             turns: Arc::new(Semaphore::new(turns)),
             is_away: Arc::default(),
+            #[cfg(test)]
+            asked: Arc::default(),
         })
     }
 
@@ -89,6 +94,8 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        #[cfg(test)]
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let unavailable = StoreError::Unavailable {
             what: "no reader is free",
         };

@@ -76,6 +76,14 @@ diesel::table! {
     }
 }
 
+// Of SQLite alone: a server tells of such changes by notifications.
+diesel::table! {
+    credential_changes (number) {
+        number -> BigInt,
+        account_id -> Text,
+    }
+}
+
 diesel::table! {
     nodes (id) {
         id -> Text,

@@ -1,5 +1,6 @@
 //! Sessions: logins, found by the hash of their token.
 
+use crate::store::dialect::Optional;
 use crate::store::dialect::prelude::*;
 
 use super::accounts::{Account, AccountRow};
@@ -147,6 +148,34 @@ pub fn remove(connection: &mut Connection, id: SessionId, account: AccountId) ->
     )
     .execute(connection)?;
     Ok(removed == 1)
+}
+
+/// Gives a session another token, so that the one it had is good no more; answers whether the session was there.
+///
+/// # Errors
+/// When the statement fails.
+pub fn replace_token(connection: &mut Connection, id: SessionId, token: &TokenHash) -> Result<bool, StoreError> {
+    let replaced = diesel::update(sessions::table.filter(sessions::id.eq(id.to_string())))
+        .set(sessions::token_hash.eq(token.to_string()))
+        .execute(connection)?;
+    Ok(replaced == 1)
+}
+
+/// Ends all sessions of an account, but one if one is named; answers how many it ended.
+///
+/// # Errors
+/// When the statement fails.
+pub fn remove_others(
+    connection: &mut Connection,
+    account: AccountId,
+    except: Option<SessionId>,
+) -> Result<usize, StoreError> {
+    Ok(diesel::delete(
+        sessions::table
+            .filter(sessions::account_id.eq(account.to_string()))
+            .filter(Optional::new("sessions.id <>", except)),
+    )
+    .execute(connection)?)
 }
 
 /// Ends all sessions of an account but the newest [`KEPT_MAX`]; answers how many it ended.

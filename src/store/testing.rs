@@ -16,6 +16,7 @@ pub(in crate::store) mod postgres_server;
 mod required;
 
 mod overlap;
+mod rows;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::rows::{Table, rows_of, tables};
 use super::dialect::prelude::*;
 use super::schema::workspaces;
 use super::source::Access;
@@ -147,8 +149,13 @@ impl TestStore {
     /// A fresh database on the server that the tests share; none, said aloud, if there is no server here.
     pub(crate) fn on_server() -> Option<Self> {
         let url = postgres_server::shared()?.create_database();
-        let database = Database::from(&DatabaseUrl::parse(&url).unwrap());
-        Some(Self::of(&database, tempfile::tempdir().unwrap(), |_| {}))
+        Some(Self::of_server(&url))
+    }
+
+    /// A store of a database at this address.
+    pub(crate) fn of_server(url: &str) -> Self {
+        let database = Database::from(&DatabaseUrl::parse(url).unwrap());
+        Self::of(&database, tempfile::tempdir().unwrap(), |_| {})
     }
 
     /// A store of this database, whose folder goes with it.

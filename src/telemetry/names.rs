@@ -140,6 +140,12 @@ pub mod event {
     pub const REPORT_BUILT: &str = "report_built";
     /// An order for many jobs stopped half-way, since the database failed; it goes on where it was.
     pub const BULK_FAILED: &str = "bulk_failed";
+    /// An account and all that was its workspace's is gone.
+    pub const ACCOUNT_DELETED: &str = "account_deleted";
+    /// The deletion of an account stopped half-way, since the database failed; it goes on where it was.
+    pub const DELETION_FAILED: &str = "deletion_failed";
+    /// A password could not be hashed anew under today's cost; the next login tries again.
+    pub const REHASH_FAILED: &str = "rehash_failed";
     /// An operator's act could not be written down.
     pub const ACT_UNRECORDED: &str = "act_unrecorded";
     /// A report could not be built; its attempt failed.

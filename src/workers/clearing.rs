@@ -16,8 +16,8 @@ use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
 use crate::store::{
-    Abort, Connection, Store, StoreError, acts, batches, events, idempotency, jobs, limits, registrations, security,
-    sessions,
+    Abort, Connection, Store, StoreError, acts, address_changes, api_keys, batches, events, idempotency, jobs, limits,
+    password_resets, registrations, security, sessions,
 };
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -33,6 +33,13 @@ const LOOK_REST_MIN: Duration = Duration::from_millis(2);
 const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
+
+/// How much longer resets of passwords are kept than they can be used: longer than one is still mailed, so that a link that was
+/// used is not made anew.
+const RESETS_KEPT: Duration = Duration::from_hours(24);
+
+/// How long keys are kept that are of no use any more, for whoever looks in the database itself what a log tells of.
+const ENDED_KEYS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// How much longer buckets of limits are kept than until they are full: longer than the clocks of nodes differ.
 const BUCKETS_MARGIN: Duration = Duration::from_hours(1);
@@ -62,10 +69,17 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 8] = [
+    let all: [(&'static str, Forget, Timestamp); 11] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
+        ("changes of address", address_changes::forget_expired, now),
+        (
+            "password resets",
+            password_resets::forget_expired,
+            now.minus(RESETS_KEPT),
+        ),
         ("sessions", sessions::forget_expired, now),
+        ("API keys", api_keys::forget_ended, now.minus(ENDED_KEYS_KEPT)),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),
         ("acts", acts::forget, now.minus(kept.acts)),

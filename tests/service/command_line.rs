@@ -125,3 +125,54 @@ async fn the_description_of_the_api_is_printed_as_the_service_shows_it() {
     let (status, served) = home.serve().get("", "/openapi.json").await;
     assert_eq!((status, served), (200, printed));
 }
+
+#[tokio::test]
+async fn a_password_is_set_and_an_account_deleted_beside_a_running_service_and_both_are_acts() {
+    let home = Home::new();
+    let service = home.serve();
+    let key = home.operator();
+    let made = home.run(
+        &["account", "create", "--email", "ada@example.com", "--password-stdin"],
+        "correct horse battery\n",
+    );
+    assert!(made.status.success(), "{}", made.stderr);
+    let set = [
+        "account",
+        "set-password",
+        "--email",
+        "Ada@example.com",
+        "--password-stdin",
+    ];
+    let weak = home.run(&set, "qwertyuiop[]\n");
+    assert_eq!(weak.status.code(), Some(1));
+    assert!(weak.stderr.contains("too easy to guess"), "{}", weak.stderr);
+    let said = home.run(&set, "seven green kites at noon\n");
+    assert!(said.status.success(), "{}", said.stderr);
+    let login = json!({ "email": "ada@example.com", "password": "seven green kites at noon" });
+    let (status, _) = service.post_openly("/v1/sessions", &login).await;
+    assert_eq!(status, 201);
+
+    let delete = |email: &'static str| home.run(&["account", "delete", "--email", email], "");
+    let said = delete("ada@example.com");
+    assert!(
+        said.status.success() && said.stdout.contains("\"deletion_at\": \"2"),
+        "{}",
+        said.stderr
+    );
+    let unknown = delete("nobody@example.com");
+    assert!(
+        unknown.stderr.contains("no account has this address"),
+        "{}",
+        unknown.stderr
+    );
+    let last = delete("op@example.com");
+    assert!(last.stderr.contains("last operator"), "{}", last.stderr);
+    let (_, acts) = service.get(&key, "/v1/audit").await;
+    let actions: Vec<_> = acts["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|act| act["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions[..2], ["account.delete", "account.set_password"]);
+}

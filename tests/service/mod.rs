@@ -7,6 +7,7 @@ mod faults;
 mod first_steps;
 mod help;
 mod jobs_command;
+mod keys;
 mod limits;
 mod log;
 mod mail;

@@ -13,6 +13,10 @@ const WITHOUT_WORKSPACE: &[(&str, &str)] = &[
     ("limited_queues", "a queue has limits of any workspace"),
     ("node_kinds", "a process performs its kinds for every workspace"),
     ("schema_needs", "the schema is everybody's"),
+    (
+        "credential_changes",
+        "says whose credentials changed, and nothing of what they are",
+    ),
 ];
 
 /// The last migration of the time before nodes of two versions served side by side.

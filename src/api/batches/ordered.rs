@@ -1,7 +1,7 @@
 //! The jobs of a batch, as they are ordered.
 //!
 //! Guarantees: what a job's arguments may be, and how they are told to be wrong, is the business of the route that takes such
-//! work: its own code reads and checks them here. Nothing may have a unique key, since a batch is of the jobs that it names; and a
+//! work: its own code reads and checks them here; so is what an API key needs for it. Nothing may have a unique key, since a batch is of the jobs that it names; and a
 //! finishing job waits for its batch alone.
 
 use serde::Deserialize;
@@ -44,6 +44,16 @@ enum WorkKind {
     Probe,
     #[serde(rename = "report.build")]
     Report,
+}
+
+impl WorkKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Email => EmailSend::NAME,
+            Self::Probe => Probe::NAME,
+            Self::Report => ReportBuild::NAME,
+        }
+    }
 }
 
 /// A job that is ordered, with what belongs to it.
@@ -148,6 +158,7 @@ impl WorkBody {
         fields: &mut Fields,
     ) -> Result<Option<Ordered>, Problem> {
         let now = state.clock.now();
+        member.needs_to_order(self.kind.name())?;
         fields.enter(place.within.clone());
         let ordered = match self.kind {
             WorkKind::Email => {

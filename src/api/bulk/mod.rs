@@ -76,6 +76,9 @@ pub(super) async fn create_bulk(
     request: RequestId,
     asked: Asked,
 ) -> Result<HttpResponse, Problem> {
+    if let Some(kind) = body.changes() {
+        member.needs_to_order(kind)?;
+    }
     let order = body.checked(&state)?;
     let found = Cell::new(Expected::uncounted(state.clock.now()));
     let limits = async || {

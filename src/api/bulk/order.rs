@@ -150,6 +150,11 @@ impl FilterBody {
 }
 
 impl BulkBody {
+    /// The kind of which jobs are to run again with other arguments.
+    pub(super) fn changes(&self) -> Option<&str> {
+        self.args.as_ref().and(self.filter.kind.as_deref())
+    }
+
     /// The order.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use super::sse;
 use super::then::Then;
 use super::waiting::WhenGone;
 use crate::domain::id::JobId;
+use crate::domain::scope::Scope;
 use crate::store::events::{self, Cursor, Followed, Interest};
 use crate::store::{JobScope, StoreError, jobs};
 
@@ -64,6 +65,10 @@ pub(super) async fn stream_job(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let cancels = query.cancel_when_gone == Some(true);
+    if cancels {
+        member.needs(Scope::JobsWrite)?;
+    }
     let scope = member.job_scope();
     let read = state.store.read(move |connection| jobs::one(connection, id, scope));
     let workspace = read.await?.ok_or_else(Problem::not_found)?.workspace;
@@ -81,8 +86,7 @@ pub(super) async fn stream_job(
         // The one status by which a browser's EventSource does not come back.
         return Ok(HttpResponse::NoContent().finish());
     }
-    let gone = query.cancel_when_gone == Some(true);
-    let gone = gone.then(|| WhenGone::new(id, &member, &state));
+    let gone = cancels.then(|| WhenGone::new(id, &member, &state));
     let mut live = Live::new(start.into(), followed, subscription, member, state, place);
     if let Some(gone) = gone {
         live.cancelling(gone);

@@ -2,14 +2,33 @@
 //!
 //! Guarantees: a method that an address does not have is answered with 405 and an `Allow` that names those it has; `HEAD` is
 //! answered wherever `GET` is (RFC 9110, 9.1), by the same handler, without the body; but for streams, which have no end.
+//! What an API key needs for a method stands beside it ([`Endpoint::takes`]); a method that names no scope is for logins alone.
 
 use std::collections::HashMap;
 
 use actix_web::dev::{AppService, HttpServiceFactory, ServiceRequest};
 use actix_web::http::Method;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
 use super::Problem;
+use crate::domain::scope::Scope;
+
+/// The scopes that the methods of one address take.
+#[derive(Clone, Debug, Default)]
+struct MethodScopes(Vec<(Method, Scope)>);
+
+impl MethodScopes {
+    fn of(&self, method: &Method) -> Option<Scope> {
+        let mut all = self.0.iter();
+        all.find_map(|(other, scope)| (other == method).then_some(*scope))
+    }
+}
+
+/// The scope that an API key needs for what `request` asks; none where no key will do.
+#[must_use]
+pub fn scope_of(request: &HttpRequest) -> Option<Scope> {
+    request.app_data::<MethodScopes>()?.of(request.method())
+}
 
 /// An address with its handlers, to be given to `App::service` or `ServiceConfig::service`.
 #[must_use = "an endpoint answers only once it is registered"]
@@ -17,6 +36,8 @@ pub struct Endpoint {
     pattern: String,
     resource: Resource,
     allow: Vec<Method>,
+    takes: Option<Scope>,
+    scopes: MethodScopes,
 }
 
 impl Endpoint {
@@ -26,7 +47,21 @@ impl Endpoint {
             pattern: pattern.into(),
             resource: web::resource(pattern),
             allow: Vec::new(),
+            takes: None,
+            scopes: MethodScopes::default(),
         }
+    }
+
+    /// Lets API keys with `scope` use the methods that are named after this.
+    pub fn takes(mut self, scope: Scope) -> Self {
+        self.takes = Some(scope);
+        self
+    }
+
+    /// What an API key needs for `method`; none where no key will do, or none is asked for.
+    #[must_use]
+    pub fn scope(&self, method: &Method) -> Option<Scope> {
+        self.scopes.of(method)
     }
 
     /// The address.
@@ -108,6 +143,7 @@ impl Endpoint {
         F::Output: Responder + 'static,
     {
         self.resource = self.resource.route(web::method(method.clone()).to(handler));
+        self.scopes.0.extend(self.takes.map(|scope| (method.clone(), scope)));
         self.allow.push(method);
         self
     }
@@ -160,6 +196,7 @@ impl HttpServiceFactory for Endpoint {
     fn register(self, config: &mut AppService) {
         let refused = Problem::method_not_allowed(&self.allow);
         let refuse = move || std::future::ready(Err::<HttpResponse, Problem>(refused.clone()));
-        self.resource.default_service(web::to(refuse)).register(config);
+        let resource = self.resource.app_data(self.scopes);
+        resource.default_service(web::to(refuse)).register(config);
     }
 }

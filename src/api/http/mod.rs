@@ -38,7 +38,7 @@ pub mod unread;
 pub mod validate;
 
 pub use browsers::Browsers;
-pub use endpoint::{Endpoint, Endpoints, Routed};
+pub use endpoint::{Endpoint, Endpoints, Routed, scope_of};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};

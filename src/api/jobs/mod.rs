@@ -27,6 +27,7 @@ use crate::clock::Timestamp;
 use crate::domain::act::Action;
 use crate::domain::id::{BatchId, JobId};
 use crate::domain::job::{JobState, Queue, Refused, Room, rank};
+use crate::domain::scope::Scope;
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
 use crate::store::jobs::{self, OrderRefused, Place};
@@ -130,6 +131,8 @@ pub(super) async fn show_job(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let job = shown(id, &member, &state).await?.ok_or_else(Problem::not_found)?;
+    // To look on is not to cancel.
+    let preferences = preferences.cancelling_only_if(member.may(Scope::JobsWrite));
     let wait = (!job.is_final())
         .then(|| Wait::begin(id, preferences, &request, &member))
         .flatten();
@@ -237,6 +240,7 @@ pub(super) async fn retry_job(
     let changed = match body.and_then(|body| body.args) {
         Some(args) => {
             let (kind, ..) = runs_again(id, scope, &state).await?;
+            member.needs_to_order(&kind)?;
             Some(Changed::checked(&kind, args, member.account.is_operator, &state)?)
         }
         None => None,

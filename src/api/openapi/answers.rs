@@ -108,7 +108,12 @@ impl IntoResponses for Accepted {
 
 /// Every operation with its method.
 pub(in crate::api) fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    document.paths.paths.values_mut().flat_map(|item| {
+    operations_at(document).map(|(_, method, operation)| (method, operation))
+}
+
+/// Every operation with its path and its method.
+pub(super) fn operations_at(document: &mut OpenApi) -> impl Iterator<Item = (&String, &'static str, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
         let PathItem {
             get,
             put,
@@ -125,7 +130,7 @@ pub(in crate::api) fn operations(document: &mut OpenApi) -> impl Iterator<Item =
             ("PATCH", patch),
         ];
         all.into_iter()
-            .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+            .filter_map(move |(method, operation)| Some((path, method, operation.as_mut()?)))
     })
 }
 
@@ -141,6 +146,8 @@ fn refusals(method: &str, operation: &Operation) -> Vec<Slug> {
     // Besides what a role keeps out: a page of another site that sends the cookie along with a change.
     if matches!(role, Role::Session | Role::Operator) || role == Role::Member && method != "GET" {
         slugs.push(Slug::Forbidden);
+    } else if role == Role::Member {
+        slugs.push(Slug::ScopeMissing);
     }
     let has = |place: &ParameterIn| {
         let parameters = operation.parameters.iter().flatten();

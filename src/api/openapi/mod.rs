@@ -4,7 +4,7 @@
 //! is as described: tests compare the document with the running service. What a handler says about itself stands above it;
 //! what follows for every route of its sort (who may come in, how it refuses) is added in one place, [`answers`] and [`roles`].
 //!
-//! Left out: the pages for people (`/`, `/verify`, `/docs`), which are no part of the API.
+//! Left out: the pages for people (`/`, `/verify`, `/confirm-address`, `/reset`, `/docs`), which are no part of the API.
 
 mod answers;
 mod asking;
@@ -24,11 +24,12 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, Scope, TemplateName};
+pub(super) use types::{Recipients, TemplateName};
 
 use super::{
-    accounts, api_keys, audit, batches, bulk, causes, emails, following, health, jobs, limits, nodes, probes, queues,
-    reports, schedules, security_events, sessions, supervision, verification, workspaces,
+    account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
+    jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, security_events,
+    sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -52,6 +53,13 @@ pub fn document() -> utoipa::openapi::OpenApi {
         verification::verify_account,
         accounts::show_account,
         accounts::update_account,
+        account_deletion::delete_account,
+        account_deletion::restore_account,
+        address_changes::ask_for_address,
+        address_changes::confirm_address,
+        password_changes::change_password,
+        password_resets::create_password_reset,
+        password_resets::confirm_password_reset,
         sessions::list_sessions,
         sessions::create_session,
         sessions::show_session,
@@ -60,6 +68,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::list_api_keys,
         api_keys::create_api_key,
         api_keys::delete_api_key,
+        api_keys::rotate_api_key,
         security_events::list_security_events,
         emails::create_email,
         probes::create_probe,
@@ -118,7 +127,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         supervision::panic_child,
     ),
     tags(
-        (name = "accounts", description = "Registering an account, and one's own."),
+        (name = "accounts", description = "Registering an account, and one's own: its address, its password, its end."),
         (name = "sessions", description = "Logging in, seeing where one is logged in, logging out."),
         (name = "api keys", description = "What programs come in with."),
         (name = "work", description = "Handing over slow work: each answers 202 with the job, once it is on disk."),

@@ -1,8 +1,12 @@
 //! Who may use an operation.
 //!
 //! Guarantees: a handler names one role, as `security(("operator" = []))`; the document tells by which credentials that role
-//! comes in, and says it in words. A handler that names none is open to anybody.
+//! comes in, and says it in words, with the scope that the route takes of an API key. A handler that names none is open to
+//! anybody; a route without a scope is for logins alone.
 
+use std::collections::HashMap;
+
+use actix_web::http::Method;
 use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
@@ -10,8 +14,11 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 
-use super::answers::operations;
+use super::answers::operations_at;
 use crate::api::credentials::COOKIE;
+use crate::api::endpoints;
+use crate::api::http::Endpoint;
+use crate::domain::scope::Scope;
 
 /// The schemes that the document describes.
 const SESSION_TOKEN: &str = "session_token";
@@ -57,21 +64,27 @@ impl Role {
         }
     }
 
-    fn words(self) -> &'static str {
-        match self {
-            Self::Open => "Open to anybody.",
-            Self::Member => "For any account, by a login or an API key.",
-            Self::Session => "For any account, by a login only: an API key is refused.",
-            Self::Operator => "For operators, by a login or an API key.",
+    fn words(self, scope: Option<Scope>) -> String {
+        let by_key = |scope| format!("by a login, or an API key with the scope `{scope}`.");
+        match (self, scope) {
+            (Self::Open, _) => "Open to anybody.".to_owned(),
+            (Self::Member, Some(scope)) => format!("For any account, {}", by_key(scope)),
+            (Self::Operator, Some(scope)) => format!("For operators, {}", by_key(scope)),
+            (Self::Operator, None) => "For operators, by a login only: an API key is refused.".to_owned(),
+            (Self::Member | Self::Session, _) => "For any account, by a login only: an API key is refused.".to_owned(),
         }
     }
 
-    fn schemes(self) -> &'static [&'static str] {
-        match self {
-            Self::Open => &[],
-            Self::Session => &[SESSION_TOKEN, SESSION_COOKIE],
-            Self::Member | Self::Operator => &[API_KEY, SESSION_TOKEN, SESSION_COOKIE],
+    /// By what this role comes in, and what each must have (OpenAPI 3.1, Security Requirement Object): the role, and an API key
+    /// the scope besides.
+    fn requirements(self, scope: Option<Scope>) -> Vec<SecurityRequirement> {
+        if self == Self::Open {
+            return Vec::new();
         }
+        let by_key = scope.filter(|_| self != Self::Session);
+        let by_key = by_key.map(|scope| SecurityRequirement::new(API_KEY, [self.name(), scope.as_str()]));
+        let by_login = [SESSION_TOKEN, SESSION_COOKIE].map(|scheme| SecurityRequirement::new(scheme, [self.name()]));
+        by_key.into_iter().chain(by_login).collect()
     }
 }
 
@@ -80,16 +93,23 @@ pub(super) struct Roles;
 
 impl Modify for Roles {
     fn modify(&self, document: &mut OpenApi) {
-        for (_, operation) in operations(document) {
-            let role = Role::of(operation);
-            // The names behind a scheme are the roles that it must have (OpenAPI 3.1, Security Requirement Object).
-            let requirements = role
-                .schemes()
-                .iter()
-                .map(|scheme| SecurityRequirement::new(*scheme, [role.name()]));
-            operation.security = Some(requirements.collect());
+        let all: HashMap<String, Endpoint> = endpoints()
+            .into_iter()
+            .map(|endpoint| (endpoint.pattern().to_owned(), endpoint))
+            .collect();
+        for (path, method, operation) in operations_at(document) {
+            let method = Method::from_bytes(method.as_bytes()).ok();
+            let scope = all
+                .get(path)
+                .zip(method)
+                .and_then(|(endpoint, method)| endpoint.scope(&method));
+            let role = match Role::of(operation) {
+                Role::Member if scope.is_none() => Role::Session,
+                role => role,
+            };
+            operation.security = Some(role.requirements(scope));
             let told = operation.description.take().map(|text| format!("{text}\n\n"));
-            operation.description = Some(told.unwrap_or_default() + role.words());
+            operation.description = Some(told.unwrap_or_default() + &role.words(scope));
         }
         let bearer = |format: &str, told: &str| {
             let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);

@@ -8,8 +8,6 @@ use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, 
 use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::api::api_keys::EVERYTHING;
-
 use crate::clock::Timestamp;
 use crate::domain::act::{Action, Via};
 use crate::domain::email::{
@@ -22,6 +20,7 @@ use crate::domain::job::{AttemptOutcome, BulkAction, Cause, JobState, OnFailure,
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
+use crate::domain::scope::Scope;
 use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
 use crate::mail::{RECIPIENTS_MAX, Templates};
@@ -31,9 +30,6 @@ pub(in crate::api) enum Recipients {}
 
 /// The name of a built-in template.
 pub(in crate::api) enum TemplateName {}
-
-/// What an API key may do.
-pub(in crate::api) enum Scope {}
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
@@ -141,7 +137,10 @@ schemas! {
     );
     ProbeFailure => yes_no_or("Not at all, each time, the first time only, or for good.", ["once", "permanent"]);
     ProbePanic => yes_no_or("Not at all, in the attempt, or in the worker itself.", ["actor"]);
-    Scope => one_of("What an API key may do: `*` is everything.", [EVERYTHING]);
+    Scope => one_of(
+        "What an API key may do: `*` is everything that its account may do with a key.",
+        Self::ALL.iter().map(|one| one.as_str()),
+    );
     TemplateName => one_of(
         "A built-in template.",
         // Templates that do not compile would have ended the start.
@@ -150,7 +149,7 @@ schemas! {
     DisplayName => line("What somebody or something is called, in one line.", DISPLAY_NAME_CHARS_MAX);
     Subject => line("What a mail is about, in one line.", SUBJECT_CHARS_MAX);
     Password => text()
-        .description(Some("Not the address itself, nor one of the most used passwords."))
+        .description(Some("Hard to guess: none of the most used passwords, and not made of the address or the name."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
         .min_length(Some(CHARS_MIN))
         .max_length(Some(CHARS_MAX));

@@ -1,4 +1,4 @@
-//! The few pages that the service has without its console: where to begin, and verifying an address.
+//! The few pages that the service has without its console: where to begin, and those that mailed links lead to.
 //!
 //! Guarantees: no script; whatever came from a stranger is escaped; a page tells nothing about what is in the service.
 
@@ -8,6 +8,7 @@ use minijinja::{Environment, Value, context};
 
 use super::State;
 use super::http::Problem;
+use crate::domain::password::{CHARS_MAX, CHARS_MIN};
 
 macro_rules! page {
     ($name:literal) => {
@@ -49,6 +50,64 @@ pub(super) fn link_not_valid() -> Result<HttpResponse, Problem> {
     render(
         StatusCode::UNPROCESSABLE_ENTITY,
         page,
+        context! { title => "This link is not valid" },
+    )
+}
+
+/// The page that confirms another address on a click.
+pub(super) fn confirm_address(token: &str) -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("confirm_address.html"),
+        context! { title => "Confirm your new address", token },
+    )
+}
+
+/// The page after the address was changed.
+pub(super) fn address_changed(email: &str) -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("address_changed.html"),
+        context! { title => "Your address is changed", email },
+    )
+}
+
+/// The page about a link that changes no address.
+pub(super) fn address_not_valid() -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        page!("address_not_valid.html"),
+        context! { title => "This link is not valid" },
+    )
+}
+
+/// The page with the form for another password; again, where `wrong` says what was wrong with the one that was sent.
+pub(super) fn reset(token: &str, wrong: Option<&str>) -> Result<HttpResponse, Problem> {
+    let status = match wrong {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    render(
+        status,
+        page!("reset.html"),
+        context! { title => "Set a new password", token, wrong, min => CHARS_MIN, max => CHARS_MAX },
+    )
+}
+
+/// The page after a password was set.
+pub(super) fn password_set() -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("password_set.html"),
+        context! { title => "Your password is set" },
+    )
+}
+
+/// The page about a link that sets no password.
+pub(super) fn reset_not_valid() -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        page!("reset_not_valid.html"),
         context! { title => "This link is not valid" },
     )
 }

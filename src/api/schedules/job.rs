@@ -34,7 +34,7 @@ impl JobBody {
     /// The job, as it is kept.
     ///
     /// # Errors
-    /// 422 with pointers for what is wrong; 403 for what `member` may not order.
+    /// 422 with pointers for what is wrong; 403 for what `member` may not order, or not with the API key that they showed.
     pub(super) fn checked(
         self,
         member: &Member,
@@ -43,6 +43,7 @@ impl JobBody {
         now: Timestamp,
     ) -> Result<ScheduledJob, Problem> {
         let Self { kind, args } = self;
+        member.needs_to_order(&kind)?;
         let given = args.to_value().to_string();
         let mut fields = Fields::within(ARGS);
         match kind.as_str() {

@@ -1,5 +1,11 @@
 //! Registering, verifying, and one's own account.
 
+mod address_changes;
+mod deletion;
+mod password_resets;
+mod passwords;
+mod performing;
+
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -8,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{PASSWORD, World, request};
 use crate::domain::id::RegistrationId;
+use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::TOKEN_PURPOSE;
 use crate::store::{JobFilter, JobRecord, JobScope, jobs};
 
@@ -83,6 +90,12 @@ async fn a_registration_becomes_an_account_by_the_mailed_token_and_only_once() {
         .await
         .is(422, &["/token"]);
     world.post("/v1/sessions", "", &login).await.is(201, &[]);
+    let events = world.happened(SecurityEvent::AccountMade).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        events[0].account.unwrap().to_string(),
+        answer.body["id"].as_str().unwrap()
+    );
 }
 
 #[actix_web::test]

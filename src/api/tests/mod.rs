@@ -27,6 +27,7 @@ mod report_bounds;
 mod reports;
 mod room;
 mod schedules;
+mod scopes;
 mod security_events;
 mod sessions;
 mod steering;
@@ -47,7 +48,8 @@ use asking::{app, ask, begin, request, send};
 use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
-    Downloads, EventStreams, JobStreams, KeyTurns, QueueWorker, Readiness, ShutdownFlag, State, Throttle, Waiters,
+    Downloads, EventStreams, JobStreams, KeyTurns, KeyUses, QueueWorker, Readiness, ShutdownFlag, State, Throttle,
+    Waiters,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -157,6 +159,7 @@ impl World {
             workspace: config.limits.jobs_waiting.try_into().unwrap(),
             is_alone: true,
         });
+        let idle = config.session.idle;
         let state = State {
             throttle: Arc::new(Throttle::new(&config.limits, &depths, &clock)),
             depths,
@@ -165,7 +168,8 @@ impl World {
             store: store.clone(),
             keys: Arc::new(KeyRing::ephemeral().unwrap()),
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
-            credentials: CredentialCache::default(),
+            credentials: CredentialCache::over(&store, idle),
+            key_uses: KeyUses::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             elsewhere: KindsElsewhere::default(),
@@ -273,11 +277,7 @@ impl World {
 
     /// An API key of whoever logged in with `token`.
     async fn api_key(&self, token: &str) -> String {
-        let answer = self
-            .post("/v1/api-keys", token, &json!({ "name": "ci", "scopes": ["*"] }))
-            .await;
-        answer.is(201, &[]);
-        answer.body["key"].as_str().unwrap().into()
+        self.scoped_key(token, &["*"]).await
     }
 
     /// The id of a new probe.

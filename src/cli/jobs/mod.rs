@@ -7,7 +7,7 @@
 mod bar;
 mod following;
 mod order;
-mod tables;
+pub(super) mod tables;
 
 use std::path::Path;
 use std::process::ExitCode;

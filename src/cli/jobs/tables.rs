@@ -69,7 +69,7 @@ fn list<'a>(told: &'a Value, name: &str) -> &'a [Value] {
     told.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn text(of: &Value, name: &str) -> String {
+pub(in crate::cli) fn text(of: &Value, name: &str) -> String {
     match of.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(value) => shown(value),
@@ -81,7 +81,7 @@ fn shown(value: &Value) -> String {
     harmless(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(in crate::cli) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut all = vec![heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>()];
     all.extend(rows);
     let widths: Vec<usize> = (0..heads.len())

@@ -21,6 +21,8 @@ pub struct Turn {
     at: Option<WorkspaceId>,
     /// How many more it may start before it is the next one's turn.
     credit: u32,
+    /// How many it has started of that turn.
+    spent: u32,
     /// For workspaces with more keys than one look sees, the key that was seen last.
     keys: BTreeMap<WorkspaceId, String>,
 }
@@ -41,6 +43,12 @@ impl Turn {
     #[must_use]
     pub fn from(&self) -> Option<(WorkspaceId, bool)> {
         self.at.map(|at| (at, self.credit == 0))
+    }
+
+    /// How many the workspace whose turn is not over has started of it already.
+    #[must_use]
+    pub fn spent(&self) -> u32 {
+        self.spent
     }
 
     /// The key behind which the keys of this workspace are to be looked at; from the first on if there is none.
@@ -86,6 +94,11 @@ impl Turn {
                     0
                 } else {
                     credit.saturating_sub(spent)
+                };
+                self.spent = if self.credit == 0 {
+                    0
+                } else {
+                    one.weight.saturating_sub(self.credit)
                 };
             }
             if left == 0 || left == before || !is_whole {
@@ -144,6 +157,9 @@ mod tests {
         }
         let expected = [0, 0, 0, 1, 1, 0, 0, 0, 1, 1].map(workspace);
         assert_eq!(order, expected);
+        assert_eq!(turn.spent(), 0, "that turn is over");
+        turn.deal(&circle(&turn, &weights, &backlog), true, 2);
+        assert_eq!(turn.spent(), 2);
     }
 
     #[test]

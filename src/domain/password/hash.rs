@@ -1,13 +1,16 @@
 //! The stored form of a password: argon2id, as a PHC string.
 //!
 //! Guarantees: a check with no stored hash costs one hash of the same parameters and never succeeds; hashes made under
-//! earlier parameters still verify, since a PHC string carries its own.
+//! earlier parameters still verify, since a PHC string carries its own, and so do those of passwords that were not composed
+//! (NFC) before they were hashed.
 
 use std::fmt;
 
 use argon2::password_hash::phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::Password;
 
@@ -119,13 +122,18 @@ impl PasswordHasher {
         hash(&self.argon2, password.as_bytes(), salt)
     }
 
-    /// Whether `text` is the password that `stored` was made of. Without a stored hash the answer is no, after the same
-    /// time.
+    /// Whether `text` is the password that `stored` was made of: composed, or else as it is, if that differs. Without a stored
+    /// hash the answer is no, after the same time.
     #[must_use]
     pub fn verify(&self, text: &str, stored: Option<&PasswordHash>) -> bool {
+        let composed = composed(text);
+        let composed = composed.expose_secret();
         let matches = |hash: &PasswordHash| {
-            let parsed = phc::PasswordHash::new(hash.as_str());
-            parsed.is_ok_and(|parsed| self.argon2.verify_password(text.as_bytes(), &parsed).is_ok())
+            let Ok(parsed) = phc::PasswordHash::new(hash.as_str()) else {
+                return false;
+            };
+            let is = |text: &str| self.argon2.verify_password(text.as_bytes(), &parsed).is_ok();
+            is(composed) || composed != text && is(text)
         };
         match stored {
             Some(hash) => matches(hash),
@@ -136,6 +144,26 @@ impl PasswordHasher {
             }
         }
     }
+
+    /// Whether a hash was made under another cost than hashes are made under now, so that the password is to be hashed anew
+    /// once it is seen.
+    #[must_use]
+    pub fn is_outdated(&self, stored: &PasswordHash) -> bool {
+        let cost = |hash: &PasswordHash| -> Option<String> {
+            // The algorithm, its version and its parameters stand before the salt.
+            hash.as_str().rsplitn(3, '$').nth(2).map(str::to_owned)
+        };
+        cost(stored) != cost(&self.dummy)
+    }
+
+    /// The hash of a password that is in use, whatever would be asked of a new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::hash`].
+    pub fn hash_again(&self, text: &str, salt: &[u8; SALT_BYTES]) -> Result<PasswordHash, PasswordHashError> {
+        hash(&self.argon2, composed(text).expose_secret().as_bytes(), salt)
+    }
 }
 
 impl fmt::Debug for PasswordHasher {
@@ -144,6 +172,11 @@ impl fmt::Debug for PasswordHasher {
             .field("params", self.argon2.params())
             .finish()
     }
+}
+
+/// The text in Unicode's composed form (NFC).
+fn composed(text: &str) -> SecretString {
+    text.nfc().collect::<String>().into()
 }
 
 fn hash(argon2: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<PasswordHash, PasswordHashError> {
@@ -214,6 +247,36 @@ mod tests {
             .hash(&Password::parse("correct horse").unwrap(), &[1; SALT_BYTES])
             .unwrap();
         assert!(hasher().verify("correct horse", Some(&stored)));
+    }
+
+    #[test]
+    fn a_hash_is_outdated_if_its_cost_is_another_one_and_not_by_its_salt() {
+        let (hasher, password) = (hasher(), Password::parse("correct horse").unwrap());
+        let other = PasswordHasher::new(PasswordCost {
+            passes: 2,
+            ..PasswordCost::TRIVIAL
+        });
+        let (old, new) = (
+            other.unwrap().hash(&password, &[1; SALT_BYTES]).unwrap(),
+            hasher.hash(&password, &[2; SALT_BYTES]).unwrap(),
+        );
+        assert!(hasher.is_outdated(&old));
+        assert!(!hasher.is_outdated(&new));
+        let again = hasher.hash_again("correct horse", &[3; SALT_BYTES]).unwrap();
+        assert!(!hasher.is_outdated(&again) && hasher.verify("correct horse", Some(&again)));
+    }
+
+    #[test]
+    fn a_password_is_found_composed_or_not_and_also_where_it_was_stored_as_it_was_typed() {
+        let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+        let hasher = hasher();
+        let of_now = hasher
+            .hash(&Password::parse(decomposed).unwrap(), &[1; SALT_BYTES])
+            .unwrap();
+        assert!(hasher.verify(composed, Some(&of_now)) && hasher.verify(decomposed, Some(&of_now)));
+        let of_before = hash(&hasher.argon2, decomposed.as_bytes(), &[1; SALT_BYTES]).unwrap();
+        assert!(hasher.verify(decomposed, Some(&of_before)));
+        assert!(!hasher.verify(composed, Some(&of_before)));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! Guarantees: the list is in lower case, without repetition, and holds only passwords long enough to pass the length rule.
 //!
-//! Left out: the long lists of leaked passwords, which belong to a service of their own.
+//! They are asked first, since that costs nothing. The long list is that of the estimate of strength.
+//!
+//! Left out: the lists of leaked passwords, which belong to a service of their own.
 
 /// 100 of the most used passwords with at least 8 characters, as published lists of leaked ones agree on them.
-const MOST_USED: [&str; 100] = [
+pub(super) const MOST_USED: [&str; 100] = [
     "00000000",
     "0123456789",
     "0987654321",

@@ -1,4 +1,5 @@
-//! `account.exists`: the mail to the owner of an address that somebody tried to register again.
+//! `account.exists`: the mail to the owner of an address that somebody tried to register again, or to make that of another
+//! account.
 
 use std::time::Duration;
 

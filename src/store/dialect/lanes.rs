@@ -43,54 +43,40 @@ impl Range {
 }
 
 /// The workspaces that have something available in a range, in the order of the circle: those from a text on, then those
-/// before it. Each row: whether it is behind (0 or 1), the workspace, its first key and its last.
-///
-/// The second part is begun only if the first has ended before the limit.
+/// before it, until their weights come to a number or there are so many. Each row is a [`Step`]; each workspace has one behind its own, so that the
+/// last row is of none that is part of the answer.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Circle {
     /// What is available.
     pub(in crate::store) range: Range,
     /// From where on.
     pub(in crate::store) from: String,
-    /// The most rows.
+    /// The weights that are enough.
+    pub(in crate::store) weights: i64,
+    /// The most workspaces.
     pub(in crate::store) limit: i64,
 }
 
+/// A step on the way round: whether it is behind the end (0 or 1), the workspace (none where there is no further one on this
+/// side), the weights of all before it, its first key and its last.
+pub(in crate::store) type Step = (i32, Option<String>, i64, Option<String>, Option<String>);
+
 impl Circle {
-    /// Writes a walk called `name` from the first workspace that is no less than `from` on.
-    fn push_walk<'b, DB>(
-        &'b self,
-        mut out: AstPass<'_, 'b, DB>,
-        name: &str,
-        from: &'b str,
-        until: Option<&'b str>,
-    ) -> QueryResult<()>
+    /// Writes the first workspace of the table `name` that this text and what follows it allow.
+    fn push_first<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>, name: &str, and: &str) -> QueryResult<()>
     where
         DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
         str: ToSql<Text, DB>,
         String: ToSql<Text, DB>,
         i64: ToSql<BigInt, DB>,
     {
-        out.push_sql(&format!(
-            "{name} (w, n) AS (SELECT first.w, 1 FROM (SELECT here.workspace_id AS w FROM jobs AS here WHERE "
-        ));
-        self.range.push(out.reborrow(), "here")?;
-        out.push_sql(" AND here.workspace_id >= ");
-        out.push_bind_param::<Text, _>(from)?;
-        out.push_sql(
-            " ORDER BY here.workspace_id LIMIT 1) AS first UNION ALL SELECT (SELECT there.workspace_id FROM jobs AS there WHERE ",
-        );
-        self.range.push(out.reborrow(), "there")?;
-        out.push_sql(&format!(
-            " AND there.workspace_id > {name}.w ORDER BY there.workspace_id LIMIT 1), {name}.n + 1 FROM {name} \
-             WHERE {name}.w IS NOT NULL AND {name}.n < "
-        ));
-        out.push_bind_param::<BigInt, _>(&self.limit)?;
-        if let Some(until) = until {
-            out.push_sql(&format!(" AND {name}.w < "));
-            out.push_bind_param::<Text, _>(until)?;
+        out.push_sql(&format!("(SELECT {name}.workspace_id FROM jobs AS {name} WHERE "));
+        self.range.push(out.reborrow(), name)?;
+        out.push_sql(and);
+        if and.ends_with(">= ") {
+            out.push_bind_param::<Text, _>(&self.from)?;
         }
-        out.push_sql(")");
+        out.push_sql(&format!(" ORDER BY {name}.workspace_id LIMIT 1)"));
         Ok(())
     }
 
@@ -118,20 +104,32 @@ where
     i64: ToSql<BigInt, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("WITH RECURSIVE ");
-        self.push_walk(out.reborrow(), "ahead", &self.from, None)?;
-        out.push_sql(", ");
-        self.push_walk(out.reborrow(), "behind", "", Some(&self.from))?;
-        out.push_sql(" SELECT circle.place, circle.w");
+        out.push_sql("WITH RECURSIVE circle (place, w, n, c) AS (SELECT 0, ");
+        self.push_first(out.reborrow(), "here", " AND here.workspace_id >= ")?;
+        // Where nothing is ahead any more, it goes on from the first of all.
+        out.push_sql(
+            ", CAST(0 AS BIGINT), CAST(0 AS BIGINT) UNION ALL \
+             SELECT CASE WHEN circle.w IS NULL THEN 1 ELSE circle.place END, CASE WHEN circle.w IS NULL THEN ",
+        );
+        self.push_first(out.reborrow(), "start", "")?;
+        out.push_sql(" ELSE ");
+        self.push_first(out.reborrow(), "there", " AND there.workspace_id > circle.w")?;
+        // The words of the index of the few that have a weight.
+        out.push_sql(
+            " END, circle.n + CASE WHEN circle.w IS NULL THEN 0 ELSE coalesce((SELECT workspaces.weight FROM workspaces \
+             WHERE workspaces.id = circle.w AND workspaces.weight <> 1), 1) END, \
+             circle.c + CASE WHEN circle.w IS NULL THEN 0 ELSE 1 END FROM circle WHERE circle.n < ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.weights)?;
+        out.push_sql(" AND circle.c < ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(" AND (circle.place = 0 OR circle.w < ");
+        out.push_bind_param::<Text, _>(&self.from)?;
+        out.push_sql(")) SELECT circle.place, circle.w, circle.n");
         self.push_key(out.reborrow(), "ASC")?;
         self.push_key(out.reborrow(), "DESC")?;
-        out.push_sql(
-            " FROM (SELECT 0 AS place, ahead.w AS w FROM ahead UNION ALL SELECT 1 AS place, behind.w AS w FROM behind \
-             WHERE behind.w < ",
-        );
-        out.push_bind_param::<Text, _>(&self.from)?;
-        out.push_sql(") AS circle WHERE circle.w IS NOT NULL");
-        push_limit(out, &self.limit)
+        out.push_sql(" FROM circle");
+        Ok(())
     }
 }
 
@@ -205,12 +203,12 @@ where
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         const LANE: &str = ".workspace_id = listed.w AND ";
         if DB::LOCK_FREE.is_empty() {
-            // A limit of each lane's own cannot be said, and a join by ids is the nearest to a lateral one.
+            // A limit of each lane's own cannot be said, and a join by rows' numbers is the nearest to a lateral one.
             out.push_sql("SELECT ");
             self.columns.walk_ast(out.reborrow())?;
             out.push_sql(" FROM ");
             self.listed.push(out.reborrow())?;
-            out.push_sql(" CROSS JOIN jobs WHERE jobs.id IN (SELECT one.id FROM jobs AS one WHERE ");
+            out.push_sql(" CROSS JOIN jobs WHERE jobs.rowid IN (SELECT one.rowid FROM jobs AS one WHERE ");
             self.range.push(out.reborrow(), "one")?;
             out.push_sql(&format!(
                 " AND one{LANE}one.limit_key = listed.k ORDER BY one.rank, one.id"
@@ -281,7 +279,7 @@ impl QueryId for Oldest {
 impl<Conn> diesel::RunQueryDsl<Conn> for Oldest {}
 
 impl Query for Circle {
-    type SqlType = (Integer, Text, Text, Text);
+    type SqlType = (Integer, Nullable<Text>, BigInt, Nullable<Text>, Nullable<Text>);
 }
 
 impl Query for Keys {
@@ -293,13 +291,15 @@ impl<C: Expression> Query for Firsts<C> {
 }
 
 impl QueryId for Circle {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+    // Its text is always the same.
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
 impl QueryId for Keys {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+    // Its text is always the same.
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
 impl<C> QueryId for Firsts<C> {

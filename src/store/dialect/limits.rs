@@ -63,8 +63,9 @@ impl Query for LimitsOf {
 }
 
 impl QueryId for LimitsOf {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+    // Its text is always the same.
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
 impl<Conn> diesel::RunQueryDsl<Conn> for LimitsOf {}

@@ -1,12 +1,13 @@
 //! Telling other nodes of what was committed here, and hearing of what they committed: one supervised thread, `listener`, with
 //! a connection of its own.
 //!
-//! Guarantees: neither waits for the other nor blocks whoever commits; a peer that is dead without a word is noticed within
-//! six seconds; a lost connection is made anew, with a growing wait, and whoever hears is then told to look again, since
+//! Guarantees: neither waits for the other nor blocks whoever commits; whoever hears is told several times a second up to which
+//! moment nothing was missed, and is not told so by a peer that is dead without a word, which is left within four seconds; a lost connection is made anew, with a growing wait, and whoever hears is then told to look again, since
 //! what was said meanwhile is lost. It ends within a fifth of a second when told to.
 //!
 //! What is told is told after its commit, by a session of its own: a `NOTIFY` within the transaction has all commits with one
-//! wait for each other, the disk included. So it may be lost, with the process or the connection, which costs one poll. Left
+//! wait for each other, the disk included. So it may be lost, with the process or the connection, which costs one poll. Changes to
+//! who may come in are told otherwise: by the database, with their commit, since none of them may be lost, and they are rare. Left
 //! out: what is heard by the node that told it, which has known it from its own commit.
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
 use super::connect::{self, ConnectError, Messages};
@@ -35,7 +36,7 @@ const TICK: Duration = Duration::from_millis(200);
 const LIVENESS: Duration = Duration::from_secs(30);
 
 /// How often the server is asked for a sign of life, and how long it may take.
-const CHECK: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(3));
+const CHECK: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(3));
 
 /// The wait before the first new connection and the longest one; each is up to half as long again, so that nodes which lost
 /// their server together do not come back together.
@@ -54,6 +55,8 @@ pub(in crate::store) enum Channel {
     Available,
     /// Events were written.
     Events,
+    /// It changed who may come in; the message is the account's id. Told by the database alone.
+    Credentials,
 }
 
 /// What whoever hears is told. Called on the listener's thread: it must not block.
@@ -63,6 +66,8 @@ pub(in crate::store) enum Heard<'a> {
     Message(Channel, &'a str),
     /// From now on nothing is missed, and before this it may have been: look at everything once.
     Again,
+    /// All that was committed before this moment has been told.
+    UpTo(Instant),
 }
 
 /// Is called with what is heard.
@@ -81,12 +86,13 @@ struct Announcements {
 }
 
 impl Channel {
-    const ALL: [Self; 2] = [Self::Available, Self::Events];
+    const ALL: [Self; 3] = [Self::Available, Self::Events, Self::Credentials];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Available => "legwork_available",
             Self::Events => "legwork_events",
+            Self::Credentials => "legwork_credentials",
         }
     }
 }
@@ -203,7 +209,7 @@ impl Listener {
             (self.on_heard)(Heard::Again);
             tokio::select! {
                 lost = self.announce(&client) => lost,
-                lost = check(&client) => lost,
+                lost = self.check(&client) => lost,
             }
         };
         tokio::select! {
@@ -231,6 +237,18 @@ impl Listener {
             .find(|channel| channel.name() == said.channel());
         if let Some(channel) = channel {
             (self.on_heard)(Heard::Message(channel, said.payload()));
+        }
+    }
+
+    /// Asks for a sign of life again and again, until there is none. The server gives it behind all that it had to tell.
+    async fn check(&self, client: &Client) -> Lost {
+        loop {
+            let asked_at = Instant::now();
+            if let Err(lost) = within(client.simple_query("")).await {
+                return lost;
+            }
+            (self.on_heard)(Heard::UpTo(asked_at));
+            sleep(CHECK.0).await;
         }
     }
 
@@ -264,16 +282,6 @@ async fn greet(client: &Client) -> Result<i32, Lost> {
     }
     within(client.batch_execute(&statements)).await?;
     Ok(own)
-}
-
-/// Asks for a sign of life again and again, until there is none.
-async fn check(client: &Client) -> Lost {
-    loop {
-        sleep(CHECK.0).await;
-        if let Err(lost) = within(client.simple_query("")).await {
-            return lost;
-        }
-    }
 }
 
 /// What the server answers, if it does so in time.

@@ -21,8 +21,9 @@ impl Ear {
         let (tell, heard) = mpsc::channel();
         let tree = TestTree::new();
         let on_heard: OnHeard = Arc::new(move |heard| {
-            // The test may be over.
-            if tell.send(format!("{heard:?}")).is_err() {}
+            // The signs of life come all the time; and the test may be over.
+            let is_message = !matches!(heard, Heard::UpTo(_));
+            if is_message && tell.send(format!("{heard:?}")).is_err() {}
         });
         let announcer = start(&PostgresSettings::parse(url).unwrap(), on_heard, tree.root());
         Self { heard, announcer, tree }

@@ -6,7 +6,7 @@ use crate::store::dialect::prelude::*;
 use diesel::dsl::{exists, not};
 
 use crate::clock::Timestamp;
-use crate::domain::id::ReportId;
+use crate::domain::id::{ReportId, WorkspaceId};
 use crate::domain::job::JobState;
 use crate::domain::report::ReportFormat;
 use crate::store::schema::{jobs, reports};
@@ -110,4 +110,17 @@ pub fn owned(connection: &mut Connection, ids: &[ReportId]) -> Result<HashMap<Re
         Ok((parsed(&id, "reports", "id")?, Owned { format, fence, running }))
     });
     owned.collect()
+}
+
+/// Deletes these reports of a workspace, whose files are gone; answers how many there were.
+///
+/// # Errors
+/// When the statement fails.
+pub fn remove(connection: &mut Connection, ids: &[ReportId], workspace: WorkspaceId) -> Result<usize, StoreError> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let of_workspace = reports::table.filter(reports::workspace_id.eq(workspace.to_string()));
+    Ok(diesel::delete(of_workspace.filter(reports::id.eq_any(ids))).execute(connection)?)
 }

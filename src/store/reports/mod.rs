@@ -16,7 +16,7 @@ use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
 use diesel::sql_types::Integer;
 
-pub use expiry::{Expired, Owned, expire, forget, owned};
+pub use expiry::{Expired, Owned, expire, forget, owned, remove};
 pub use pages::{JobLine, MailLine, RowPage, Span, job_page, mail_page};
 pub use record::{ReportFile, ReportRecord};
 

@@ -8,22 +8,34 @@ use diesel::result::Error as DieselError;
 
 use super::member::Member;
 use crate::store::Connection;
+use crate::store::credentials::{Noticed, noticed};
 use crate::store::events::Effects;
 use crate::store::jobs::{self, AttemptFinish, AttemptProgress, NewJob};
 
-/// Runs all members in one transaction, writes the events of it and commits it. Answers what it brought about.
+/// What a transaction brought about.
+pub(super) struct Done {
+    pub(super) effects: Effects,
+    /// What it changed of who may come in; none if nothing in it could.
+    pub(super) noticed: Option<Noticed>,
+}
+
+/// Runs all members in one transaction, writes the events of it and commits it. Answers what it brought about; changes to who may
+/// come in are those after the number `seen` of their log.
 ///
 /// An error means that nothing of it happened.
-pub(super) fn run(connection: &mut Connection, members: &mut [Member]) -> QueryResult<Effects> {
+pub(super) fn run(connection: &mut Connection, members: &mut [Member], seen: Option<i64>) -> QueryResult<Done> {
     connection.write_transaction(|connection| {
         let mut effects = Effects::default();
         run_closures(connection, members, &mut effects)?;
+        // Nothing but closures writes accounts, logins and keys.
+        let has_closures = members.iter().any(|member| matches!(member, Member::Closure(_)));
+        let noticed = has_closures.then(|| noticed(connection, seen)).transpose()?;
         run_enqueues(connection, members, &mut effects)?;
         run_finishes(connection, members, &mut effects)?;
         run_progress(connection, members, &mut effects)?;
         run_claims(connection, members, &mut effects)?;
         effects.write(connection)?;
-        Ok(effects)
+        Ok(Done { effects, noticed })
     })
 }
 

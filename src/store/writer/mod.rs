@@ -10,7 +10,7 @@ mod batch;
 mod member;
 mod thread;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 pub use member::Tx;
 use member::{Closure, Member, Pending};
 
+use super::credentials::CredentialWatch;
 use super::events::Hub;
 use super::jobs::{AttemptFinish, AttemptProgress, ClaimRequest, Claimed, Finished, Held, NewJob};
 use super::source::{Access, Source};
@@ -68,38 +69,39 @@ pub(super) struct Writer {
     senders: Arc<[Sender<Member>]>,
     /// Whose turn is the next write that any of them may take.
     turn: Arc<AtomicUsize>,
-    closures: Arc<AtomicU64>,
+}
+
+/// Those who are told of what was committed.
+#[derive(Clone)]
+pub(super) struct Told {
+    /// Of queues in which jobs became available.
+    pub(super) on_available: OnAvailable,
+    /// Of changes of jobs.
+    pub(super) hub: Hub,
+    /// Of changes to who may come in, before these are answered.
+    pub(super) credentials: CredentialWatch,
 }
 
 impl Writer {
-    pub(super) fn start(
-        source: &Source,
-        count: u32,
-        on_available: &OnAvailable,
-        hub: &Hub,
-        supervisor: &Supervisor,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn start(source: &Source, count: u32, told: &Told, supervisor: &Supervisor) -> Result<Self, StoreError> {
         let count = match source {
             Source::Sqlite(_) => 1,
             Source::Postgres(..) => count.max(1),
         };
-        let closures = Arc::new(AtomicU64::new(0));
         let mut senders = Vec::new();
         for number in 0..count {
             // Here, so that who opens the store hears why it cannot be opened. Later lives open their own.
             let first = Mutex::new(Some(source.connect(Access::Write)?));
-            let (source, told) = (source.clone(), Arc::clone(on_available));
-            let (counted, hub) = (Arc::clone(&closures), hub.clone());
+            let (source, told) = (source.clone(), told.clone());
             senders.push(supervisor.start_thread(spec(number), move |context| {
                 let connection = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-                thread::Thread::new(&source, connection, &told, &hub, &counted).run(context);
+                thread::Thread::new(&source, connection, &told).run(context);
                 Ok(())
             }));
         }
         Ok(Self {
             senders: senders.into(),
             turn: Arc::default(),
-            closures,
         })
     }
 
@@ -131,11 +133,6 @@ impl Writer {
 
     pub(super) async fn progress(&self, progress: AttemptProgress) -> Result<Held, StoreError> {
         self.data(progress, Member::Progress).await
-    }
-
-    /// How many transactions with a closure were committed; counted before any of its callers is answered.
-    pub(super) fn closures_committed(&self) -> u64 {
-        self.closures.load(Ordering::SeqCst)
     }
 
     async fn data<I, O>(&self, input: I, member: fn(Pending<I, O>) -> Member) -> Result<O, StoreError> {

@@ -4,16 +4,16 @@
 //! by member; a connection that is no longer sound is replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::result::Error as DieselError;
 
+use super::batch::{self, Done};
 use super::member::Member;
-use super::{WAITING_MAX, batch, panic_text};
-use crate::store::events::{Effects, Hub};
+use super::{Told, WAITING_MAX, panic_text};
+use crate::store::events::Effects;
 use crate::store::security::Noted;
 use crate::store::source::{Access, Source};
-use crate::store::{Connection, OnAvailable, StoreError, dialect};
+use crate::store::{Connection, StoreError, dialect};
 use crate::supervision::ThreadContext;
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -33,27 +33,15 @@ pub(super) struct Thread<'a> {
     source: &'a Source,
     /// None after it was given up, and in a life that follows a failure; the next transaction opens another.
     connection: Option<Connection>,
-    on_available: &'a OnAvailable,
-    /// Those who wait for changes of jobs.
-    hub: &'a Hub,
-    /// Counts the transactions with a closure in them, before their callers are answered.
-    closures: &'a AtomicU64,
+    told: &'a Told,
 }
 
 impl<'a> Thread<'a> {
-    pub(super) fn new(
-        source: &'a Source,
-        connection: Option<Connection>,
-        on_available: &'a OnAvailable,
-        hub: &'a Hub,
-        closures: &'a AtomicU64,
-    ) -> Self {
+    pub(super) fn new(source: &'a Source, connection: Option<Connection>, told: &'a Told) -> Self {
         Self {
             source,
             connection,
-            on_available,
-            hub,
-            closures,
+            told,
         }
     }
 
@@ -76,9 +64,10 @@ impl<'a> Thread<'a> {
 
     fn commit(&mut self, mut members: Vec<Member>) {
         match self.transact(&mut members) {
-            Ok(effects) => {
-                if members.iter().any(|member| matches!(member, Member::Closure(_))) {
-                    self.closures.fetch_add(1, Ordering::SeqCst);
+            Ok(Done { effects, noticed }) => {
+                // Before anybody is answered: a key that was revoked must not come in after that.
+                if let Some(noticed) = &noticed {
+                    self.told.credentials.committed(noticed);
                 }
                 for member in members {
                     answer(member, Ok(()));
@@ -129,13 +118,13 @@ impl<'a> Thread<'a> {
     /// Tells of jobs that became available, of all that changed, and of what was written into the security log. A panic there costs the wake, which a poll makes good,
     /// and not the writer.
     fn tell(&self, effects: &Effects) {
-        self.hub.committed(effects.told());
+        self.told.hub.committed(effects.told());
         effects.noted().iter().for_each(Noted::log);
         let queues = effects.queues();
         if queues.is_empty() {
             return;
         }
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.on_available)(&queues))) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.told.on_available)(&queues))) {
             let error = panic_text(payload.as_ref());
             tracing::error!(
                 event = event::WAKE_FAILED,
@@ -146,7 +135,7 @@ impl<'a> Thread<'a> {
     }
 
     /// Runs the batch on a sound connection, opening a new one if the last was given up.
-    fn transact(&mut self, members: &mut [Member]) -> Result<Effects, StoreError> {
+    fn transact(&mut self, members: &mut [Member]) -> Result<Done, StoreError> {
         // One that was lost while it lay idle has told nobody's write to the database yet: nobody need be refused for it.
         let kept = self.connection.take();
         let mut connection = match kept.and_then(|mut kept| kept.is_sound().then_some(kept)) {
@@ -154,10 +143,11 @@ impl<'a> Thread<'a> {
             None => reconnect(self.source)?,
         };
         // Closures catch their own panics; this is for a panic of ours, after which the connection is not to be trusted.
-        match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members))) {
-            Ok(Ok(effects)) => {
+        let seen = self.told.credentials.seen();
+        match catch_unwind(AssertUnwindSafe(|| batch::run(&mut connection, members, seen))) {
+            Ok(Ok(done)) => {
                 self.connection = Some(connection);
-                Ok(effects)
+                Ok(done)
             }
             Ok(Err(error)) => {
                 if is_sound_after(&error) && connection.is_sound() {

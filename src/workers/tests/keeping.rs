@@ -27,6 +27,7 @@ pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperP
             cancelled: 30 * DAY,
             uncertain: 30 * DAY,
             acts: 365 * DAY,
+            security: 365 * DAY,
         },
         depths: Depths::new(&DepthLimits::default()),
         walk: Walk::default(),

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::spec::{Operation, name_of, resolved};
-use crate::api::tests::{World, request};
+use crate::api::tests::{PASSWORD, World, request};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Cast {
             "LEGWORK_LIMITS__JOBS_WAITING",
             "LEGWORK_LIMITS__ENTRIES_PER_MINUTE",
             "LEGWORK_LIMITS__LOGINS_PER_MINUTE",
+            "LEGWORK_LIMITS__RESETS_PER_HOUR",
         ];
         let none = none.map(|name| (name, "0"));
         let is_other = |name: &str| limits.iter().all(|(limit, _)| *limit != name);
@@ -109,8 +110,14 @@ impl Cast {
         self.operator_session.clone()
     }
 
-    /// Logs the member in anew, after something may have logged them out.
+    /// Whether what an operation has done may have ended the login that asked.
+    pub(super) fn may_log_out(operation: &Operation) -> bool {
+        operation.method == "DELETE" || operation.id() == "change_password"
+    }
+
+    /// Logs the member in anew, after something may have logged them out or given them another password.
     pub(super) async fn log_in_again(&self) {
+        self.world.give_password(MEMBER).await;
         let token = self.world.login(MEMBER).await;
         self.session.replace(token);
     }
@@ -147,11 +154,7 @@ impl Cast {
                     let other = self.world.login(email).await;
                     self.id_at("/v1/sessions/current", &other).await
                 }
-                Some("ApiKeyId") => {
-                    let body = json!({ "name": "x", "scopes": ["*"] });
-                    let made = self.world.post("/v1/api-keys", token, &body).await;
-                    made.body["id"].as_str().unwrap().to_owned()
-                }
+                Some("ApiKeyId") => self.api_key(email).await,
                 Some("ScheduleId") => self.schedule(operation.id(), token).await,
                 Some("ReportId") => {
                     let id = self.world.report(token).await;
@@ -180,6 +183,23 @@ impl Cast {
             self.world.send(set).await.is(200, &[]);
         }
         path
+    }
+
+    /// A key that was not rotated, of whom has this address.
+    async fn api_key(&self, email: &str) -> String {
+        // Anew, since it must have shown the password lately.
+        let token = self.world.login(email).await;
+        let body = json!({ "name": "x", "scopes": ["*"] });
+        let made = self.world.post("/v1/api-keys", &token, &body).await;
+        if let Some(id) = made.body["id"].as_str() {
+            return id.to_owned();
+        }
+        // The account has as many as it may: any of them does, but the one that this test comes in by.
+        let all = self.world.get("/v1/api-keys", &token).await;
+        let mut all = all.body["data"].as_array().unwrap().iter();
+        let free =
+            all.find(|key| key["replaced_by"].is_null() && !self.key.starts_with(key["prefix"].as_str().unwrap()));
+        free.unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     async fn job(&self, operation: &str, token: &str) -> String {
@@ -233,6 +253,27 @@ impl Cast {
             self.made.set(number);
             self.world.register(&format!("new{number}@example.org")).await;
             example["token"] = self.world.newest_token().await.into();
+        }
+        match operation.id() {
+            "change_password" => {
+                example["current_password"] = PASSWORD.into();
+                self.log_in_again().await;
+            }
+            "confirm_password_reset" => {
+                let number = self.made.get() + 1;
+                self.made.set(number);
+                let email = format!("forgetful{number}@example.org");
+                self.world.account(&email, false).await;
+                example["token"] = self.world.reset_token(&email).await.into();
+            }
+            "confirm_address" => {
+                let number = self.made.get() + 1;
+                self.made.set(number);
+                let session = self.world.member(&format!("mover{number}@example.org")).await;
+                let email = format!("moved{number}@example.org");
+                example["token"] = self.world.address_token(&session, &email).await.into();
+            }
+            _ => {}
         }
         if example["after"].is_array() {
             example["after"] = json!([self.world.probe(&self.session()).await]);

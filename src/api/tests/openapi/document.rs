@@ -17,6 +17,14 @@ const OUTSIDE: &[(&str, &str)] = &[
         "/verify",
         "a page for people and its form; programs use /v1/accounts/verify",
     ),
+    (
+        "/confirm-address",
+        "a page for people and its form; programs use /v1/accounts/confirm-address",
+    ),
+    (
+        "/reset",
+        "a page for people and its form; programs use /v1/password-resets/confirm",
+    ),
     ("/docs", "the page that shows the document"),
     ("/docs/{file}", "what that page is made of"),
 ];

@@ -1,5 +1,6 @@
 //! The description of the API against the API: nothing is missing, and what it says is so.
 
+mod asking;
 mod cast;
 mod conformance;
 mod document;
@@ -8,6 +9,7 @@ mod limits;
 mod matrix;
 mod spec;
 
+pub(super) use asking::Asking;
 pub(super) use conformance::conforms;
 
 /// The paths that answer 202 with a new job, as the document says.

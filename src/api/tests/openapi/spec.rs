@@ -10,10 +10,10 @@ use crate::api::openapi::document;
 pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(document()).unwrap());
 
 /// One operation.
-pub(super) struct Operation {
-    pub(super) method: String,
+pub(in crate::api::tests) struct Operation {
+    pub(in crate::api::tests) method: String,
     /// With its parameters in braces.
-    pub(super) path: String,
+    pub(in crate::api::tests) path: String,
     /// What the document says about it.
     pub(super) told: &'static Value,
 }
@@ -41,6 +41,13 @@ impl Operation {
             .get(0)
             .and_then(|one| one.as_object()?.values().next());
         first.map_or("open", |roles| roles[0].as_str().unwrap())
+    }
+
+    /// The scope that the document names for API keys; none where it lets no key in.
+    pub(in crate::api::tests) fn scope(&self) -> Option<&'static str> {
+        let all = self.told["security"].as_array().into_iter().flatten();
+        let mut by_key = all.filter_map(|one| one["api_key"].as_array());
+        by_key.next().map(|names| names[1].as_str().unwrap())
     }
 
     /// Its parameters in this place: `path`, `query` or `header`.

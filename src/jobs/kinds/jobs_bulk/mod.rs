@@ -56,7 +56,7 @@ impl Hurry {
         drop(self.0.set(Box::new(cancel)));
     }
 
-    fn tell(&self, job: JobId) {
+    pub(super) fn tell(&self, job: JobId) {
         if let Some(cancel) = self.0.get() {
             cancel(job);
         }

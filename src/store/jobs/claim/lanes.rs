@@ -1,7 +1,7 @@
 //! Which lanes have something available: workspaces in the order of the circle, and the keys of those that use them.
 //!
-//! Guarantees: so many workspaces are seen as were asked for, unless there are no more; of one with many keys a part is seen at
-//! a time, and the next look sees the next part.
+//! Guarantees: so many workspaces are seen as were asked for, by their weights or by their number, unless there are no more; of
+//! one with many keys a part is seen at a time, and the next look sees the next part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,7 @@ use crate::store::dialect::prelude::*;
 use super::ClaimRequest;
 use crate::domain::id::WorkspaceId;
 use crate::domain::job::{Room, Turn};
-use crate::store::dialect::{AnyOf, Circle, Keys, Listed, ListedLane, Literally, Range};
-use crate::store::schema::workspaces;
+use crate::store::dialect::{Circle, Keys, Listed, ListedLane, Range, Step};
 use crate::store::text::{number, unsigned};
 use crate::store::{Connection, StoreError};
 
@@ -66,51 +65,75 @@ pub(super) fn ranges_of(request: &ClaimRequest) -> Vec<Range> {
     request.kinds.iter().flat_map(of_kind).collect()
 }
 
-/// Looks at up to `width` workspaces from the turn on.
+/// How much a look is to see.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Width {
+    /// It is enough when the weights of the workspaces come to this.
+    pub(super) weights: usize,
+    /// The most workspaces.
+    pub(super) workspaces: usize,
+}
+
+/// Looks at workspaces from the turn on.
 pub(super) fn look(
     connection: &mut Connection,
     ranges: &[Range],
     turn: &mut Turn,
-    width: usize,
+    width: Width,
 ) -> Result<Look, StoreError> {
     let from = turn.from().map_or_else(String::new, |(at, is_out)| {
         // Behind the id and before every other: ids are of one length, and no id has this sign.
         if is_out { format!("{at}~") } else { at.to_string() }
     });
-    let mut found: BTreeMap<(i32, String), Vec<Part>> = BTreeMap::new();
+    let mut found: BTreeMap<(i32, String), Found> = BTreeMap::new();
     let mut horizon: Option<(i32, String)> = None;
     for (index, range) in ranges.iter().enumerate() {
         let circle = Circle {
             range: *range,
             from: from.clone(),
-            limit: number(width),
+            weights: number(width.weights),
+            limit: number(width.workspaces),
         };
-        let rows: Vec<(i32, String, String, String)> = circle.load(connection)?;
-        // Where one range ends early, it is not known who has something in it behind that.
-        if let Some((place, name, ..)) = rows.last().filter(|_| rows.len() >= width) {
-            let end = (*place, name.clone());
-            horizon = Some(horizon.map_or(end.clone(), |before| before.min(end)));
+        let steps: Vec<Step> = circle.load(connection)?;
+        // Where one range is left early, it is not known who has something in it behind that.
+        let is_left_early = steps
+            .last()
+            .is_some_and(|(place, name, ..)| *place == 0 || name.as_ref().is_some_and(|name| *name < from));
+        let mut end = None;
+        // The one behind says what this one weighs.
+        let nexts: Vec<i64> = steps.iter().skip(1).map(|(_, _, before, ..)| *before).collect();
+        for ((place, name, before, first, last), next) in steps.into_iter().zip(nexts) {
+            let (Some(name), Some(first), Some(last)) = (name, first, last) else {
+                continue;
+            };
+            end = Some((place, name.clone()));
+            let its = found.entry((place, name)).or_default();
+            its.weight = unsigned(next.saturating_sub(before), "workspaces", "weight")?;
+            its.parts.push(Part { index, first, last });
         }
-        for (place, name, first, last) in rows {
-            found
-                .entry((place, name))
-                .or_default()
-                .push(Part { index, first, last });
+        if let Some(end) = end.filter(|_| is_left_early) {
+            horizon = Some(horizon.map_or(end.clone(), |before| before.min(end)));
         }
     }
     let is_cut_off = horizon.is_some();
     let seen = found
         .into_iter()
         .filter(|(place, _)| horizon.as_ref().is_none_or(|horizon| place <= horizon))
-        .map(|((_, name), parts)| (name, parts))
+        .map(|((_, name), found)| (name, found))
         .collect();
-    let (mut workspaces, has_all_keys) = with_lanes(connection, ranges, turn, seen)?;
-    weigh(connection, &mut workspaces)?;
+    let (workspaces, has_all_keys) = with_lanes(connection, ranges, turn, seen)?;
     Ok(Look {
         workspaces,
         is_whole: !is_cut_off,
         has_all_keys,
     })
+}
+
+/// A workspace that was come across.
+#[derive(Default)]
+struct Found {
+    weight: u32,
+    parts: Vec<Part>,
 }
 
 /// What a workspace has in one of the ranges.
@@ -125,15 +148,15 @@ fn with_lanes(
     connection: &mut Connection,
     ranges: &[Range],
     turn: &mut Turn,
-    found: Vec<(String, Vec<Part>)>,
+    found: Vec<(String, Found)>,
 ) -> Result<(Vec<Seen>, bool), StoreError> {
     let mut seen: Vec<Seen> = Vec::with_capacity(found.len());
     let mut keyed: Vec<usize> = Vec::new();
-    for (position, (name, parts)) in found.into_iter().enumerate() {
+    for (position, (name, Found { weight, parts })) in found.into_iter().enumerate() {
         let mut seen_one = Seen {
             workspace: name.parse().ok(),
             name,
-            weight: 1,
+            weight,
             lanes: Vec::new(),
         };
         let first = parts.first().map(|part| part.first.clone()).unwrap_or_default();
@@ -220,27 +243,4 @@ fn add_keys(
         }
     }
     Ok(has_all)
-}
-
-/// Enters the weights of those workspaces that have one.
-fn weigh(connection: &mut Connection, seen: &mut [Seen]) -> Result<(), StoreError> {
-    let names: Vec<String> = seen.iter().map(|one| one.name.clone()).collect();
-    if names.len() < 2 {
-        // Whoever is alone has all.
-        return Ok(());
-    }
-    let (column, texts) = ("workspaces.id", names.as_slice());
-    let weights: Vec<(String, i64)> = workspaces::table
-        // The words of the index of the few that have one.
-        .filter(Literally("workspaces.weight <> 1"))
-        .filter(AnyOf { column, texts })
-        .select((workspaces::id, workspaces::weight))
-        .load(connection)?;
-    let weights: BTreeMap<String, i64> = weights.into_iter().collect();
-    for one in seen {
-        if let Some(weight) = weights.get(&one.name) {
-            one.weight = unsigned(*weight, "workspaces", "weight")?;
-        }
-    }
-    Ok(())
 }

@@ -1,9 +1,10 @@
 //! What limits leave to start, and what is written of what started under them.
 //!
-//! Guarantees: a limit is never passed, however many nodes claim. Who claims under limits holds the queue's row in
-//! `limited_queues` until the claim is committed, and counts what runs only then: so two claims never count the same free
-//! place. Who does not get that row leaves alone what limits may concern, and looks again at once. What runs is counted from
-//! the jobs themselves, which only the fence of an attempt ends: there is no count that a stale attempt could give back twice.
+//! Guarantees: a limit is never passed by claims that begin after it was set, however many nodes claim; a claim that began before
+//! a queue had its first limit may start jobs beside it. Who claims under limits holds the queue's row in `limited_queues` until
+//! the claim is committed, and counts what runs only then: so two claims never count the same free place. Who does not get that
+//! row leaves alone what limits may concern, and looks again at once. What runs is counted from the jobs themselves, which only
+//! the fence of an attempt ends: there is no count that a stale attempt could give back twice.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Handing waiting jobs to a node.
 //!
 //! Guarantees: within a queue, workspaces take turns by their weights, whatever each has waiting (a turn is four jobs for each
-//! unit of weight); the jobs of a workspace are
-//! handed out by rank and then by id, and where it uses keys, so are those of each key, the key whose first job has the lowest
-//! rank first; limits are never passed, and hold up nobody whom they do not concern; jobs of kinds or versions that this node
-//! does not know, and all of a paused queue, stay where they are, and cost a claim nothing however many they are.
+//! unit of weight); the jobs of a workspace are handed out by rank and then by id, and where it uses keys, so are those of each
+//! key, the key whose first job has the lowest rank first; limits are never passed from the claims on that begin after they were
+//! set, and hold up nobody whom they do not concern; jobs of kinds or versions that this node does not know, and all of a paused
+//! queue, stay where they are, and cost a claim nothing however many they are.
 //!
 //! A lane, here, is what waits of one workspace under one key (none counts as one). What a claim costs grows with the lanes
 //! that it looks at and the jobs that it takes, and not with what waits.

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
 
-use super::lanes::{Lane, Look, Seen, look, ranges_of};
+use super::lanes::{Lane, Look, Seen, Width, look, ranges_of};
 use super::limited::Limits;
 use super::take::{ClaimRow, take};
 use super::{ClaimRequest, Claimed, STATEMENT_ROWS_MAX, cancel_overdue};
 use crate::clock::Timestamp;
-use crate::domain::job::Waiting;
+use crate::domain::job::{Turn, Waiting};
 use crate::store::dialect::{Firsts, Listed, ListedLane, Literally, Merged, Range};
 use crate::store::events::Effects;
 use crate::store::schema::jobs;
@@ -25,8 +25,10 @@ const LOOKS_MAX: usize = 4;
 /// How many jobs the turn of a workspace of weight 1 is long. Each workspace that a claim serves costs it searches, and pages of
 /// the index that are written: with turns of one job that would be several times what the jobs themselves cost.
 const TURN_LENGTH: u32 = 4;
-/// By how much wider the next look is if one found little.
-const WIDER: usize = 8;
+/// How many times as wide the next look is, for what is left to find, if one found less than was asked for, and if it found
+/// less than half of that.
+const WIDER: usize = 2;
+const MUCH_WIDER: usize = 8;
 /// When to go on with lanes of which many were looked at and none could start.
 const GO_ON_AFTER: Duration = Duration::from_millis(50);
 
@@ -40,8 +42,7 @@ pub(super) fn share_out(
 ) -> Result<(), StoreError> {
     let ranges = ranges_of(request);
     let asked = request.limit.min(STATEMENT_ROWS_MAX);
-    let turns = u32::try_from(asked).unwrap_or(u32::MAX).div_ceil(TURN_LENGTH);
-    let mut width = usize::try_from(turns).unwrap_or(asked);
+    let mut wider: Option<usize> = None;
     for _ in 0..LOOKS_MAX {
         let mut left = asked.saturating_sub(claimed.jobs.len()).saturating_sub(claimed.overdue);
         let of_queue = limits.room_of_queue(connection, request.now)?;
@@ -54,6 +55,12 @@ pub(super) fn share_out(
             claimed.look_again(of_queue.next_at);
             return Ok(());
         }
+        let turns = turns_of(left, &claimed.turn);
+        let width = Width {
+            // Of those that have less than their turns, weights do not say how many are to be seen.
+            weights: wider.map_or(turns, |_| usize::MAX),
+            workspaces: turns.saturating_mul(wider.unwrap_or(1)).min(STATEMENT_ROWS_MAX),
+        };
         let mut seen = look(connection, &ranges, &mut claimed.turn, width)?;
         limits.enter_rooms(connection, &mut seen, request.now)?;
         for room in seen.workspaces.iter().flat_map(|one| &one.lanes).map(|lane| lane.room) {
@@ -73,16 +80,26 @@ pub(super) fn share_out(
         if seen.is_whole && seen.has_all_keys && !may_have_rest {
             return Ok(());
         }
-        // Many have nothing that could start: more of them at once.
-        if got < left / 2 {
-            width = width.saturating_mul(WIDER).min(STATEMENT_ROWS_MAX);
+        if claimed.jobs.len() >= asked {
+            claimed.has_more = true;
+            return Ok(());
         }
+        // Many have little that could start: more of them at once.
+        let times = if got < left / 2 { MUCH_WIDER } else { WIDER };
+        wider = Some(wider.unwrap_or(1).saturating_mul(times));
     }
     claimed.has_more = !claimed.jobs.is_empty();
     if claimed.jobs.is_empty() {
         claimed.look_again(Some(request.now.plus(GO_ON_AFTER)));
     }
     Ok(())
+}
+
+/// Turns of weight 1 that so many starts are, with those that the turn under way has had already.
+fn turns_of(starts: usize, turn: &Turn) -> usize {
+    let length = usize::try_from(TURN_LENGTH).unwrap_or(1);
+    let spent = usize::try_from(turn.spent()).unwrap_or(0);
+    starts.saturating_add(spent).div_ceil(length)
 }
 
 impl Claimed {

@@ -137,6 +137,27 @@ async fn whoever_comes_anew_beside_a_crowd_is_next(store: TestStore) {
     assert!(rest.jobs.len() == 150 && !rest.has_more);
 }
 
+async fn claims_of_one_job_each_go_round_and_always_get_one(store: TestStore) {
+    let all = weighted(&store, &[1, 100, 1]).await;
+    for id in &all {
+        store.enqueue(of(*id, 6).collect()).await.unwrap();
+    }
+    let mut turn = Turn::default();
+    let mut whose = Vec::new();
+    for _ in 0..18 {
+        whose.extend(
+            claim_on(&store, &mut turn, 1)
+                .await
+                .jobs
+                .iter()
+                .map(|job| job.workspace),
+        );
+    }
+    let expected = [(0, 4), (1, 6), (2, 4), (0, 2), (2, 2)];
+    let expected = expected.map(|(index, count)| vec![all[index]; count]).concat();
+    assert_eq!(whose, expected);
+}
+
 async fn the_keys_of_a_workspace_go_by_their_first_ranks_and_all_of_them_have_their_turn(store: TestStore) {
     let own = weighted(&store, &[1]).await[0];
     let mut new: Vec<NewJob> = (0..400).map(|number| keyed(own, &format!("key {number}"), 0)).collect();
@@ -188,6 +209,7 @@ async fn jobs_of_a_workspace_without_keys_are_claimed_by_rank_whoever_else_waits
 on_each_database!(
     a_thousand_workspaces_share_by_their_weights_and_a_burst_delays_nobody,
     whoever_comes_anew_beside_a_crowd_is_next,
+    claims_of_one_job_each_go_round_and_always_get_one,
     the_keys_of_a_workspace_go_by_their_first_ranks_and_all_of_them_have_their_turn,
     jobs_of_a_workspace_without_keys_are_claimed_by_rank_whoever_else_waits,
 );

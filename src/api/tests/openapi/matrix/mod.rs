@@ -206,7 +206,7 @@ async fn no_bad_input_to_any_operation_is_more_than_a_refusal_that_is_described(
                     asked.uri
                 ));
             }
-            if operation.method == "DELETE" && answer.status < 300 {
+            if Cast::may_log_out(&operation) && answer.status < 300 {
                 cast.log_in_again().await;
             }
         }

@@ -1,0 +1,12 @@
+DROP INDEX api_keys_by_expiry;
+DROP INDEX api_keys_revoked;
+DROP TRIGGER second_factors_gone;
+DROP TRIGGER second_factors_changed;
+DROP TRIGGER second_factors_new;
+DROP TRIGGER api_keys_gone;
+DROP TRIGGER api_keys_changed;
+DROP TRIGGER sessions_gone;
+DROP TRIGGER sessions_changed;
+DROP TRIGGER accounts_gone;
+DROP TRIGGER accounts_changed;
+DROP TABLE credential_changes;
