@@ -21,7 +21,7 @@ use cli::{health, help, jobs, keys, settings, supervision};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
 use legwork::app::account_roles;
-use legwork::app::{self, Ended, RunOptions};
+use legwork::app::{self, Ended, RunOptions, second_factor};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
 use legwork::store::{Contracted, Database, Store};
@@ -68,7 +68,7 @@ enum Command {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Make accounts and operators, set passwords, have accounts deleted
+    /// Make accounts and operators, set their passwords, have them deleted, let those in who have lost their second factor
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
     /// See API keys of any account, and revoke one; works beside a running service
@@ -114,6 +114,13 @@ enum AccountCommand {
     /// Make an operator's account an ordinary one; its logins end
     #[command(after_help = help::ACCOUNT_REVOKE)]
     RevokeOperator(WhichAccount),
+    /// Turn an account's second factor off, for somebody who has lost it, and end its logins
+    #[command(after_help = help::ACCOUNT_DISABLE_SECOND_FACTOR)]
+    DisableSecondFactor {
+        /// The address of the account
+        #[arg(long)]
+        email: String,
+    },
     /// Set the password of an account and end all its logins; its owner is told by mail
     #[command(after_help = help::ACCOUNT_SET_PASSWORD)]
     SetPassword(SetPasswordArgs),
@@ -201,6 +208,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
         Command::Account(AccountCommand::GrantOperator(which)) => set_operator(&config()?, &which.email, true),
         Command::Account(AccountCommand::RevokeOperator(which)) => set_operator(&config()?, &which.email, false),
+        Command::Account(AccountCommand::DisableSecondFactor { email }) => disable_second_factor(&config()?, &email),
         Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
         Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
         Command::Keys(command) => say(&keys::run(&command, &config()?)?),
@@ -266,6 +274,12 @@ fn set_operator(config: &Config, email: &str, is_operator: bool) -> Outcome {
     let set = actix::System::new().block_on(set);
     let set = set.map_err(|error| telemetry::chain(&error))?;
     say(&serde_json::to_string_pretty(&set).map_err(|error| error.to_string())?)
+}
+
+fn disable_second_factor(config: &Config, email: &str) -> Outcome {
+    let ended = actix::System::new().block_on(second_factor::disable(config, email, &Clock::System));
+    let ended = ended.map_err(|error| telemetry::chain(&error))?;
+    say(&format!("the second factor is off; logins that have ended: {ended}"))
 }
 
 fn set_password(config: &Config, order: &SetPasswordArgs) -> Outcome {

@@ -48,8 +48,8 @@ use crate::domain::job::Queue;
 use crate::domain::schedule::Zones;
 use crate::jobs::{Attempts, Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::reports::ReportFolder;
-use crate::store::Store;
 use crate::store::reports::KeptMax;
+use crate::store::{SessionUses, Store};
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
     Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease,
@@ -96,6 +96,8 @@ pub(super) struct Shared {
     pub(super) depths: Depths,
     /// How many mails workspaces sent.
     pub(super) mails: MailLedger,
+    /// When logins were last used.
+    pub(super) session_uses: SessionUses,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
     /// Which kinds other nodes know.
@@ -157,6 +159,8 @@ pub(super) fn grow(
         elsewhere: shared.elsewhere.clone(),
         contracting: Contracting::after(config.database.contract_after),
         events_kept: config.events.kept,
+        session_uses: shared.session_uses.clone(),
+        session_idle: config.session.idle,
         sweep: Arc::new(move || {
             throttle.sweep();
             let (uses, store) = (key_uses.clone(), uses_of.clone());

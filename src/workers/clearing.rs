@@ -34,6 +34,8 @@ const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 
+/// How much longer logins that nobody uses are kept than is said: longer than their uses wait to be written.
+const USES_MARGIN: Duration = Duration::from_hours(1);
 /// How much longer resets of passwords are kept than they can be used: longer than one is still mailed, so that a link that was
 /// used is not made anew.
 const RESETS_KEPT: Duration = Duration::from_hours(24);
@@ -82,6 +84,11 @@ pub(super) async fn clear(parts: &KeeperParts) {
             now.minus(RESETS_KEPT),
         ),
         ("sessions", sessions::forget_expired, now),
+        (
+            "idle sessions",
+            sessions::forget_idle,
+            now.minus(parts.session_idle.saturating_add(USES_MARGIN)),
+        ),
         ("API keys", api_keys::forget_ended, now.minus(ENDED_KEYS_KEPT)),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),

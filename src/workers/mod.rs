@@ -26,6 +26,7 @@ mod retiming;
 mod scheduler;
 mod ticking;
 mod unlisted;
+mod uses;
 mod wakes;
 mod worker;
 

@@ -158,6 +158,26 @@ async fn a_login_tells_nobody_who_has_an_account() {
     log_in(&service, "ada@example.com").await;
 }
 
+/// That the comparison can fail: what is compared differs by one hash, since the account's was made at a cost that is no more.
+#[tokio::test]
+async fn a_difference_of_one_hash_is_found() {
+    let home = unlimited();
+    account(&home, "ada@example.com");
+    let home = home.with("LEGWORK_PASSWORDS__MEMORY_KIB", HASH_KIB);
+    let service = home.serve();
+    let tolerance = hash(&service).await.mul_f64(TOLERANCE);
+    let compared = compare(tolerance, async |known, _| {
+        let email = if known { "ada@example.com" } else { "nobody@example.com" };
+        let body = json!({ "email": email, "password": "not the good password" });
+        ask(&service, "/v1/sessions", &body).await.1
+    })
+    .await;
+    assert!(
+        !compared.is_same && compared.share < SHARES.start,
+        "{tolerance:?}: {compared:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_registration_tells_nobody_who_has_an_account() {
     let home = home();

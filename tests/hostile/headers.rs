@@ -200,7 +200,7 @@ async fn nothing_that_is_sent_ends_a_line_of_the_log_or_shows_a_secret_in_it() {
             ("/v1/reports", format!(r#"{{"table":"{text}","format":"{text}"}}"#)),
         ] {
             let headers = format!(
-                "Authorization: Bearer {login}\r\nUser-Agent: a\u{1b}[2J {planted} {login}\r\nReferer: {PASSWORD}\r\n"
+                "Authorization: Bearer {login}\r\nUser-Agent: a\u{9b}2J {planted} {login}\r\nReferer: {PASSWORD}\r\n"
             );
             let said = exchange(&service, &posting(path, &headers, body.as_bytes())).await;
             assert!((200..500).contains(&said.status()), "{path} {body}: {}", said.text());

@@ -47,6 +47,10 @@ const SLEEPERS: &[(&str, &str)] = &[
         "gives a service so many requests a second while its database is gone for so long, which is what the test is about",
     ),
     (
+        "tests/hostile/slowness.rs",
+        "gives a service clients that send a byte now and then, which is what the test is about; it waits for nothing by that",
+    ),
+    (
         "tests/service/faults.rs",
         "gives another process so many requests and panics a second, which is what the test is about; it waits for none by that",
     ),

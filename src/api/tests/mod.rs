@@ -10,6 +10,8 @@ mod batches;
 mod browsers;
 mod bulk;
 mod clients;
+mod csrf;
+mod devices;
 mod emails;
 mod following;
 mod hostile;
@@ -30,6 +32,7 @@ mod reports;
 mod room;
 mod schedules;
 mod scopes;
+mod second_factor;
 mod security_events;
 mod sessions;
 mod steering;
@@ -51,7 +54,7 @@ use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
     Downloads, EventStreams, JobStreams, KeyTurns, KeyUses, QueueWorker, Readiness, ReadsNoted, ShutdownFlag, State,
-    Throttle, Waiters,
+    Throttle, Waiters, WrongCodes,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -66,7 +69,7 @@ use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
-use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, Store, StoreOptions};
+use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, SessionUses, Store, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry::checked_log::CheckedLog;
 
@@ -177,6 +180,8 @@ impl World {
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
             credentials: CredentialCache::over(&store, idle),
             key_uses: KeyUses::default(),
+            session_uses: SessionUses::default(),
+            wrong_codes: WrongCodes::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             elsewhere: KindsElsewhere::default(),
