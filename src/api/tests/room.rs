@@ -69,15 +69,3 @@ async fn a_retry_that_is_refused_takes_no_room() {
     }
     assert_eq!(world.state.depths.waiting(Queue::Probes), waiting);
 }
-
-/// Counts what waits, as the keeper does.
-pub(super) async fn count(world: &World) {
-    let (began, now) = (tokio::time::Instant::now(), world.clock.now());
-    world.state.depths.begin(began);
-    let read = world.state.store.read(move |connection| {
-        let alive = crate::store::nodes::alive(connection, now)?;
-        Ok((crate::store::jobs::depths(connection, 100)?, alive))
-    });
-    let (found, alive) = read.await.unwrap();
-    world.state.depths.counted(&found, alive, (began, began));
-}
