@@ -193,6 +193,27 @@ async fn a_registration_tells_nobody_who_has_an_account() {
 }
 
 #[tokio::test]
+async fn who_asks_for_another_password_learns_nothing_about_an_address() {
+    let home = home();
+    account(&home, "ada@example.com");
+    let service = home.serve();
+    register(&home, &service, "new@example.com").await;
+    let reset = |email: String| json!({ "email": email });
+    let known = |_| reset("ada@example.com".into());
+    let unknown = |_| reset("nobody@example.com".into());
+    let unverified = |_| reset("new@example.com".into());
+    let at = "/v1/password-resets";
+    are_alike(&service, at, ["a known address", "an unknown one"], [&known, &unknown]).await;
+    are_alike(
+        &service,
+        at,
+        ["an unverified address", "an unknown one"],
+        [&unverified, &unknown],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn the_limit_on_logins_is_the_same_for_an_address_that_has_an_account() {
     let home = unlimited().with("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "3");
     account(&home, "ada@example.com");
