@@ -20,7 +20,7 @@ use cli::supervision::SupervisionArgs;
 use cli::{health, help, jobs, keys, settings, supervision};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
-use legwork::app::{self, Ended, RunOptions};
+use legwork::app::{self, Ended, RunOptions, second_factor};
 use legwork::clock::Clock;
 use legwork::config::{Config, ConfigArgs};
 use legwork::store::{Contracted, Database, Store};
@@ -67,7 +67,7 @@ enum Command {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Make accounts, set their passwords, have them deleted
+    /// Make accounts, set their passwords, have them deleted, let those in who have lost their second factor
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
     /// See API keys of any account, and revoke one; works beside a running service
@@ -107,6 +107,13 @@ enum AccountCommand {
     /// Make an account whose address is taken as verified, and print it as JSON; works beside a running service
     #[command(after_help = help::ACCOUNT_CREATE)]
     Create(CreateArgs),
+    /// Turn an account's second factor off, for somebody who has lost it, and end its logins
+    #[command(after_help = help::ACCOUNT_DISABLE_SECOND_FACTOR)]
+    DisableSecondFactor {
+        /// The address of the account
+        #[arg(long)]
+        email: String,
+    },
     /// Set the password of an account and end all its logins; its owner is told by mail
     #[command(after_help = help::ACCOUNT_SET_PASSWORD)]
     SetPassword(SetPasswordArgs),
@@ -185,6 +192,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
+        Command::Account(AccountCommand::DisableSecondFactor { email }) => disable_second_factor(&config()?, &email),
         Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
         Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
         Command::Keys(command) => say(&keys::run(&command, &config()?)?),
@@ -243,6 +251,12 @@ fn create_account(config: &Config, order: CreateArgs) -> Outcome {
     let made = actix::System::new().block_on(account::create(config, order, &Clock::System));
     let made = made.map_err(|error| telemetry::chain(&error))?;
     say(&serde_json::to_string_pretty(&made).map_err(|error| error.to_string())?)
+}
+
+fn disable_second_factor(config: &Config, email: &str) -> Outcome {
+    let ended = actix::System::new().block_on(second_factor::disable(config, email, &Clock::System));
+    let ended = ended.map_err(|error| telemetry::chain(&error))?;
+    say(&format!("the second factor is off; logins that have ended: {ended}"))
 }
 
 fn set_password(config: &Config, order: &SetPasswordArgs) -> Outcome {

@@ -1,7 +1,7 @@
 //! Who asks, as extractors: a handler that names one of them cannot forget to ask.
 //!
-//! Guarantees: an unknown, expired or revoked token gets the same 401 as none at all. An API key does what its scopes say and
-//! its account may do: what a route takes stands beside the route ([`super::endpoints`]), and a route that names no scope is
+//! Guarantees: an unknown, expired, unused or revoked token gets the same 401 as none at all. An API key does what its scopes say
+//! and its account may do: what a route takes stands beside the route ([`super::endpoints`]), and a route that names no scope is
 //! refused to every key. So is managing logins and keys, whatever its scopes: a key that leaks must not be able to make others that
 //! outlive it, nor lock its owner out. That takes a [`SessionMember`]. What is other workspaces' is an operator's only where
 //! the key has the scope of operators, too; to all code behind here, other keys of operators are a member's.
@@ -13,6 +13,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::State;
+use super::client::Client;
 use super::credential_cache::Found;
 use super::credentials::{not_logged_in, token_of};
 use super::http::{Problem, Slug, scope_of};
@@ -60,6 +61,8 @@ pub(super) struct SessionMember {
     pub(super) account: Account,
     /// The login by which they came.
     pub(super) session: Session,
+    /// The hash of the token that they showed.
+    pub(super) token: TokenHash,
 }
 
 /// An account by a login whose holder showed the password lately, and the second factor where there is one; others are
@@ -110,7 +113,14 @@ impl Member {
     /// that cannot be looked up.
     pub(super) async fn may_still_read(&self, state: &State) -> bool {
         let found = Self::by(self.credential, self.takes, state).await;
-        found.is_ok_and(|member| member.job_scope() == self.job_scope())
+        found.is_ok_and(|member| member.is_in_use(state) && member.job_scope() == self.job_scope())
+    }
+
+    /// Whether what they showed was used lately enough: a login that nobody uses ends.
+    fn is_in_use(&self, state: &State) -> bool {
+        let Via::Session(session) = &self.via else { return true };
+        let (used_at, _) = state.session_uses.latest(session);
+        state.clock.now() < session.good_until(used_at, state.config.session.idle)
     }
 
     async fn of(request: HttpRequest) -> Result<Self, Problem> {
@@ -119,8 +129,16 @@ impl Member {
         let (kind, token) = token_of(&request, state)?;
         let hash = token.hash();
         let member = Self::by(Credential { kind, hash }, scope_of(&request), state).await?;
-        if let Via::ApiKey(key) = &member.via {
-            state.key_uses.note(key.id, state.clock.now());
+        if !member.is_in_use(state) {
+            return Err(not_logged_in());
+        }
+        let now = state.clock.now();
+        match &member.via {
+            Via::Session(session) => {
+                let network = Client::of(&request).network().map(|network| network.to_string());
+                state.session_uses.note(session, network, now);
+            }
+            Via::ApiKey(key) => state.key_uses.note(key.id, now),
         }
         Ok(member)
     }
@@ -185,7 +203,7 @@ impl Operator {
     /// be looked up.
     pub(super) async fn is_still_one(&self, state: &State) -> bool {
         let found = Member::by(self.0.credential, self.0.takes, state).await;
-        found.is_ok_and(|member| member.account.is_operator)
+        found.is_ok_and(|member| member.is_in_use(state) && member.account.is_operator)
     }
 }
 
@@ -206,9 +224,18 @@ impl FromRequest for SessionMember {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let member = Member::of(request.clone());
         Box::pin(async move {
-            let Member { account, via, .. } = member.await?;
+            let Member {
+                account,
+                via,
+                credential,
+                ..
+            } = member.await?;
             match via {
-                Via::Session(session) => Ok(Self { account, session }),
+                Via::Session(session) => Ok(Self {
+                    account,
+                    session,
+                    token: credential.hash,
+                }),
                 Via::ApiKey(key) => {
                     tracing::debug!(api_key = %key.id, "an API key was used where a login is needed");
                     Err(Problem::forbidden(
@@ -228,7 +255,7 @@ impl FromRequest for ConfirmedMember {
         let member = SessionMember::from_request(request, payload);
         let state = request.app_data::<web::Data<State>>().cloned();
         Box::pin(async move {
-            let SessionMember { account, session } = member.await?;
+            let SessionMember { account, session, .. } = member.await?;
             let state = state.ok_or_else(|| Problem::internal(NoState))?;
             let (now, kept) = (state.clock.now(), state.config.session.confirmed_for);
             // A clock that was set back must not make it last.

@@ -22,6 +22,7 @@ mod client;
 mod credential_cache;
 mod credentials;
 mod desk;
+mod devices;
 mod emails;
 mod failure;
 mod following;
@@ -45,6 +46,7 @@ mod probes;
 mod queues;
 mod reports;
 mod schedules;
+mod second_factor;
 mod security_events;
 mod security_log;
 mod sessions;
@@ -60,6 +62,7 @@ mod verification;
 mod waiting;
 mod work;
 mod workspaces;
+mod wrong_codes;
 
 pub use credential_cache::CredentialCache;
 pub use desk::Desk;
@@ -73,6 +76,7 @@ pub use reports::Downloads;
 pub use state::{CancelAttempt, EventStreams, QueueWorker, ShutdownFlag, State};
 pub use throttle::Throttle;
 pub use waiting::Waiters;
+pub use wrong_codes::WrongCodes;
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
@@ -161,6 +165,14 @@ fn endpoints() -> Endpoints {
         .service(at("/v1/password-resets").post(password_resets::create_password_reset))
         .service(at("/v1/password-resets/confirm").post(password_resets::confirm_password_reset))
         .service(
+            at("/v1/accounts/me/second-factor")
+                .get(second_factor::show_second_factor)
+                .post(second_factor::begin_second_factor)
+                .delete(second_factor::delete_second_factor),
+        )
+        .service(at("/v1/accounts/me/second-factor/confirm").post(second_factor::confirm_second_factor))
+        .service(at("/v1/accounts/me/second-factor/recovery-codes").post(second_factor::replace_recovery_codes))
+        .service(
             at("/v1/sessions")
                 .get(sessions::list_sessions)
                 .post(sessions::create_session),
@@ -170,6 +182,8 @@ fn endpoints() -> Endpoints {
                 .get(sessions::show_session)
                 .delete(sessions::delete_current_session),
         )
+        .service(at("/v1/sessions/current/confirm").post(sessions::confirm_session))
+        .service(at("/v1/sessions/others").delete(sessions::delete_other_sessions))
         .service(at("/v1/sessions/{id}").delete(sessions::delete_session))
         .service(
             at("/v1/api-keys")

@@ -124,7 +124,7 @@ pub(super) async fn change_password(
     Ok(made(
         HttpResponse::Ok(),
         &token,
-        member.session.expires_at,
+        &member.session,
         member.account,
         &state,
     ))

@@ -32,6 +32,11 @@ impl Happening {
         }
     }
 
+    /// The request.
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// Writes down what happened to an account, and what else there is to say of it: ids, names and counts, no secret.
     ///
     /// # Errors

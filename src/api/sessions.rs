@@ -1,150 +1,47 @@
-//! Sessions: logging in, seeing where one is logged in, logging out.
+//! Sessions: logging in, showing the password again, seeing where one is logged in, logging out.
 //!
 //! Guarantees: an unknown address, a wrong password and an address that is not verified yet get the same answer after the
-//! same work. An account has at most [`sessions::KEPT_MAX`] logins; a new one beyond that ends the oldest.
+//! same work. An account has at most [`sessions::KEPT_MAX`] logins; a new one beyond that ends the oldest. A login ends at
+//! its time, and sooner where nobody uses it. A token is made at each login and each confirmation, and the one that the
+//! browser had is good no more: so that nobody gets into a login by a token that they planted or saw before.
 
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+mod confirm;
+mod login;
+mod proof;
+mod view;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::State;
-use super::accounts::AccountView;
 use super::auth::SessionMember;
 use super::client::Client;
-use super::credentials::{login_cookie, logout_cookie, not_logged_in};
+use super::credentials::{logout_cookie, not_logged_in};
 use super::failure::or_refused;
-use super::http::{Fields, PathParam, Problem, StrictJson};
+use super::http::{PathParam, Problem, RequestId};
 use super::page::Page;
-use super::passwords;
+use super::security_log::Happening;
 use super::then::Then;
-use super::throttle::NetworkTurn;
-use crate::clock::Timestamp;
-use crate::domain::email::EmailAddress;
 use crate::domain::id::SessionId;
-use crate::domain::token::{Token, TokenKind};
-use crate::store::accounts::{self, Account};
-use crate::store::sessions::{self, Session};
-use crate::store::{Abort, StoreError};
+use crate::domain::security::SecurityEvent;
+use crate::store::{Abort, StoreError, sessions};
+use view::{CurrentSessionView, SessionView};
+
+pub(super) use view::{MadeSessionView, made};
+
+pub(super) use confirm::{__path_confirm_session, confirm_session};
+pub(super) use login::{__path_create_session, create_session};
 
 /// What a browser shall forget of this service.
 const CLEAR_SITE_DATA: &str = "clear-site-data";
 
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewSession)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewSessionBody {
-    #[schema(value_type = EmailAddress)]
-    email: String,
-    #[schema(value_type = String, format = Password)]
-    password: SecretString,
-}
-
-/// A login, with its token this once.
+/// How many logins were ended.
 #[derive(Serialize, ToSchema)]
-#[schema(as = MadeSession)]
-pub(super) struct MadeSessionView {
-    /// What to send as `Authorization: Bearer …`.
-    token: String,
-    expires_at: Timestamp,
-    account: AccountView,
-}
-
-/// A login as its owner sees it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Session)]
-struct SessionView {
-    id: SessionId,
-    /// How the program that logged in calls itself.
-    user_agent: Option<String>,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-    /// Whether it is the one that asks.
-    current: bool,
-}
-
-/// The login that asks, and its account.
-#[derive(Serialize, ToSchema)]
-#[schema(as = CurrentSession)]
-struct CurrentSessionView {
-    #[serde(flatten)]
-    session: SessionView,
-    account: AccountView,
-}
-
-impl SessionView {
-    fn of(session: Session, asking: SessionId) -> Self {
-        Self {
-            current: session.id == asking,
-            id: session.id,
-            user_agent: session.user_agent,
-            created_at: session.created_at,
-            expires_at: session.expires_at,
-        }
-    }
-}
-
-/// Logs in.
-///
-/// An unknown address, a wrong password and an address that is not verified yet get the same answer.
-#[utoipa::path(
-    post, path = "/v1/sessions", tag = "sessions",
-    request_body(
-        content = NewSessionBody,
-        example = json!({ "email": "ada@example.com", "password": "correct horse battery" }),
-    ),
-    responses(
-        (
-            status = 201, description = "The login; the cookie holds the same token.", body = MadeSessionView,
-            headers(("Set-Cookie" = String, description = "The token, for browsers.")),
-        ),
-        (status = 401, description = "No account has this address and this password."),
-    ),
-)]
-pub(super) async fn create_session(
-    Then(_turn, StrictJson(body)): Then<NetworkTurn, StrictJson<NewSessionBody>>,
-    client: Client,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let account = authenticate(body, &client, &state).await?;
-    let token = Token::generate(TokenKind::Session)?;
-    let now = state.clock.now();
-    let session = Session {
-        id: SessionId::generate(),
-        account: account.id,
-        user_agent: client.user_agent.clone(),
-        device: None,
-        network: client.network().map(|network| network.to_string()),
-        created_at: now,
-        last_used_at: None,
-        confirmed_at: Some(now),
-        expires_at: now.plus(state.config.session.ttl),
-    };
-    let expires_at = session.expires_at;
-    let (hash, workspace) = (token.hash(), account.workspace);
-    let write = state.store.write(move |tx| {
-        sessions::insert(tx.connection(), &session, workspace, &hash)?;
-        Ok::<_, Abort<StoreError>>(sessions::keep_newest(tx.connection(), session.account)?)
-    });
-    write.await.map_err(or_refused(Problem::from))?;
-    Ok(made(HttpResponse::Created(), &token, expires_at, account, &state))
-}
-
-/// The answer that shows the token of a login.
-pub(super) fn made(
-    mut answer: HttpResponseBuilder,
-    token: &Token,
-    expires_at: Timestamp,
-    account: Account,
-    state: &State,
-) -> HttpResponse {
-    let view = MadeSessionView {
-        token: token.expose().to_owned(),
-        expires_at,
-        account: account.into(),
-    };
-    let left = expires_at.since(state.clock.now());
-    answer.cookie(login_cookie(token, left, state)).json(view)
+#[schema(as = EndedSessions)]
+struct EndedView {
+    ended: usize,
 }
 
 /// Lists where the account is logged in, the newest first.
@@ -159,7 +56,9 @@ pub(super) async fn list_sessions(member: SessionMember, state: web::Data<State>
         .read(move |connection| sessions::of_account(connection, account, now))
         .await?;
     let asking = member.session.id;
-    let data = found.into_iter().map(|session| SessionView::of(session, asking));
+    let data = found
+        .into_iter()
+        .filter_map(|session| SessionView::of(session, asking, &state));
     Ok(HttpResponse::Ok().json(Page::whole(data)))
 }
 
@@ -168,12 +67,9 @@ pub(super) async fn list_sessions(member: SessionMember, state: web::Data<State>
     get, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
     responses((status = 200, description = "The login and its account.", body = CurrentSessionView)),
 )]
-pub(super) async fn show_session(member: SessionMember) -> HttpResponse {
-    let asking = member.session.id;
-    HttpResponse::Ok().json(CurrentSessionView {
-        session: SessionView::of(member.session, asking),
-        account: member.account.into(),
-    })
+pub(super) async fn show_session(member: SessionMember, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let view = CurrentSessionView::of(member, &state).ok_or_else(not_logged_in)?;
+    Ok(HttpResponse::Ok().json(view))
 }
 
 /// Logs out.
@@ -186,11 +82,36 @@ pub(super) async fn show_session(member: SessionMember) -> HttpResponse {
 )]
 pub(super) async fn delete_current_session(
     member: SessionMember,
+    client: Client,
+    request: RequestId,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let happening = Happening::of(client, &request, state.clock.now());
     let id = member.session.id;
     // It was there when the request came in, and is gone since.
-    end_session(id, &member, &state, not_logged_in).await
+    end_session(id, &member, happening, &state, not_logged_in).await
+}
+
+/// Ends all logins of the account but the one that asks.
+#[utoipa::path(
+    delete, path = "/v1/sessions/others", tag = "sessions", security(("session" = [])),
+    responses((status = 200, description = "The others are gone.", body = EndedView)),
+)]
+pub(super) async fn delete_other_sessions(
+    member: SessionMember,
+    client: Client,
+    request: RequestId,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let happening = Happening::of(client, &request, state.clock.now());
+    let (account, asking) = (member.account, member.session.id);
+    let write = state.store.write(move |tx| {
+        let ended = sessions::remove_others(tx.connection(), account.id, Some(asking))?;
+        happening.note(tx, &account, SecurityEvent::OthersLoggedOut, json!({ "ended": ended }))?;
+        Ok::<_, Abort<StoreError>>(ended)
+    });
+    let ended = write.await.map_err(or_refused(Problem::from))?;
+    Ok(HttpResponse::Ok().json(EndedView { ended }))
 }
 
 /// Ends one of the account's logins.
@@ -201,24 +122,28 @@ pub(super) async fn delete_current_session(
 )]
 pub(super) async fn delete_session(
     Then(member, PathParam(id)): Then<SessionMember, PathParam<SessionId>>,
+    client: Client,
+    request: RequestId,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    end_session(id, &member, &state, Problem::not_found).await
+    let happening = Happening::of(client, &request, state.clock.now());
+    end_session(id, &member, happening, &state, Problem::not_found).await
 }
 
 async fn end_session(
     id: SessionId,
     member: &SessionMember,
+    happening: Happening,
     state: &State,
     gone: fn() -> Problem,
 ) -> Result<HttpResponse, Problem> {
-    let account = member.account.id;
-    let write = state
-        .store
-        .write(move |tx| match sessions::remove(tx.connection(), id, account)? {
-            true => Ok(()),
-            false => Err(Abort::Refused(())),
-        });
+    let account = member.account.clone();
+    let write = state.store.write(move |tx| {
+        if !sessions::remove(tx.connection(), id, account.id)? {
+            return Err(Abort::Refused(()));
+        }
+        Ok(happening.note(tx, &account, SecurityEvent::LoggedOut, json!({ "session": id }))?)
+    });
     write.await.map_err(or_refused(|()| gone()))?;
     let mut answer = HttpResponse::NoContent();
     if id == member.session.id {
@@ -227,21 +152,4 @@ async fn end_session(
         answer.insert_header((CLEAR_SITE_DATA, "\"cache\", \"storage\""));
     }
     Ok(answer.finish())
-}
-
-/// The account with this address and password.
-async fn authenticate(body: NewSessionBody, client: &Client, state: &State) -> Result<Account, Problem> {
-    let mut fields = Fields::new();
-    let email = fields.check("/email", EmailAddress::parse(&body.email));
-    let email = fields.finish_with(email)?;
-    state.throttle.take_login(&email, client, None)?;
-    let found = state
-        .store
-        .read(move |connection| accounts::with_password(connection, &email))
-        .await?;
-    let (account, stored) = found.unzip();
-    let id = account.as_ref().map(|account| account.id);
-    let good = passwords::is_right(body.password, id, stored, state).await?;
-    let refused = || Problem::unauthenticated("no account has this address and this password");
-    account.filter(|_| good).ok_or_else(refused)
 }

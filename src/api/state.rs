@@ -14,7 +14,7 @@ use crate::jobs::kinds::Postbox;
 use crate::jobs::{Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::keyring::KeyRing;
 use crate::reports::ReportFolder;
-use crate::store::Store;
+use crate::store::{SessionUses, Store};
 use crate::supervision::Tree;
 
 use super::credential_cache::CredentialCache;
@@ -26,6 +26,7 @@ use super::key_uses::KeyUses;
 use super::reports::Downloads;
 use super::throttle::Throttle;
 use super::waiting::Waiters;
+use super::wrong_codes::WrongCodes;
 
 /// Tells the running attempt of a job to end; answers whether it runs in this process.
 pub type CancelAttempt = Arc<dyn Fn(JobId) -> bool + Send + Sync>;
@@ -44,6 +45,10 @@ pub struct State {
     pub hasher: Arc<PasswordHasher>,
     /// Who tokens belong to that came before.
     pub credentials: CredentialCache,
+    /// When logins were last used.
+    pub session_uses: SessionUses,
+    /// Codes of second factors that were wrong.
+    pub wrong_codes: WrongCodes,
     /// When API keys were used.
     pub key_uses: KeyUses,
     /// Where hashing runs.

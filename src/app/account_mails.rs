@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::jobs::Registry;
 use crate::jobs::kinds::{
-    AccountExists, AddressChangedArgs, AddressMail, DeletionAskedArgs, Notice, PasswordChangedArgs, Postbox,
-    RegistrationMail, ResetMail,
+    AccountExists, AddressChangedArgs, AddressMail, DeletionAskedArgs, NewDeviceMail, Notice, PasswordChangedArgs,
+    Postbox, RegistrationMail, ResetMail,
 };
 use crate::keyring::KeyRing;
 use crate::store::Store;
@@ -27,6 +27,7 @@ pub(super) fn add(
         .with(AddressMail::new(postbox(), store(), keys(), &page("/confirm-address")))
         .with(ResetMail::new(postbox(), store(), keys(), &page("/reset")))
         .with(AccountExists::new(postbox(), store(), base))
+        .with(NewDeviceMail::new(postbox(), store(), base))
         .with(Notice::<AddressChangedArgs>::new(postbox(), store(), base))
         .with(Notice::<PasswordChangedArgs>::new(postbox(), store(), base))
         .with(Notice::<DeletionAskedArgs>::new(postbox(), store(), base))

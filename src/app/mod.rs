@@ -14,6 +14,7 @@ mod http;
 pub mod keys;
 mod outgoing;
 mod recovery;
+pub mod second_factor;
 mod service_manager;
 mod shutdown;
 mod tree;
@@ -27,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{
     CancelAttempt, CredentialCache, Desk, Downloads, EventStreams, HashingPool, JobStreams, KeyTurns, KeyUses,
-    Readiness, ShutdownFlag, State, Throttle, Waiters,
+    Readiness, ShutdownFlag, State, Throttle, Waiters, WrongCodes,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -40,7 +41,7 @@ use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
 use crate::reports::ReportFolder;
-use crate::store::{Database, LockError, ServeLock, Store, StoreError, StoreOptions};
+use crate::store::{Database, LockError, ServeLock, SessionUses, Store, StoreError, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -237,7 +238,9 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     count_depths(&store, &depths, &clock).await;
     let throttle = Arc::new(Throttle::new(&config.limits, &depths, &clock));
     let elsewhere = KindsElsewhere::default();
+    let session_uses = SessionUses::default();
     let shared = tree::Shared {
+        session_uses: session_uses.clone(),
         throttle: Arc::clone(&throttle),
         key_uses: KeyUses::default(),
         lease,
@@ -262,6 +265,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         hasher: Arc::new(PasswordHasher::new(config.passwords.cost)?),
         credentials: CredentialCache::over(&store, config.session.idle),
         key_uses: shared.key_uses.clone(),
+        session_uses: session_uses.clone(),
+        wrong_codes: WrongCodes::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
         reports,
@@ -303,6 +308,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let parts = shutdown::Parts {
         config,
         store,
+        session_uses,
+        clock,
         node,
         http: server.handle(),
         shutdown,

@@ -18,13 +18,15 @@ use actix_web::dev::ServerHandle;
 
 use super::tree::{CONTROL, GUARD, Grown, JOBS, Planted};
 use crate::api::ShutdownFlag;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Connections, ControlSocket};
 use crate::domain::id::NodeId;
 use crate::jobs::{GRACE, StopCause};
-use crate::store::{Abort, ServeLock, Store, StoreError, nodes};
+use crate::store::{Abort, ServeLock, SessionUses, Store, StoreError, nodes};
 use crate::supervision::shutdown::{PartReport, Phase, Shutdown, TaskEnd, TaskOutput};
 use crate::supervision::{StopKind, Stopped, Tree};
+use crate::telemetry;
 use crate::telemetry::names::event;
 use crate::workers::Lane;
 
@@ -44,6 +46,8 @@ const ATTEMPTS: &str = "attempts";
 pub(super) struct Parts {
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
+    pub(super) session_uses: SessionUses,
+    pub(super) clock: Clock,
     pub(super) node: NodeId,
     pub(super) http: ServerHandle,
     pub(super) shutdown: ShutdownFlag,
@@ -61,6 +65,8 @@ pub(super) async fn run(parts: Parts) {
     parts.shutdown.raise();
     let Parts {
         store,
+        session_uses,
+        clock,
         http,
         node,
         control,
@@ -101,7 +107,7 @@ pub(super) async fn run(parts: Parts) {
         .phase(
             Phase::new("lease")
                 .within(limits.store)
-                .task("node", move || release_lease(leaving, node)),
+                .task("node", move || leave(leaving, node, session_uses, clock)),
         )
         .phase(
             Phase::new("actors")
@@ -128,6 +134,19 @@ where
         let lane = Arc::clone(lane);
         phase.task(lane.queue().as_str(), move || work(lane))
     })
+}
+
+/// Releases the lease, and writes first what was noted of logins, which nobody uses here any more.
+async fn leave(store: Store, node: NodeId, uses: SessionUses, clock: Clock) -> Result<(), StoreError> {
+    if let Err(error) = uses.write_all(&store, clock.now()).await {
+        let error = telemetry::chain(&error);
+        tracing::warn!(
+            event = event::SESSION_USES_UNWRITTEN,
+            error,
+            "it could not be written when logins were last used; some may end a little early"
+        );
+    }
+    release_lease(store, node).await
 }
 
 async fn release_lease(store: Store, node: NodeId) -> Result<(), StoreError> {

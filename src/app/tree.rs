@@ -48,7 +48,7 @@ use crate::domain::job::Queue;
 use crate::domain::schedule::Zones;
 use crate::jobs::{Attempts, Depths, KindsElsewhere, PausedQueues, Registry};
 use crate::reports::ReportFolder;
-use crate::store::Store;
+use crate::store::{SessionUses, Store};
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
     Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease, Perform,
@@ -93,6 +93,8 @@ pub(super) struct Shared {
     pub(super) lease: Lease,
     /// How many jobs wait.
     pub(super) depths: Depths,
+    /// When logins were last used.
+    pub(super) session_uses: SessionUses,
     /// The queues that are paused.
     pub(super) paused: PausedQueues,
     /// Which kinds other nodes know.
@@ -153,6 +155,8 @@ pub(super) fn grow(
         elsewhere: shared.elsewhere.clone(),
         contracting: Contracting::after(config.database.contract_after),
         events_kept: config.events.kept,
+        session_uses: shared.session_uses.clone(),
+        session_idle: config.session.idle,
         sweep: Arc::new(move || {
             throttle.sweep();
             let (uses, store) = (key_uses.clone(), uses_of.clone());

@@ -201,6 +201,14 @@ Examples:
 The account is printed as JSON, with its key if one was asked for: this once, since only a hash of it is kept. The database
 must have the schema of this version; a new one gets it.";
 
+/// After `account disable-second-factor`.
+pub(crate) const ACCOUNT_DISABLE_SECOND_FACTOR: &str = "\
+Example:
+  legwork account disable-second-factor --email ann@example.com
+
+For somebody who has lost both the app and the recovery codes. Make sure first that it is they who ask: whoever has their password
+gets in without a code from then on. All logins of the account end. It is written down (GET /v1/audit).";
+
 /// After `account set-password`.
 pub(crate) const ACCOUNT_SET_PASSWORD: &str = "\
 Example:

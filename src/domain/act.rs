@@ -55,6 +55,8 @@ named! {
         DeleteAccount = "account.delete",
         /// Revoked an API key of any account.
         RevokeKey = "api_key.revoke",
+        /// Turned the second factor of an account off.
+        DisableSecondFactor = "account.disable_second_factor",
     }
 }
 

@@ -43,7 +43,7 @@ pub enum PrefixStartError {
     )]
     TooLong,
     /// No key begins so.
-    #[error("must begin as API keys do, with lwk_ and up to eight letters, digits, - or _")]
+    #[error("must begin as API keys do, with the same four characters and up to eight letters, digits, - or _")]
     NoKey,
 }
 

@@ -3,6 +3,7 @@
 //! Guarantees: no I/O, no framework, no clock of its own; everything here can be tested without a runtime.
 
 pub mod act;
+pub mod device;
 pub mod email;
 pub mod fault;
 pub mod forwarded;
@@ -11,9 +12,12 @@ pub mod job;
 pub mod key_prefix;
 mod named;
 pub mod password;
+pub mod recovery;
 pub mod report;
 pub mod roles;
 pub mod schedule;
 pub mod scope;
+pub mod second_factor;
 pub mod security;
 pub mod token;
+pub mod totp;

@@ -4,10 +4,11 @@
 //! given by the operator; the first key signs and all of them verify, so that keys can be rotated without breaking links
 //! that are under way; no key and nothing derived from one is shown by `Debug`, and both are wiped from memory after use.
 //!
-//! Left out: encryption, until something needs to be read back; removing old keys, which is an edit of the file or of the
-//! setting, because only the operator knows what was signed with them.
+//! Left out: removing old keys, which is an edit of the file or of the setting, because only the operator knows what was
+//! signed and sealed with them.
 
 mod file;
+mod seal;
 mod text;
 
 use std::fmt;
@@ -16,9 +17,12 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
+
+pub use seal::SealError;
 
 use crate::domain::token::{EntropyError, random_bytes};
 
@@ -133,14 +137,21 @@ impl Key {
     }
 
     /// HMAC-SHA256 of the pair. The purpose is preceded by its length, so that no two pairs give one message.
-    fn derive(&self, purpose: &str, subject: &str) -> SecretString {
+    fn mac(&self, purpose: &str, subject: &str) -> [u8; KEY_BYTES] {
         // HMAC takes keys of every length, and this one always has 32 bytes, so the key is never refused.
         #[expect(clippy::expect_used, reason = "a fixed-size key is never refused")]
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.expose_secret()).expect("32 bytes are a key");
         mac.update(&u64::try_from(purpose.len()).unwrap_or(u64::MAX).to_be_bytes());
         mac.update(purpose.as_bytes());
         mac.update(subject.as_bytes());
-        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()).into()
+        mac.finalize().into_bytes().into()
+    }
+
+    /// The same as text.
+    fn derive(&self, purpose: &str, subject: &str) -> SecretString {
+        URL_SAFE_NO_PAD
+            .encode(Zeroizing::new(self.mac(purpose, subject)))
+            .into()
     }
 }
 
@@ -230,11 +241,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn ring(text: &str) -> KeyRing {
+    pub(super) fn ring(text: &str) -> KeyRing {
         KeyRing::open(Path::new("/nonexistent"), Some(&text.into())).unwrap()
     }
 
-    fn key(id: &str, byte: u8) -> String {
+    pub(super) fn key(id: &str, byte: u8) -> String {
         format!("{id}:{}", base64::engine::general_purpose::STANDARD.encode([byte; 32]))
     }
 

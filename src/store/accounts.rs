@@ -138,6 +138,20 @@ pub fn with_password(
     Ok(Some((row.try_into()?, hash)))
 }
 
+/// When the password of an account was last set: the epoch for one that is as old as the account. Another hash of the same
+/// password does not count.
+///
+/// # Errors
+/// When the statement fails.
+pub fn password_set_at(connection: &mut Connection, id: AccountId) -> Result<Option<Timestamp>, StoreError> {
+    let found: Option<Option<i64>> = accounts::table
+        .filter(accounts::id.eq(id.to_string()))
+        .select(accounts::password_changed_at)
+        .first(connection)
+        .optional()?;
+    Ok(found.map(|at| time(at.unwrap_or(0))))
+}
+
 /// The account with this id.
 ///
 /// # Errors

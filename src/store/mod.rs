@@ -25,6 +25,7 @@ mod bounded;
 mod contract;
 pub mod credentials;
 pub mod deletion;
+pub mod devices;
 mod dialect;
 mod error;
 pub mod events;
@@ -44,7 +45,9 @@ mod release;
 pub mod reports;
 pub mod schedules;
 mod schema;
+pub mod second_factors;
 pub mod security;
+mod session_uses;
 pub mod sessions;
 mod source;
 #[cfg(test)]
@@ -67,6 +70,7 @@ pub use jobs::{
 };
 pub use lock::{LockError, ServeLock};
 pub use release::RELEASE;
+pub use session_uses::SessionUses;
 pub use source::Database;
 pub use writer::Tx;
 

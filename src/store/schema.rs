@@ -76,7 +76,6 @@ diesel::table! {
     }
 }
 
-// Of SQLite alone: a server tells of such changes by notifications.
 diesel::table! {
     credential_changes (number) {
         number -> BigInt,

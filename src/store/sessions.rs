@@ -1,5 +1,7 @@
 //! Sessions: logins, found by the hash of their token.
 
+use std::time::Duration;
+
 use crate::store::dialect::Optional;
 use crate::store::dialect::prelude::*;
 
@@ -29,12 +31,37 @@ pub struct Session {
     pub network: Option<String>,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it was last used, to some minutes; none if not since it began.
+    /// When it was last used, to some minutes; none for one that an older release made.
     pub last_used_at: Option<Timestamp>,
     /// When whoever holds it last showed the password, and the second factor where there is one.
     pub confirmed_at: Option<Timestamp>,
     /// Until when it is good at the most.
     pub expires_at: Timestamp,
+}
+
+impl Session {
+    /// When it was last used, as far as the database knows.
+    #[must_use]
+    pub fn used_at(&self) -> Timestamp {
+        self.last_used_at.unwrap_or(self.created_at)
+    }
+
+    /// Until when it is good if it was last used at `used_at` and is not used for as long as `idle`.
+    #[must_use]
+    pub fn good_until(&self, used_at: Timestamp, idle: Duration) -> Timestamp {
+        self.expires_at.min(used_at.plus(idle))
+    }
+}
+
+/// That a session was used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionUse {
+    /// Which one.
+    pub session: SessionId,
+    /// When.
+    pub at: Timestamp,
+    /// Where from, if that is known.
+    pub network: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -100,7 +127,8 @@ pub fn insert(
     Ok(())
 }
 
-/// The session whose token has this hash, if it is good at `now`, and its account.
+/// The session whose token has this hash, if it has not come to its end at `now`, and its account. Whether it was used lately
+/// enough is for whoever knows its latest uses.
 ///
 /// # Errors
 /// When the statement fails.
@@ -121,7 +149,7 @@ pub fn by_token(
         .transpose()
 }
 
-/// The sessions of an account that are good at `now`, the newest first; at most [`KEPT_MAX`].
+/// The sessions of an account that have not come to their end at `now`, the newest first; at most [`KEPT_MAX`].
 ///
 /// # Errors
 /// When the statement fails.
@@ -148,6 +176,64 @@ pub fn remove(connection: &mut Connection, id: SessionId, account: AccountId) ->
     )
     .execute(connection)?;
     Ok(removed == 1)
+}
+
+/// Ends the session whose token has this hash; answers which, if there was one.
+///
+/// # Errors
+/// When the statement fails.
+pub fn remove_by_token(connection: &mut Connection, token: &TokenHash) -> Result<Option<SessionId>, StoreError> {
+    let removed: Option<String> = diesel::delete(sessions::table.filter(sessions::token_hash.eq(token.to_string())))
+        .returning(sessions::id)
+        .get_result(connection)
+        .optional()?;
+    removed.map(|id| parsed(&id, "sessions", "id")).transpose()
+}
+
+/// Notes that whoever holds a session has shown the password again, and gives it another token; answers whether the session
+/// was there and still had the token that was shown, so that of several at once one succeeds.
+///
+/// # Errors
+/// When the statement fails.
+pub fn confirm(
+    connection: &mut Connection,
+    id: SessionId,
+    (shown, new): (&TokenHash, &TokenHash),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let held = sessions::table
+        .filter(sessions::id.eq(id.to_string()))
+        .filter(sessions::token_hash.eq(shown.to_string()));
+    let confirmed = diesel::update(held)
+        .set((
+            sessions::token_hash.eq(new.to_string()),
+            sessions::confirmed_at.eq(now.as_micros()),
+        ))
+        .execute(connection)?;
+    Ok(confirmed == 1)
+}
+
+/// Writes when and where from sessions were used, unless a later use is written already; those that have ended are passed by.
+///
+/// # Errors
+/// When a statement fails.
+pub fn note_uses(connection: &mut Connection, uses: &[SessionUse]) -> Result<(), StoreError> {
+    for used in uses {
+        let earlier = sessions::table
+            .filter(sessions::id.eq(used.session.to_string()))
+            .filter(
+                sessions::last_used_at
+                    .is_null()
+                    .or(sessions::last_used_at.lt(used.at.as_micros())),
+            );
+        diesel::update(earlier)
+            .set((
+                sessions::last_used_at.eq(used.at.as_micros()),
+                sessions::network.eq(&used.network),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 /// Gives a session another token, so that the one it had is good no more; answers whether the session was there.
@@ -214,3 +300,20 @@ pub fn forget_expired(connection: &mut Connection, now: Timestamp, limit: usize)
         .load(connection)?;
     Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(expired))).execute(connection)?)
 }
+
+/// Removes up to `limit` sessions that were last used until then; answers how many. Those that an older release made, whose last
+/// use is not known, end at their own time.
+///
+/// # Errors
+/// When a statement fails.
+pub fn forget_idle(connection: &mut Connection, until: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    let idle: Vec<String> = sessions::table
+        .filter(sessions::last_used_at.le(until.as_micros()))
+        .limit(number(limit))
+        .select(sessions::id)
+        .load(connection)?;
+    Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(idle))).execute(connection)?)
+}
+
+#[cfg(test)]
+pub(in crate::store) mod tests;

@@ -108,6 +108,8 @@ pub mod event {
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
     pub const LEASE_LOST: &str = "lease_lost";
+    /// It could not be written when logins were last used; the next minute tries again.
+    pub const SESSION_USES_UNWRITTEN: &str = "session_uses_unwritten";
     /// A queue's jobs could not be claimed; the next poll tries again.
     pub const CLAIM_FAILED: &str = "claim_failed";
     /// It could not be looked up which jobs were asked to end; the next poll tries again.

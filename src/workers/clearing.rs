@@ -34,6 +34,8 @@ const KEPT_MAX: usize = 200_000;
 /// How much longer events are kept than is said: longer than transactions that number them overlap.
 const EVENTS_MARGIN: Duration = Duration::from_secs(60);
 
+/// How much longer logins that nobody uses are kept than is said: longer than their uses wait to be written.
+const USES_MARGIN: Duration = Duration::from_hours(1);
 /// How much longer resets of passwords are kept than they can be used: longer than one is still mailed, so that a link that was
 /// used is not made anew.
 const RESETS_KEPT: Duration = Duration::from_hours(24);
@@ -69,7 +71,7 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 11] = [
+    let all: [(&'static str, Forget, Timestamp); 12] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("changes of address", address_changes::forget_expired, now),
@@ -79,6 +81,11 @@ pub(super) async fn clear(parts: &KeeperParts) {
             now.minus(RESETS_KEPT),
         ),
         ("sessions", sessions::forget_expired, now),
+        (
+            "idle sessions",
+            sessions::forget_idle,
+            now.minus(parts.session_idle.saturating_add(USES_MARGIN)),
+        ),
         ("API keys", api_keys::forget_ended, now.minus(ENDED_KEYS_KEPT)),
         ("idempotency keys", idempotency::forget, now),
         ("batches", batches::forget, ended_until),

@@ -1,4 +1,4 @@
-//! The keeper: renews this node's lease, takes back the work of dead nodes, ends jobs that wait beyond their deadline, tells of
+//! The keeper: renews this node's lease, writes when logins were last used, takes back the work of dead nodes, ends jobs that wait beyond their deadline, tells of
 //! ends that were overlooked, counts what waits, looks which kinds nobody knows, contracts the schema, and clears away what has
 //! expired.
 //!
@@ -22,6 +22,7 @@ use super::lease::{LEASE_BEAT, Lease};
 use super::overlooked::{OVERLOOKED_EVERY, Places, tell_overlooked};
 use super::report_files;
 use super::rescue::rescue;
+use super::uses::write_uses;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::domain::id::NodeId;
@@ -29,11 +30,14 @@ use crate::domain::roles::Roles;
 use crate::domain::token::random_bytes;
 use crate::jobs::{Attempts, Depths, KindsElsewhere, Registry};
 use crate::reports::ReportFolder;
-use crate::store::Store;
+use crate::store::{SessionUses, Store};
 use crate::supervision;
 
 /// How often what has expired is cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is written when logins were last used.
+const WRITE_USES_EVERY: Duration = Duration::from_secs(60);
 
 /// How often it is looked which nodes know which kinds, and whether the schema can be contracted.
 const LOOK_AT_NODES_EVERY: Duration = Duration::from_secs(10);
@@ -69,6 +73,10 @@ pub struct KeeperParts {
     pub depths: Depths,
     /// How far the walk through finished jobs has come.
     pub walk: Walk,
+    /// When logins were last used, which it writes.
+    pub session_uses: SessionUses,
+    /// How long a login lasts that is not used.
+    pub session_idle: Duration,
     /// How long events are kept.
     pub events_kept: Duration,
     /// The kinds that this process knows.
@@ -88,6 +96,7 @@ pub struct Keeper {
     rescuing: Option<JoinHandle<()>>,
     counting: Option<JoinHandle<()>>,
     clearing: Option<JoinHandle<()>>,
+    writing_uses: Option<JoinHandle<()>>,
     ending_overdue: Option<JoinHandle<()>>,
     looking_at_nodes: Option<JoinHandle<()>>,
     telling: Option<JoinHandle<()>>,
@@ -104,6 +113,7 @@ impl Keeper {
             rescuing: None,
             counting: None,
             clearing: None,
+            writing_uses: None,
             ending_overdue: None,
             looking_at_nodes: None,
             telling: None,
@@ -172,6 +182,14 @@ impl Keeper {
         }));
     }
 
+    fn write_uses(&mut self) {
+        if is_under_way(self.writing_uses.as_ref()) {
+            return;
+        }
+        let parts = self.parts.clone();
+        self.writing_uses = Some(tokio::spawn(async move { write_uses(&parts).await }));
+    }
+
     fn clear(&mut self) {
         (self.parts.sweep)();
         if is_under_way(self.clearing.as_ref()) {
@@ -212,6 +230,7 @@ impl Actor for Keeper {
         ctx.run_interval(LOOK_AT_NODES_EVERY, |keeper, _| keeper.look_at_nodes());
         ctx.run_interval(OVERLOOKED_EVERY, |keeper, _| keeper.tell_overlooked());
         ctx.run_interval(CLEAR_EVERY, |keeper, _| keeper.clear());
+        ctx.run_interval(WRITE_USES_EVERY, |keeper, _| keeper.write_uses());
     }
 }
 

@@ -25,6 +25,7 @@ mod retiming;
 mod scheduler;
 mod ticking;
 mod unlisted;
+mod uses;
 mod wakes;
 mod worker;
 

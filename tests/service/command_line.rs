@@ -2,6 +2,9 @@
 
 use serde_json::json;
 
+use legwork::clock::Clock;
+use legwork::domain::totp::TotpSecret;
+
 use crate::support::service::Home;
 
 #[tokio::test]
@@ -124,6 +127,44 @@ async fn the_description_of_the_api_is_printed_as_the_service_shows_it() {
     let printed: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     let (status, served) = home.serve().get("", "/openapi.json").await;
     assert_eq!((status, served), (200, printed));
+}
+
+#[tokio::test]
+async fn a_second_factor_that_is_lost_is_turned_off_on_the_command_line_while_the_service_runs() {
+    let home = Home::new();
+    home.operator();
+    let disable = |email: &str| home.run(&["account", "disable-second-factor", "--email", email], "");
+    for (email, told) in [
+        ("OP@example.com", "has no second factor"),
+        ("nobody@example.com", "no account"),
+    ] {
+        let said = disable(email);
+        assert_eq!(said.status.code(), Some(1));
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+    }
+    let service = home.serve();
+    let login = json!({ "email": "op@example.com", "password": "a good long password" });
+    let (status, session) = service.post_openly("/v1/sessions", &login).await;
+    assert_eq!(status, 201, "{session}");
+    let token = session["token"].as_str().unwrap();
+    let uri = "/v1/accounts/me/second-factor";
+    let (status, made) = service.post(token, uri, &json!({})).await;
+    assert_eq!(status, 201, "{made}");
+    let secret = totp_rs::Secret::try_from_base32(made["secret"].as_str().unwrap()).unwrap();
+    let secret = TotpSecret::from_bytes(secret.as_bytes()).unwrap();
+    let code = json!({ "code": secret.code_at(Clock::System.now()) });
+    let (status, on) = service.post(token, &format!("{uri}/confirm"), &code).await;
+    assert_eq!(status, 200, "{on}");
+    let (status, problem) = service.post_openly("/v1/sessions", &login).await;
+    assert_eq!(
+        (status, problem["type"].as_str()),
+        (401, Some("/problems/second-factor-required"))
+    );
+
+    let said = disable("op@example.com");
+    assert!(said.status.success(), "{}", said.stderr);
+    assert!(said.stdout.contains("ended: 1"), "{}", said.stdout);
+    assert_eq!(service.post_openly("/v1/sessions", &login).await.0, 201);
 }
 
 #[tokio::test]

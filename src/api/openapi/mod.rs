@@ -24,12 +24,12 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, TemplateName};
+pub(super) use types::{Recipients, SecondFactorCode, TemplateName};
 
 use super::{
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
-    jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, security_events,
-    sessions, supervision, verification, workspaces,
+    jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, second_factor,
+    security_events, sessions, supervision, verification, workspaces,
 };
 
 /// The document.
@@ -65,6 +65,13 @@ pub fn document() -> utoipa::openapi::OpenApi {
         sessions::show_session,
         sessions::delete_current_session,
         sessions::delete_session,
+        sessions::delete_other_sessions,
+        sessions::confirm_session,
+        second_factor::show_second_factor,
+        second_factor::begin_second_factor,
+        second_factor::confirm_second_factor,
+        second_factor::delete_second_factor,
+        second_factor::replace_recovery_codes,
         api_keys::list_api_keys,
         api_keys::create_api_key,
         api_keys::delete_api_key,

@@ -115,7 +115,11 @@ impl Modify for Roles {
             let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);
             SecurityScheme::Http(scheme.description(Some(told)).build())
         };
-        let cookie = ApiKeyValue::with_description(COOKIE, "The cookie that a login sets, for browsers.");
+        let cookie = ApiKeyValue::with_description(
+            COOKIE,
+            "The cookie that a login sets, for browsers; called `__Host-legwork_session` where the service has TLS. All but `GET` \
+             and `HEAD` take the header `X-CSRF-Token` beside it, with the `csrf_token` of the login.",
+        );
         let components = document.components.get_or_insert_default();
         components.add_security_schemes_from_iter([
             (API_KEY, bearer("lwk_…", "An API key, from `POST /v1/api-keys`.")),

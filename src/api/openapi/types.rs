@@ -31,6 +31,12 @@ pub(in crate::api) enum Recipients {}
 /// The name of a built-in template.
 pub(in crate::api) enum TemplateName {}
 
+/// What is shown as a second factor.
+pub(in crate::api) enum SecondFactorCode {}
+
+/// Six digits, or twenty of Crockford's base32.
+const CODE: &str = "^( *[0-9]){6} *$|^([ -]*[0-9A-TV-Za-tv-z]){20}[ -]*$";
+
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -141,6 +147,9 @@ schemas! {
         "What an API key may do: `*` is everything that its account may do with a key.",
         Self::ALL.iter().map(|one| one.as_str()),
     );
+    SecondFactorCode => text()
+        .description(Some("The six digits of the app, or a recovery code; blanks, dashes and case are forgiven."))
+        .pattern(Some(CODE));
     TemplateName => one_of(
         "A built-in template.",
         // Templates that do not compile would have ended the start.

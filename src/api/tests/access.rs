@@ -17,6 +17,13 @@ fn for_members() -> Vec<(Method, String)> {
         (Method::GET, "/v1/sessions".into()),
         (Method::GET, "/v1/sessions/current".into()),
         (Method::DELETE, "/v1/sessions/current".into()),
+        (Method::POST, "/v1/sessions/current/confirm".into()),
+        (Method::DELETE, "/v1/sessions/others".into()),
+        (Method::GET, "/v1/accounts/me/second-factor".into()),
+        (Method::POST, "/v1/accounts/me/second-factor".into()),
+        (Method::DELETE, "/v1/accounts/me/second-factor".into()),
+        (Method::POST, "/v1/accounts/me/second-factor/confirm".into()),
+        (Method::POST, "/v1/accounts/me/second-factor/recovery-codes".into()),
         (Method::DELETE, format!("/v1/sessions/ses_{ID}")),
         (Method::GET, "/v1/api-keys".into()),
         (Method::POST, "/v1/api-keys".into()),
@@ -135,6 +142,7 @@ async fn a_cookie_from_another_sites_page_changes_nothing() {
     let post = |origin: &str| {
         request(Method::POST, "/v1/probes", "")
             .insert_header((header::COOKIE, format!("legwork_session={token}")))
+            .insert_header(("x-csrf-token", world.csrf(&token)))
             .insert_header((header::HOST, "localhost:9000"))
             .insert_header((header::ORIGIN, origin))
             .set_json(json!({ "steps": 1 }))
@@ -169,7 +177,8 @@ async fn a_page_without_tls_is_another_site_where_the_service_has_it() {
         ("https://legwork.example:8443", 403),
     ] {
         let post = request(Method::POST, "/v1/probes", "")
-            .insert_header((header::COOKIE, format!("legwork_session={token}")))
+            .insert_header((header::COOKIE, format!("__Host-legwork_session={token}")))
+            .insert_header(("x-csrf-token", world.csrf(&token)))
             .insert_header((header::HOST, "legwork.example"))
             .insert_header((header::ORIGIN, origin))
             .set_json(json!({ "steps": 1 }));

@@ -10,6 +10,8 @@ mod batches;
 mod browsers;
 mod bulk;
 mod clients;
+mod csrf;
+mod devices;
 mod emails;
 mod following;
 mod hostile;
@@ -28,6 +30,7 @@ mod reports;
 mod room;
 mod schedules;
 mod scopes;
+mod second_factor;
 mod security_events;
 mod sessions;
 mod steering;
@@ -49,7 +52,7 @@ use super::credential_cache::CredentialCache;
 use super::http::HashingPool;
 use super::{
     Downloads, EventStreams, JobStreams, KeyTurns, KeyUses, QueueWorker, Readiness, ShutdownFlag, State, Throttle,
-    Waiters,
+    Waiters, WrongCodes,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -64,7 +67,7 @@ use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
 use crate::store::accounts::{self as account_rows, NewAccount};
-use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, Store, StoreOptions};
+use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob, Database, SessionUses, Store, StoreOptions};
 use crate::supervision::Tree;
 use crate::telemetry::checked_log::CheckedLog;
 
@@ -170,6 +173,8 @@ impl World {
             hasher: Arc::new(PasswordHasher::new(PasswordCost::TRIVIAL).unwrap()),
             credentials: CredentialCache::over(&store, idle),
             key_uses: KeyUses::default(),
+            session_uses: SessionUses::default(),
+            wrong_codes: WrongCodes::default(),
             hashing: HashingPool::for_this_machine(),
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             elsewhere: KindsElsewhere::default(),
@@ -433,16 +438,4 @@ async fn a_key_is_refused_where_none_is_kept_since_whoever_sends_it_counts_on_it
     }
     let jobs = world.get("/v1/jobs", &token).await;
     assert_eq!(jobs.body["data"], json!([]), "nothing was done");
-}
-
-/// Counts what waits, as the keeper does.
-async fn count(world: &World) {
-    let (began, now) = (tokio::time::Instant::now(), world.clock.now());
-    world.state.depths.begin(began);
-    let read = world.state.store.read(move |connection| {
-        let alive = crate::store::nodes::alive(connection, now)?;
-        Ok((crate::store::jobs::depths(connection, 100)?, alive))
-    });
-    let (found, alive) = read.await.unwrap();
-    world.state.depths.counted(&found, alive, (began, began));
 }

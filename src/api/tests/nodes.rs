@@ -157,8 +157,20 @@ async fn a_job_says_how_many_go_before_it_and_that_nobody_is_there_to_perform_it
     assert_eq!(reason(&first).await, "its turn; one job goes before it");
     assert_eq!(reason(&second).await, "its turn; 2 jobs go before it");
     // A count finds that no node is alive that performs jobs.
-    crate::api::tests::count(&world).await;
+    count(&world).await;
     assert_eq!(reason(&second).await, "a node that performs jobs; none is alive");
     world.claim_up_to(10).await;
     assert_eq!(reason(&second).await, json!(null));
+}
+
+/// Counts what waits, as the keeper does.
+async fn count(world: &World) {
+    let (began, now) = (tokio::time::Instant::now(), world.clock.now());
+    world.state.depths.begin(began);
+    let read = world.state.store.read(move |connection| {
+        let alive = nodes::alive(connection, now)?;
+        Ok((crate::store::jobs::depths(connection, 100)?, alive))
+    });
+    let (found, alive) = read.await.unwrap();
+    world.state.depths.counted(&found, alive, (began, began));
 }

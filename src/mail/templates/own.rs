@@ -54,4 +54,11 @@ pub(super) const TEMPLATES: &[Template] = &[
         html: include_str!("deletion-asked.html"),
         fields: &[NAME, line("at"), LINK],
     },
+    Template {
+        name: "new-device",
+        subject: "A new login to your account",
+        text: include_str!("new-device.txt"),
+        html: include_str!("new-device.html"),
+        fields: &[NAME, line("at"), line("network"), line("program"), LINK],
+    },
 ];

@@ -50,7 +50,7 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let since = std::time::Instant::now();
     while !is_so().await {
         assert!(since.elapsed() < PATIENCE, "it never comes");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
     since.elapsed()
 }

@@ -5,7 +5,7 @@ use crate::config::Retention;
 use crate::domain::roles::Roles;
 use crate::reports::ReportFolder;
 use crate::store::testing::{NOW, end, job, request};
-use crate::store::{Abort, nodes};
+use crate::store::{Abort, SessionUses, nodes};
 use crate::workers::beat::beat;
 use crate::workers::clearing::clear;
 
@@ -13,6 +13,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn keeper(store: &TestStore, clock: &Clock, lease: &Lease) -> KeeperParts {
     KeeperParts {
+        session_uses: SessionUses::default(),
+        session_idle: Duration::from_secs(72 * 3600),
         store: (**store).clone(),
         reports: ReportFolder::open(store.beside("reports")).unwrap(),
         node: NODE,

@@ -112,7 +112,7 @@ impl Cast {
 
     /// Whether what an operation has done may have ended the login that asked.
     pub(super) fn may_log_out(operation: &Operation) -> bool {
-        operation.method == "DELETE" || operation.id() == "change_password"
+        operation.method == "DELETE" || matches!(operation.id(), "change_password" | "confirm_session")
     }
 
     /// Logs the member in anew, after something may have logged them out or given them another password.
@@ -124,6 +124,12 @@ impl Cast {
 
     /// The path of `operation` with something of the member's own in it.
     pub(super) async fn path(&self, operation: &Operation) -> String {
+        // So that it logs in by the password alone.
+        self.world.forget_second_factor(MEMBER).await;
+        if operation.id() == "replace_recovery_codes" {
+            self.log_in_again().await;
+            self.world.second_factor(&self.session()).await;
+        }
         let token = self.session();
         if operation.id() == "resume_child" {
             // So that there is something to resume; it may be suspended already.
@@ -255,6 +261,20 @@ impl Cast {
             example["token"] = self.world.newest_token().await.into();
         }
         match operation.id() {
+            "confirm_second_factor" => {
+                self.log_in_again().await;
+                let secret = self.world.begin_second_factor(&self.session()).await;
+                example["code"] = self.world.code(&secret).into();
+            }
+            "delete_second_factor" => {
+                self.log_in_again().await;
+                let (secret, _) = self.world.second_factor(&self.session()).await;
+                example["code"] = self.world.next_code(&secret).into();
+            }
+            "confirm_session" => {
+                example["password"] = PASSWORD.into();
+                self.log_in_again().await;
+            }
             "change_password" => {
                 example["current_password"] = PASSWORD.into();
                 self.log_in_again().await;

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 
 use super::{Asked, Case, Wanted};
-use crate::api::credentials::COOKIE;
+use crate::api::credentials::{COOKIE, CSRF_HEADER};
 use crate::api::endpoints;
 use crate::api::tests::openapi::cast::{Cast, Who};
 use crate::api::tests::openapi::spec::{Operation, name_of, resolved};
@@ -205,6 +205,14 @@ fn credentials(operation: &Operation, good: &Asked, cast: &Cast) -> Vec<Case> {
         _ => cast.session(),
     };
     let cookie = nobody.with("cookie", format!("{COOKIE}={session}"));
+    if operation.method != "GET" {
+        refused(
+            "a change by cookie without the token against forgery",
+            cookie.clone(),
+            403,
+        );
+    }
+    let cookie = cookie.with(CSRF_HEADER, cast.world.csrf(&session));
     if operation.method != "GET" {
         let elsewhere = cookie.clone().with("origin", "https://evil.example");
         refused("another site's page", elsewhere, 403);
