@@ -230,7 +230,8 @@ fn code_missing() -> Problem {
     )
 }
 
-/// Writes down that it was refused: one row in one commit, whether or not there is an account.
+/// Writes down that it was refused: one row in one commit, whether or not there is an account. Of a flood of refused logins, only
+/// the first of each minute are.
 async fn note_refusal(
     account: Option<Account>,
     why: &'static str,
@@ -238,6 +239,10 @@ async fn note_refusal(
     happening: &Happening,
     state: &State,
 ) -> Result<(), Problem> {
+    // Strangers can have as many as they like; asked before it matters whether there is an account.
+    if words.event == SecurityEvent::LoginRefused && !state.throttle.keeps_refusal() {
+        return Ok(());
+    }
     let happening = happening.clone();
     let detail: Value = json!({ "why": why });
     let write = state.store.write(move |tx| {

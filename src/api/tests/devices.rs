@@ -39,7 +39,7 @@ impl World {
     }
 
     /// What was written down of the security of accounts, the newest first.
-    pub(super) async fn happened(&self) -> Vec<SecurityEventRecord> {
+    pub(super) async fn all_happened(&self) -> Vec<SecurityEventRecord> {
         let filter = SecurityFilter {
             workspace: None,
             account: None,
@@ -84,7 +84,7 @@ async fn the_owner_is_told_of_a_browser_that_has_not_logged_in_before_and_of_no_
     assert_ne!(second, first);
     world.browse("ada@example.org", "Opera", &second).await;
     assert_eq!(world.told().await, 1);
-    let happened: Vec<String> = world.happened().await.into_iter().map(|one| one.event).collect();
+    let happened: Vec<String> = world.all_happened().await.into_iter().map(|one| one.event).collect();
     assert_eq!(happened.iter().filter(|event| *event == "login.new_device").count(), 1);
     assert_eq!(happened.iter().filter(|event| *event == "login.succeeded").count(), 5);
 }
@@ -137,12 +137,12 @@ async fn a_login_that_is_refused_is_one_row_whether_or_not_there_is_an_account()
     let world = World::new();
     let id = world.account("ada@example.org", false).await;
     for email in ["ada@example.org", "nobody@example.org"] {
-        let before = world.happened().await.len();
+        let before = world.all_happened().await.len();
         let body: Value = json!({ "email": email, "password": "wrong password" });
         world.post("/v1/sessions", "", &body).await.is(401, &[]);
-        assert_eq!(world.happened().await.len(), before + 1, "{email}");
+        assert_eq!(world.all_happened().await.len(), before + 1, "{email}");
     }
-    let happened = world.happened().await;
+    let happened = world.all_happened().await;
     assert!(happened.iter().all(|one| one.event == "login.refused"));
     assert_eq!((happened[0].account, happened[1].account), (None, Some(id)));
     assert!(

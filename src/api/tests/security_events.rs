@@ -121,3 +121,25 @@ async fn events_are_shown_page_by_page_the_newest_first() {
     }
     assert_eq!((seen.len(), pages, seen.iter().rev().is_sorted()), (5, 3, true));
 }
+
+#[actix_web::test]
+async fn of_a_flood_of_refused_logins_as_many_are_written_down_for_known_addresses_as_for_others() {
+    for email in ["ada@example.org", "nobody@example.org"] {
+        let world = World::with(&[("LEGWORK_LIMITS__REFUSALS_KEPT_PER_MINUTE", "3")]);
+        world.account("ada@example.org", false).await;
+        let operator = world.operator().await;
+        let guess = json!({ "email": email, "password": "not the password" });
+        let written = async || {
+            let page = world.get("/v1/security-events?event=login.refused", &operator).await;
+            page.is(200, &[]);
+            page.body["data"].as_array().unwrap().len()
+        };
+        for _ in 0..6 {
+            world.post("/v1/sessions", "", &guess).await.is(401, &[]);
+        }
+        assert_eq!(written().await, 3, "{email}");
+        world.advance(std::time::Duration::from_secs(20));
+        world.post("/v1/sessions", "", &guess).await.is(401, &[]);
+        assert_eq!(written().await, 4, "{email}");
+    }
+}
