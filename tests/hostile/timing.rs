@@ -111,6 +111,7 @@ async fn simulated(shift_us: f64) -> Compared {
 async fn noise_is_no_difference_and_a_difference_is_found_in_noise() {
     let same = simulated(0.0).await;
     assert!(same.is_same && (0.4..0.6).contains(&same.share), "{same:?}");
+    assert!((PAIRS_MIN..=PAIRS_MAX).contains(&same.pairs), "{same:?}");
     // Far below the tolerance: it is there, and does not matter.
     let little = simulated(100.0).await;
     assert!(little.is_same, "{little:?}");
