@@ -40,7 +40,7 @@ pub(super) async fn compare(tolerance: Duration, mut ask: impl AsyncFnMut(bool, 
     loop {
         for _ in 0..PAIRS_STEP {
             let pair = differences.len();
-            let first_goes_first = pair % 2 == 0;
+            let first_goes_first = pair.is_multiple_of(2);
             let one = ask(first_goes_first, pair).await;
             let other = ask(!first_goes_first, pair).await;
             let (first, second) = if first_goes_first { (one, other) } else { (other, one) };
