@@ -151,7 +151,7 @@ impl Side {
         let post = |path: &str, body: &Value| http.post(format!("{base}{path}")).json(body);
         let check = http.get(format!("{base}/v1/sessions/current"));
         let mut due = vec![(Asked::Check, check.bearer_auth(&self.token))];
-        if tick % LOGIN_TICKS == 0 {
+        if tick.is_multiple_of(LOGIN_TICKS) {
             due.push((Asked::Login, post("/v1/sessions", &credentials())));
         }
         if tick % REGISTRATION_TICKS == REGISTRATION_TICKS / 2 {

@@ -20,6 +20,13 @@ async fn by_cookie(service: &Service, cookie: &str, headers: &[(&str, &str)], bo
     request.send().await.unwrap().status().as_u16()
 }
 
+/// The token against forgery of this login.
+async fn csrf_token(service: &Service, login: &str) -> String {
+    let (status, current) = service.get(login, "/v1/sessions/current").await;
+    assert_eq!(status, 200, "{current}");
+    current["csrf_token"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_login_takes_no_token_over_from_whoever_logs_in() {
     let home = unlimited();
@@ -38,7 +45,10 @@ async fn a_login_takes_no_token_over_from_whoever_logs_in() {
             let login = service.http.post(service.url("/v1/sessions")).header(header, value);
             let answer = login.json(&body).send().await.unwrap();
             assert_eq!(answer.status().as_u16(), 201);
-            let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+            let cookies = answer.headers().get_all("set-cookie").iter();
+            let mut cookies = cookies.map(|cookie| cookie.to_str().unwrap());
+            let cookie = cookies.find(|cookie| cookie.starts_with("legwork_session=")).unwrap();
+            let cookie = cookie.to_owned();
             let made: Value = answer.json().await.unwrap();
             let token = made["token"].as_str().unwrap();
             assert_ne!(token, planted);
@@ -61,7 +71,10 @@ async fn a_page_of_another_site_changes_nothing_by_the_cookie_of_who_looks_at_it
     account(&home, "ada@example.com");
     let service = home.serve();
     let login = log_in(&service, "ada@example.com").await;
+    let csrf = csrf_token(&service, &login).await;
+    let other = csrf_token(&service, &log_in(&service, "ada@example.com").await).await;
     let json_type = ("content-type", "application/json");
+    let good = ("x-csrf-token", csrf.as_str());
     let probe = r#"{"steps":0}"#;
     let port = service.base.rsplit_once(':').unwrap().1;
     let elsewhere = [
@@ -77,8 +90,30 @@ async fn a_page_of_another_site_changes_nothing_by_the_cookie_of_who_looks_at_it
         "file://".to_owned(),
     ];
     for origin in &elsewhere {
-        let status = by_cookie(&service, &login, &[json_type, ("origin", origin)], probe).await;
+        // Even if it had got hold of the token against forgery.
+        let status = by_cookie(&service, &login, &[json_type, good, ("origin", origin)], probe).await;
         assert_eq!(status, 403, "{origin}");
+    }
+    for site in ["cross-site", "same-site", "", "Same-Origin"] {
+        let status = by_cookie(&service, &login, &[json_type, good, ("sec-fetch-site", site)], probe).await;
+        assert_eq!(status, 403, "{site}");
+    }
+    // What belongs to another login, to nobody, or is sent twice is no such token.
+    let own = service.base.clone();
+    let first = if csrf.starts_with('A') { "B" } else { "A" };
+    let bent = format!("{first}{}", &csrf[1..]);
+    for tokens in [
+        &[][..],
+        &[""],
+        &[other.as_str()],
+        &[login.as_str()],
+        &[bent.as_str()],
+        &[csrf.as_str(), csrf.as_str()],
+    ] {
+        let mut headers = vec![json_type, ("origin", own.as_str())];
+        headers.extend(tokens.iter().map(|token| ("x-csrf-token", *token)));
+        let status = by_cookie(&service, &login, &headers, probe).await;
+        assert_eq!(status, 403, "{tokens:?}");
     }
     // What a form or a simple request of another site can send is not read, whatever it says of itself.
     for kind in [
@@ -89,19 +124,15 @@ async fn a_page_of_another_site_changes_nothing_by_the_cookie_of_who_looks_at_it
         "application/jsonx",
         "text/json",
     ] {
-        let status = by_cookie(&service, &login, &[("content-type", kind)], probe).await;
-        assert!(matches!(status, 403 | 415), "{kind}: {status}");
+        let status = by_cookie(&service, &login, &[("content-type", kind), good], probe).await;
+        assert_eq!(status, 415, "{kind}");
     }
-    let none = service
-        .http
-        .post(service.url("/v1/probes"))
-        .header("cookie", format!("legwork_session={login}"));
-    assert!(matches!(
-        none.body(probe).send().await.unwrap().status().as_u16(),
-        403 | 415
-    ));
+    assert_eq!(by_cookie(&service, &login, &[good], probe).await, 415);
     let (status, jobs) = service.get(&login, "/v1/jobs").await;
     assert_eq!((status, &jobs["data"]), (200, &json!([])), "nothing was done");
+    // A page of this service comes in.
+    let status = by_cookie(&service, &login, &[json_type, good, ("origin", own.as_str())], probe).await;
+    assert_eq!(status, 202);
     // Reading by cookie from elsewhere is answered without leave to show the answer to that page.
     let read = service
         .http

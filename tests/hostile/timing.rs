@@ -40,7 +40,7 @@ pub(super) async fn compare(tolerance: Duration, mut ask: impl AsyncFnMut(bool, 
     loop {
         for _ in 0..PAIRS_STEP {
             let pair = differences.len();
-            let first_goes_first = pair % 2 == 0;
+            let first_goes_first = pair.is_multiple_of(2);
             let one = ask(first_goes_first, pair).await;
             let other = ask(!first_goes_first, pair).await;
             let (first, second) = if first_goes_first { (one, other) } else { (other, one) };
@@ -111,6 +111,7 @@ async fn simulated(shift_us: f64) -> Compared {
 async fn noise_is_no_difference_and_a_difference_is_found_in_noise() {
     let same = simulated(0.0).await;
     assert!(same.is_same && (0.4..0.6).contains(&same.share), "{same:?}");
+    assert!((PAIRS_MIN..=PAIRS_MAX).contains(&same.pairs), "{same:?}");
     // Far below the tolerance: it is there, and does not matter.
     let little = simulated(100.0).await;
     assert!(little.is_same, "{little:?}");

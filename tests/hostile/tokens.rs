@@ -184,7 +184,7 @@ async fn fifty_who_show_one_mailed_token_at_once_make_one_account() {
     let second = super::people::mailed(&home, "ADA@example.com", "/verify?token=").await;
     assert_ne!(first, second);
     let racers = (0..RACERS).map(|number| {
-        let token = if number % 2 == 0 { &first } else { &second };
+        let token = if number.is_multiple_of(2) { &first } else { &second };
         let service = &service;
         async move {
             service
