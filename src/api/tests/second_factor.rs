@@ -170,7 +170,7 @@ async fn a_recovery_code_lets_in_once_whatever_its_case_and_new_ones_void_the_ol
     is_wrong(&world.log_in_with(&old[0]).await);
     assert_eq!(world.get(URI, &token).await.body["recovery_codes_left"], 9);
     let used = world
-        .happened()
+        .all_happened()
         .await
         .into_iter()
         .find(|one| one.event == "second_factor.recovery_code_used");
@@ -215,7 +215,7 @@ async fn codes_cannot_be_guessed_and_a_recovery_code_still_lets_the_owner_in() {
     world.advance(Duration::from_secs(301));
     world.log_in_with(&world.code(&secret)).await.is(201, &[]);
     let refusals = world
-        .happened()
+        .all_happened()
         .await
         .into_iter()
         .filter(|one| one.event == "login.refused");
