@@ -74,7 +74,7 @@ pub(super) async fn clear(parts: &KeeperParts) {
     // Its jobs go by their own times; it stays for as long as any of them may.
     let ended = [kept.completed, kept.discarded, kept.cancelled, kept.uncertain];
     let ended_until = now.minus(ended.into_iter().max().unwrap_or_default());
-    let all: [(&'static str, Forget, Timestamp); 12] = [
+    let all: [(&'static str, Forget, Timestamp); 13] = [
         ("events", events::forget, followed_until),
         ("registrations", registrations::forget_expired, now),
         ("changes of address", address_changes::forget_expired, now),
