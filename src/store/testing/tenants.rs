@@ -71,9 +71,11 @@ impl Statements {
         all
     }
 
-    /// What was sent since the last look.
+    /// What was sent since the last look, but for the looks at changed credentials, which go by the clock.
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut sent = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        sent.retain(|statement| !statement.contains("FROM `credential_changes`"));
+        sent
     }
 
     fn listen(&self, connection: &mut Connection) {

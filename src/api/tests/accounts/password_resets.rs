@@ -29,8 +29,13 @@ impl World {
     /// The token of a link that was asked for and mailed.
     pub(in crate::api::tests) async fn reset_token(&self, email: &str) -> String {
         self.ask_for_reset(email).await;
-        let performed = self.perform_reset().await;
-        assert_eq!(performed.mailed, [email]);
+        // Behind those that others asked for.
+        let performed = loop {
+            let performed = self.perform_reset().await;
+            if performed.mailed == [email] {
+                break performed;
+            }
+        };
         let id = ResetMail::id_of(performed.job.id).to_string();
         self.state.keys.derive(RESET_PURPOSE, &id).1.expose_secret().to_owned()
     }

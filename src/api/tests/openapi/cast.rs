@@ -120,6 +120,8 @@ impl Cast {
     /// Logs the member in anew, after something may have logged them out or given them another password.
     pub(super) async fn log_in_again(&self) {
         self.world.give_password(MEMBER).await;
+        // So that it logs in by the password alone.
+        self.world.forget_second_factor(MEMBER).await;
         let token = self.world.login(MEMBER).await;
         self.session.replace(token);
     }
