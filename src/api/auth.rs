@@ -113,6 +113,7 @@ impl Member {
     /// that cannot be looked up.
     pub(super) async fn may_still_read(&self, state: &State) -> bool {
         let found = Self::by(self.credential, self.takes, state).await;
+        let found = found.and_then(Self::within_its_scopes);
         found.is_ok_and(|member| member.is_in_use(state) && member.job_scope() == self.job_scope())
     }
 
@@ -203,6 +204,7 @@ impl Operator {
     /// be looked up.
     pub(super) async fn is_still_one(&self, state: &State) -> bool {
         let found = Member::by(self.0.credential, self.0.takes, state).await;
+        let found = found.and_then(Member::within_its_scopes);
         found.is_ok_and(|member| member.is_in_use(state) && member.account.is_operator)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: what is sent comes from the table, in its order, so that each event's id is a place from which to go on; a
 //! slow client holds nobody up, since nothing is gathered for it: it is read for when it takes more. The stream ends with the
-//! job that it follows, with a last event at a shutdown, and when whoever reads it may not any more, which is looked at with
-//! each keep-alive.
+//! job that it follows, with a last event at a shutdown, and when whoever reads it may not any more, which is looked at every
+//! [`RECHECK_EVERY`], however much happens.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -30,6 +30,9 @@ use crate::telemetry;
 
 /// The shortest time between two reads: what happens within it is sent together.
 const READ_EVERY: Duration = Duration::from_millis(25);
+
+/// How long somebody reads on at the most once it is known that they may not any more. It is a look into memory.
+const RECHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a client is told of a change.
 #[derive(Serialize)]
@@ -60,6 +63,8 @@ pub(super) struct Live {
     is_due: bool,
     read_at: Instant,
     ping_at: Instant,
+    /// When to look whether the reader still may; nothing that is sent puts it off.
+    recheck_at: Instant,
     has_ended: bool,
     reader: Member,
     state: Data<State>,
@@ -84,6 +89,7 @@ impl Live {
             is_due: true,
             read_at: Instant::now(),
             ping_at: Instant::now() + PING_EVERY,
+            recheck_at: Instant::now() + RECHECK_EVERY,
             has_ended: false,
             reader,
             state,
@@ -130,6 +136,9 @@ impl Live {
     async fn next(&mut self) -> Option<Bytes> {
         let state = Data::clone(&self.state);
         loop {
+            if !self.has_ended && Instant::now() >= self.recheck_at {
+                self.recheck().await;
+            }
             if let Some(waiting) = self.waiting.pop_front() {
                 self.ping_at = Instant::now() + PING_EVERY;
                 return Some(waiting);
@@ -145,6 +154,8 @@ impl Live {
                 biased;
                 () = state.shutdown.raised() => self.end("the service is shutting down"),
                 () = tokio::time::sleep_until(self.ping_at) => self.check().await,
+                // It is looked at above.
+                () = tokio::time::sleep_until(self.recheck_at) => {}
                 () = self.subscription.changed(&state.store) => {
                     tokio::time::sleep_until(self.read_at + READ_EVERY).await;
                     self.is_due = true;
@@ -179,13 +190,20 @@ impl Live {
         }
     }
 
-    /// Looks whether the reader may still read, and whether the job is still there; and keeps the connection open.
+    /// Ends the stream if the reader may not read any more; what was not sent yet is not sent.
+    async fn recheck(&mut self) {
+        self.recheck_at = Instant::now() + RECHECK_EVERY;
+        let state = Data::clone(&self.state);
+        if !self.reader.may_still_read(&state).await {
+            self.waiting.clear();
+            self.end("whoever reads this is not logged in any more, or may not see it");
+        }
+    }
+
+    /// Looks whether there are events that nobody told of, and whether the job is still there; and keeps the connection open.
     async fn check(&mut self) {
         self.ping_at = Instant::now() + PING_EVERY;
         let state = Data::clone(&self.state);
-        if !self.reader.may_still_read(&state).await {
-            return self.end("whoever reads this is not logged in any more, or may not see it");
-        }
         self.read().await;
         if self.has_ended || !self.waiting.is_empty() {
             return;

@@ -206,6 +206,27 @@ async fn streams_end_with_a_last_event_at_a_shutdown_and_an_account_has_few() {
 }
 
 #[actix_web::test]
+async fn a_stream_in_which_much_happens_ends_with_the_login_by_which_it_is_read() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let other = world.login("ada@example.org").await;
+    let mut reading = Reading::open(&world, "/v1/jobs/events", &other, None).await;
+    reading.block().await.unwrap();
+    world.delete("/v1/sessions/current", &other).await.is(204, &[]);
+    let mut names = Vec::new();
+    // There is never a silence in which to look.
+    while names.last().is_none_or(|name| name != "end") && names.len() < 20 {
+        world.probe(&token).await;
+        names.push(reading.next().await.unwrap().1);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        tokio::time::resume();
+    }
+    assert_eq!(names.last().unwrap(), "end", "{names:?}");
+    assert!(reading.next().await.is_none());
+}
+
+#[actix_web::test]
 async fn a_stream_that_was_asked_to_cancels_its_job_when_its_client_goes_away() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
