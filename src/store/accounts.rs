@@ -4,7 +4,7 @@ use crate::store::dialect::prelude::*;
 
 use super::dialect::Locked;
 use super::error::is_unique_violation;
-use super::schema::{accounts, sessions, workspaces};
+use super::schema::{accounts, schedules, sessions, workspaces};
 use super::text::{parsed, time};
 use super::{Abort, Connection, StoreError};
 use crate::clock::Timestamp;
@@ -236,6 +236,13 @@ pub fn set_operator(
         ))
         .execute(connection)?;
     diesel::delete(sessions::table.filter(sessions::account_id.eq(&id))).execute(connection)?;
+    // What it made to go on by itself must not go on without limits.
+    let made = schedules::table
+        .filter(schedules::workspace_id.eq(account.workspace.to_string()))
+        .filter(schedules::created_by.eq(&id));
+    diesel::update(made)
+        .set(schedules::is_bounded.eq(i64::from(!is_operator)))
+        .execute(connection)?;
     Ok((Account { is_operator, ..account }, true))
 }
 
@@ -396,5 +403,25 @@ mod tests {
         assert_eq!(set(&store, "bob", false).await, Err(RoleRefused::LastOperator));
     }
 
-    on_each_database!(operators_are_made_and_unmade_and_the_last_one_stays);
+    async fn schedules_are_bounded_by_the_office_of_whoever_made_them(store: TestStore) {
+        account(&store, "ada", true).await;
+        account(&store, "bob", false).await;
+        store.run(
+            "INSERT INTO schedules (id, workspace_id, name, cron, time_zone, kind, queue, args, args_version, given, mails, \
+             priority, max_attempts, timeout_ms, missed, overlap, jitter_ms, is_bounded, tick, created_by, created_at, updated_at) \
+             SELECT name, workspace_id, name, '@hourly', 'UTC', 'probe.run', 'probes', '{}', 1, '{}', 0, 0, 1, 1, 'skip', \
+             'allow', 0, 1 - is_operator, 0, id, 0, 0 FROM accounts",
+        );
+        let bounded = || store.words("SELECT name || ' ' || is_bounded AS value FROM schedules ORDER BY name");
+        assert_eq!(bounded(), ["ada 0", "bob 1"]);
+        assert_eq!(set(&store, "bob", true).await, Ok((true, true)));
+        assert_eq!(bounded(), ["ada 0", "bob 0"]);
+        assert_eq!(set(&store, "ada", false).await, Ok((false, true)));
+        assert_eq!(bounded(), ["ada 1", "bob 0"]);
+    }
+
+    on_each_database!(
+        operators_are_made_and_unmade_and_the_last_one_stays,
+        schedules_are_bounded_by_the_office_of_whoever_made_them,
+    );
 }
