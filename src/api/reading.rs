@@ -189,7 +189,7 @@ impl Reading {
             .collect();
         let write = state.store.write(move |tx| {
             for event in &events {
-                security::record(tx.connection(), event)?;
+                security::note(tx, event)?;
             }
             Ok::<_, Abort<()>>(())
         });
