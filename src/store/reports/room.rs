@@ -10,7 +10,6 @@ use diesel::sql_types::{BigInt, Nullable};
 use super::kept_of;
 use crate::clock::Timestamp;
 use crate::domain::id::{ReportId, WorkspaceId};
-use crate::store::dialect::Locked;
 use crate::store::schema::{reports, workspaces};
 use crate::store::text::{time, unsigned};
 use crate::store::workspaces::is_operators;
@@ -139,10 +138,11 @@ pub(super) fn bytes_for_held(
     workspace: WorkspaceId,
     max: u64,
 ) -> Result<Option<BytesKept>, StoreError> {
-    let row = workspaces::table
-        .filter(workspaces::id.eq(workspace.to_string()))
-        .select(workspaces::id);
-    let _held: Option<String> = Locked(row).get_result(connection).optional()?;
+    // Its row is written as it is: a lock that is read for would wait for all who insert what is the workspace's, and have them
+    // wait, so that two transactions of several workspaces' work could each hold up the other.
+    diesel::update(workspaces::table.filter(workspaces::id.eq(workspace.to_string())))
+        .set(workspaces::weight.eq(workspaces::weight))
+        .execute(connection)?;
     bytes_for(connection, report, workspace, max)
 }
 
