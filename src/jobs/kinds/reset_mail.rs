@@ -96,7 +96,7 @@ impl ResetMail {
             };
             let entered = password_resets::enter(tx.connection(), &new)?;
             if entered == Entered::New {
-                security::record(tx.connection(), &mailed(&account, now))?;
+                security::note(tx, &mailed(&account, now))?;
             }
             match tx.hold(job, fence)? {
                 Held::Yes { .. } => Ok(Some((account, entered, key_id.clone()))),

@@ -141,7 +141,7 @@ impl AccountDelete {
         let (account, now) = (args.account, ctx.now());
         self.step(ctx, move |tx| {
             deletion::finish(tx.connection(), account, workspace)?;
-            security::record(tx.connection(), &deleted_event(account, workspace, now))
+            security::note(tx, &deleted_event(account, workspace, now))
         })
         .await?;
         tracing::info!(
