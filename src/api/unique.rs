@@ -18,7 +18,7 @@ use crate::domain::job::{UniqueHold, UniqueKey};
 use crate::store::{JobScope, jobs};
 
 /// Says that the job in an answer was there before the request.
-const EXISTING: HeaderName = HeaderName::from_static("legwork-existing-job");
+pub(super) const EXISTING: HeaderName = HeaderName::from_static("legwork-existing-job");
 
 /// A key by which the job is the only one of the workspace, and how long it holds: `while` or `for_s`, exactly one of them.
 #[derive(Deserialize, ToSchema)]

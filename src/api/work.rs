@@ -97,8 +97,12 @@ pub(super) async fn accept_mail<K: Kind>(
         |()| Problem::not_found(),
     )
     .await;
-    if answer.is_err() && is_taken.get() {
-        // Nothing came of it.
+    let is_of_another = |answer: &HttpResponse| {
+        let headers = answer.headers();
+        headers.contains_key(REPLAYED) || headers.contains_key(unique::EXISTING)
+    };
+    if is_taken.get() && answer.as_ref().map_or(true, is_of_another) {
+        // Nothing came of it, or another request was quicker.
         state.mail_counts.give_back(member.account.workspace, count_of(mails));
     }
     answer
