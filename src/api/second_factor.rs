@@ -25,7 +25,7 @@ use crate::domain::security::SecurityEvent;
 use crate::domain::token::{EntropyError, TokenHash};
 use crate::domain::totp::TotpSecret;
 use crate::keyring::KeyRing;
-use crate::store::accounts::Account;
+use crate::store::accounts::{self, Account};
 use crate::store::second_factors::{self, IsOn, SecondFactor};
 use crate::store::{Abort, StoreError, Tx, sessions};
 
@@ -171,6 +171,8 @@ pub(super) async fn confirm_second_factor(
     let (codes, hashes) = recovery_codes()?;
     let happening = Happening::of(client, &request, now);
     let write = state.store.write(move |tx| {
+        // Held, so that a login that is under way is either among those that end or finds the factor.
+        accounts::locked(tx.connection(), id)?.ok_or(Abort::Refused(()))?;
         if !second_factors::turn_on(tx.connection(), &factor, step, now)? {
             return Err(Abort::Refused(()));
         }

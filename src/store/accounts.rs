@@ -128,25 +128,31 @@ pub fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> 
     }
 }
 
-/// The account with this address and the hash of its password.
+/// The account with this address, the hash of its password, and when that was set, as of one moment; see [`password_set_at`].
 ///
 /// # Errors
 /// When the statement fails.
 pub fn with_password(
     connection: &mut Connection,
     email: &EmailAddress,
-) -> Result<Option<(Account, PasswordHash)>, StoreError> {
-    let found: Option<(AccountRow, String)> = accounts::table
+) -> Result<Option<(Account, PasswordHash, Timestamp)>, StoreError> {
+    let found: Option<(AccountRow, String, Option<i64>)> = accounts::table
         .filter(accounts::email_canonical.eq(email.canonical()))
-        .select((AccountRow::columns(), accounts::password_hash))
+        .select((
+            AccountRow::columns(),
+            accounts::password_hash,
+            accounts::password_changed_at,
+        ))
         .first(connection)
         .optional()?;
-    let Some((row, hash)) = found else { return Ok(None) };
+    let Some((row, hash, set_at)) = found else {
+        return Ok(None);
+    };
     let hash = PasswordHash::parse(&hash).map_err(|_invalid| StoreError::Corrupt {
         table: "accounts",
         what: "password_hash",
     })?;
-    Ok(Some((row.try_into()?, hash)))
+    Ok(Some((row.try_into()?, hash, set_at_of(set_at))))
 }
 
 /// When the password of an account was last set: the epoch for one that is as old as the account. Another hash of the same
@@ -160,7 +166,11 @@ pub fn password_set_at(connection: &mut Connection, id: AccountId) -> Result<Opt
         .select(accounts::password_changed_at)
         .first(connection)
         .optional()?;
-    Ok(found.map(|at| time(at.unwrap_or(0))))
+    Ok(found.map(set_at_of))
+}
+
+fn set_at_of(stored: Option<i64>) -> Timestamp {
+    time(stored.unwrap_or(0))
 }
 
 /// The account with this id.
