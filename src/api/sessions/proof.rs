@@ -224,8 +224,8 @@ fn code_missing() -> Problem {
     )
 }
 
-/// Writes down that it was refused: one row in one commit, whether or not there is an account. Of a flood of refused logins, only
-/// the first of each minute are.
+/// Writes down that it was refused: one row in one commit, whether or not there is an account. Of a flood of wrong passwords at
+/// logins, only the first of each minute are.
 async fn note_refusal(
     account: Option<Account>,
     why: &'static str,
@@ -233,8 +233,10 @@ async fn note_refusal(
     happening: &Happening,
     state: &State,
 ) -> Result<(), Problem> {
-    // Strangers can have as many as they like; asked before it matters whether there is an account.
-    if words.event == SecurityEvent::LoginRefused && !state.throttle.keeps_refusal() {
+    // Strangers can have as many as they like; asked before it matters whether there is an account. Not so whoever has the password:
+    // their codes are all written down.
+    let is_anybodys = words.event == SecurityEvent::LoginRefused && why == "password";
+    if is_anybodys && !state.throttle.keeps_refusal() {
         return Ok(());
     }
     let happening = happening.clone();
