@@ -59,7 +59,7 @@ pub enum RoleRefused {
     /// There is no such account.
     #[error("there is no account with this address")]
     NoAccount,
-    /// Nobody else is an operator.
+    /// Nobody else is an operator and stays one.
     #[error("this is the only operator; make another one first")]
     LastOperator,
 }
@@ -227,18 +227,20 @@ pub fn set_operator(
     let operators = accounts::table
         .filter(accounts::is_operator.eq(1))
         .order(accounts::id.asc())
-        .select(accounts::id);
-    let operators: Vec<String> = Locked(operators).load(connection)?;
+        .select((accounts::id, accounts::deletion_at));
+    let operators: Vec<(String, Option<i64>)> = Locked(operators).load(connection)?;
     let Some(account) = by_email(connection, email)? else {
         return Err(Abort::Refused(RoleRefused::NoAccount));
     };
     if account.is_operator == is_operator {
         return Ok((account, false));
     }
-    if !is_operator && operators.len() <= 1 {
+    let id = account.id.to_string();
+    // One that is to be deleted does not stay.
+    let others = |(other, deletion_at): &(String, Option<i64>)| *other != id && deletion_at.is_none();
+    if !is_operator && !operators.iter().any(others) {
         return Err(Abort::Refused(RoleRefused::LastOperator));
     }
-    let id = account.id.to_string();
     diesel::update(accounts::table.filter(accounts::id.eq(&id)))
         .set((
             accounts::is_operator.eq(i64::from(is_operator)),
@@ -406,5 +408,21 @@ mod tests {
         assert_eq!(set(&store, "bob", false).await, Err(RoleRefused::LastOperator));
     }
 
-    on_each_database!(operators_are_made_and_unmade_and_the_last_one_stays);
+    async fn an_operator_whose_account_is_to_go_is_none_who_stays(store: TestStore) {
+        account(&store, "ada", true).await;
+        account(&store, "bob", true).await;
+        let write = store.write(move |tx| {
+            let bob = by_email(tx.connection(), &email("bob"))?.map(|bob| bob.id);
+            let bob = bob.ok_or(Abort::Refused(()))?;
+            Ok(crate::store::deletion::ask(tx.connection(), bob, Some(NOW), NOW)?)
+        });
+        write.await.unwrap();
+        assert_eq!(set(&store, "ada", false).await, Err(RoleRefused::LastOperator));
+        assert_eq!(set(&store, "bob", false).await, Ok((false, true)));
+    }
+
+    on_each_database!(
+        operators_are_made_and_unmade_and_the_last_one_stays,
+        an_operator_whose_account_is_to_go_is_none_who_stays,
+    );
 }
