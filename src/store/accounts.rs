@@ -235,6 +235,8 @@ pub fn set_operator(
     if account.is_operator == is_operator {
         return Ok((account, false));
     }
+    // A login that is under way is among those that end.
+    locked(connection, account.id)?;
     let id = account.id.to_string();
     // One that is to be deleted does not stay.
     let others = |(other, deletion_at): &(String, Option<i64>)| *other != id && deletion_at.is_none();
