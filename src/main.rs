@@ -68,7 +68,7 @@ enum Command {
         /// The file to write; it must not exist
         target: PathBuf,
     },
-    /// Make accounts and operators, set their passwords, have them deleted, let those in who have lost their second factor
+    /// Make accounts and operators, set their passwords, have them deleted, turn second factors off
     #[command(subcommand, after_help = help::ACCOUNT)]
     Account(AccountCommand),
     /// See API keys of any account, and revoke one; works beside a running service

@@ -72,6 +72,8 @@ pub(super) struct ConfirmedMember {
     pub(super) account: Account,
     /// The login by which they came.
     pub(super) session: Session,
+    /// The hash of the token that they showed.
+    pub(super) token: TokenHash,
 }
 
 /// An operator, by a login or an API key; others are refused with 403.
@@ -257,13 +259,21 @@ impl FromRequest for ConfirmedMember {
         let member = SessionMember::from_request(request, payload);
         let state = request.app_data::<web::Data<State>>().cloned();
         Box::pin(async move {
-            let SessionMember { account, session, .. } = member.await?;
+            let SessionMember {
+                account,
+                session,
+                token,
+            } = member.await?;
             let state = state.ok_or_else(|| Problem::internal(NoState))?;
             let (now, kept) = (state.clock.now(), state.config.session.confirmed_for);
             // A clock that was set back must not make it last.
             let is_fresh = |at: Timestamp| at <= now && now < at.plus(kept);
             if session.confirmed_at.is_some_and(is_fresh) {
-                return Ok(Self { account, session });
+                return Ok(Self {
+                    account,
+                    session,
+                    token,
+                });
             }
             Err(Problem::new(
                 Slug::ConfirmationRequired,

@@ -1,7 +1,9 @@
 //! Changing one's password, for who knows the one there is.
 //!
-//! Guarantees: the old password is asked for as at a login, with the same limit; the login goes on under another token, and all
-//! others end unless they are to stay; links that were mailed before, to reset the password or to change the address, are void.
+//! Guarantees: the old password is asked for as at a login, with the same limit, by a login that was confirmed lately, with the
+//! second factor too where there is one; of several changes by one token at once one is made; the login goes on under another
+//! token, and all others end unless they are to stay; links that were mailed before, to reset the password or to change the
+//! address, are void.
 
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -10,7 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::State;
-use super::auth::SessionMember;
+use super::auth::ConfirmedMember;
 use super::client::Client;
 use super::credentials::not_logged_in;
 use super::failure::or_refused;
@@ -20,7 +22,8 @@ use super::security_log::Happening;
 use super::sessions::{MadeSessionView, made};
 use super::then::Then;
 use super::work::log_enqueued;
-use crate::domain::password::{Password, PasswordHash};
+use crate::clock::Timestamp;
+use crate::domain::password::Password;
 use crate::domain::security::SecurityEvent;
 use crate::domain::token::{Token, TokenKind};
 use crate::jobs::accounts::set_password;
@@ -58,7 +61,8 @@ pub(super) const fn yes() -> bool {
 
 /// Changes the password.
 ///
-/// The login that asks goes on with the token of the answer; the token that it had is void.
+/// The login that asks goes on with the token of the answer; the token that it had is void. Needs a login that was confirmed
+/// lately, by the second factor too where there is one.
 #[utoipa::path(
     post, path = "/v1/accounts/me/password", tag = "accounts", security(("session" = [])),
     request_body(
@@ -74,7 +78,7 @@ pub(super) const fn yes() -> bool {
     ),
 )]
 pub(super) async fn change_password(
-    Then(member, StrictJson(body)): Then<SessionMember, StrictJson<PasswordChangeBody>>,
+    Then(member, StrictJson(body)): Then<ConfirmedMember, StrictJson<PasswordChangeBody>>,
     state: web::Data<State>,
     client: Client,
     request: RequestId,
@@ -88,18 +92,19 @@ pub(super) async fn change_password(
         .throttle
         .take_login(&account.email, &client, member.session.device)?;
     let happening = Happening::of(client, &request, state.clock.now());
-    let old = current(body.current_password, account, &happening, &state).await?;
+    let set_at = current(body.current_password, account, &happening, &state).await?;
     let about = vec![account.email.as_str().to_owned(), account.name.clone()];
     let hash = passwords::hashed(password, about, "/new_password", &state).await?;
     let token = Token::generate(TokenKind::Session)?;
     let (token_hash, session, now) = (token.hash(), member.session.id, state.clock.now());
-    let (owner, ends_others) = (member.account.clone(), body.end_other_sessions);
+    let (owner, shown, ends_others) = (member.account.clone(), member.token, body.end_other_sessions);
     let write = state.store.write(move |tx| {
         let account = accounts::locked(tx.connection(), owner.id)?.ok_or(Abort::Refused(Unchanged::LoggedOut))?;
-        if accounts::password_hash(tx.connection(), account.id)?.as_ref() != Some(&old) {
+        // Not its hash, which a login may make anew meanwhile.
+        if accounts::password_set_at(tx.connection(), account.id)? != Some(set_at) {
             return Err(Abort::Refused(Unchanged::NotCurrent));
         }
-        if !sessions::replace_token(tx.connection(), session, &token_hash)? {
+        if !sessions::replace_token(tx.connection(), session, (&shown, &token_hash))? {
             return Err(Abort::Refused(Unchanged::LoggedOut));
         }
         let ended = if ends_others {
@@ -138,20 +143,22 @@ pub(super) fn told<A, B>(refusal: impl FnOnce(A) -> B) -> impl FnOnce(Abort<A>) 
     }
 }
 
-/// The hash of the account's password, if that is the one that is shown. If not, that is written down.
+/// When the account's password was set, if that is the one that is shown. If not, that is written down.
 async fn current(
     shown: SecretString,
     account: &Account,
     happening: &Happening,
     state: &State,
-) -> Result<PasswordHash, Problem> {
+) -> Result<Timestamp, Problem> {
     let id = account.id;
-    let read = state
-        .store
-        .read(move |connection| accounts::password_hash(connection, id));
-    let stored = read.await?.ok_or_else(not_logged_in)?;
-    if passwords::is_right(shown, None, Some(stored.clone()), state).await? {
-        return Ok(stored);
+    let read = state.store.read(move |connection| {
+        // First, so that a password that is set in between is one that was set since.
+        let set_at = accounts::password_set_at(connection, id)?;
+        Ok(set_at.zip(accounts::password_hash(connection, id)?))
+    });
+    let (set_at, stored) = read.await?.ok_or_else(not_logged_in)?;
+    if passwords::is_right(shown, None, Some(stored), state).await? {
+        return Ok(set_at);
     }
     let (happening, account) = (happening.clone(), account.clone());
     let write = state.store.write(move |tx| {

@@ -25,7 +25,7 @@ use crate::domain::security::SecurityEvent;
 use crate::domain::token::{EntropyError, TokenHash};
 use crate::domain::totp::TotpSecret;
 use crate::keyring::KeyRing;
-use crate::store::accounts::Account;
+use crate::store::accounts::{self, Account};
 use crate::store::second_factors::{self, IsOn, SecondFactor};
 use crate::store::{Abort, StoreError, Tx, sessions};
 
@@ -160,17 +160,21 @@ pub(super) async fn confirm_second_factor(
         .read(move |connection| second_factors::of_account(connection, id));
     let factor = read.await?.filter(|factor| factor.confirmed_at.is_none());
     let factor = factor.ok_or_else(nothing_to_confirm)?;
+    let happening = Happening::of(client, &request, now);
     let guess = state.wrong_codes.guess(id, now)?;
     let step = match &code {
         ShownCode::Totp(code) => totp_secret(&factor, &state.keys)?.step_of(code, now),
         // There are none yet.
         ShownCode::Recovery(_) => None,
     };
-    let step = step.ok_or_else(wrong_code)?;
+    let Some(step) = step else {
+        return Err(refused(account, &happening, &state).await);
+    };
     state.wrong_codes.was_right(&guess);
     let (codes, hashes) = recovery_codes()?;
-    let happening = Happening::of(client, &request, now);
     let write = state.store.write(move |tx| {
+        // Held, so that a login that is under way is either among those that end or finds the factor.
+        accounts::locked(tx.connection(), id)?.ok_or(Abort::Refused(()))?;
         if !second_factors::turn_on(tx.connection(), &factor, step, now)? {
             return Err(Abort::Refused(()));
         }
@@ -212,31 +216,45 @@ pub(super) async fn delete_second_factor(
         .read(move |connection| second_factors::of_account(connection, id));
     let factor = read.await?.filter(|factor| factor.confirmed_at.is_some());
     let factor = factor.ok_or_else(is_off)?;
-    let guess = state.wrong_codes.guess(id, now)?;
-    let secret = totp_secret(&factor, &state.keys)?;
-    let step = match &code {
-        ShownCode::Totp(code) => Some(secret.step_of(code, now).ok_or_else(wrong_code)?),
-        ShownCode::Recovery(_) => None,
-    };
     let happening = Happening::of(client, &request, now);
-    let write = state.store.write(move |tx| {
-        let taken = match (&code, step) {
-            (ShownCode::Recovery(code), _) => second_factors::take_code(tx.connection(), id, &code.hash(), now)?,
-            (ShownCode::Totp(_), Some(step)) => second_factors::take_step(tx.connection(), &factor, step)?,
-            (ShownCode::Totp(_), None) => false,
-        };
-        if !taken || !second_factors::remove(tx.connection(), id)? {
-            return Err(Abort::Refused(()));
+    let (step, guess) = match &code {
+        ShownCode::Totp(code) => {
+            let guess = state.wrong_codes.guess(id, now)?;
+            let Some(step) = totp_secret(&factor, &state.keys)?.step_of(code, now) else {
+                return Err(refused(account, &happening, &state).await);
+            };
+            (Some(step), Some(guess))
         }
-        Ok(note_changed(
-            tx,
-            (&account, asking),
-            &happening,
-            SecurityEvent::SecondFactorOff,
-        )?)
-    });
-    write.await.map_err(or_refused(|()| wrong_code()))?;
-    state.wrong_codes.was_right(&guess);
+        // It cannot be guessed, and needs no secret, of which the key may be lost.
+        ShownCode::Recovery(_) => (None, None),
+    };
+    let write = {
+        let (account, happening) = (account.clone(), happening.clone());
+        state.store.write(move |tx| {
+            let taken = match (&code, step) {
+                (ShownCode::Recovery(code), _) => second_factors::take_code(tx.connection(), id, &code.hash(), now)?,
+                (ShownCode::Totp(_), Some(step)) => second_factors::take_step(tx.connection(), &factor, step)?,
+                (ShownCode::Totp(_), None) => false,
+            };
+            if !taken || !second_factors::remove(tx.connection(), id)? {
+                return Err(Abort::Refused(()));
+            }
+            Ok(note_changed(
+                tx,
+                (&account, asking),
+                &happening,
+                SecurityEvent::SecondFactorOff,
+            )?)
+        })
+    };
+    match write.await {
+        Ok(()) => {}
+        Err(Abort::Refused(())) => return Err(refused(account, &happening, &state).await),
+        Err(Abort::Store(error)) => return Err(error.into()),
+    }
+    if let Some(guess) = &guess {
+        state.wrong_codes.was_right(guess);
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -325,6 +343,17 @@ fn is_off() -> Problem {
 
 fn nothing_to_confirm() -> Problem {
     Problem::conflict("there is no second factor that waits for its first code")
+}
+
+/// The answer to a wrong code, which is written down.
+async fn refused(account: Account, happening: &Happening, state: &State) -> Problem {
+    let happening = happening.clone();
+    let write = state.store.write(move |tx| {
+        let detail = json!({ "why": "code" });
+        Ok::<_, Abort<StoreError>>(happening.note(tx, &account, SecurityEvent::ConfirmationRefused, detail)?)
+    });
+    let noted = write.await.map_err(or_refused(Problem::from));
+    noted.err().unwrap_or_else(wrong_code)
 }
 
 /// Not a 401: whoever asks is known.

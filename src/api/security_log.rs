@@ -1,7 +1,8 @@
 //! What happens to the security of accounts over HTTP, as it is written down.
 //!
 //! Guarantees: the row is written in the transaction of what it tells of, and is a line in the log once that is committed. Of
-//! refused logins only the first of each minute are written down, which whoever writes one asks `Throttle::keeps_refusal`.
+//! logins with a wrong password only the first of each minute are written down, which whoever writes one asks
+//! `Throttle::keeps_refusal`.
 
 use serde_json::{Value, json};
 

@@ -119,7 +119,10 @@ async fn change(
         .store
         .write(move |tx| {
             let found = accounts::by_email(tx.connection(), &email)?;
-            let account = found.ok_or(Abort::Refused(AccountError::Unknown))?;
+            let found = found.ok_or(Abort::Refused(AccountError::Unknown))?;
+            // Held, so that a login that is under way is among those that end, or finds the change.
+            let account = accounts::locked(tx.connection(), found.id)?;
+            let account = account.ok_or(Abort::Refused(AccountError::Unknown))?;
             let deletion_at = act(tx, &account, now)?.or(account.deletion_at);
             Ok(ChangedAccount {
                 id: account.id,

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: nothing of a key is shown but its first characters; what owners call their keys cannot steer the terminal.
 
-use legwork::app::keys::{self, KeyError};
+use legwork::app::keys;
 use legwork::clock::Clock;
 use legwork::config::Config;
 use legwork::telemetry::{self, harmless_json};
@@ -40,7 +40,7 @@ pub(crate) fn run(command: &KeysCommand, config: &Config) -> Result<String, Stri
         KeysCommand::List { email, json } => {
             let found = system.block_on(keys::list(config, email.as_deref(), &Clock::System));
             // What is listed always serializes.
-            let told = json!({ "data": found.map_err(in_words)? });
+            let told = json!({ "data": found.map_err(|error| telemetry::chain(&error))? });
             if *json {
                 let text = serde_json::to_string_pretty(&told).map_err(|error| error.to_string())?;
                 return Ok(harmless_json(&text));
@@ -50,7 +50,7 @@ pub(crate) fn run(command: &KeysCommand, config: &Config) -> Result<String, Stri
         KeysCommand::Revoke { which } => {
             let revoked = system
                 .block_on(keys::revoke(config, which, &Clock::System))
-                .map_err(in_words)?;
+                .map_err(|error| telemetry::chain(&error))?;
             let prefix = revoked.prefix.unwrap_or_else(|| "a key without a prefix".to_owned());
             Ok(format!("{} ({prefix}) of {} is revoked", revoked.id, revoked.email))
         }
@@ -65,8 +65,4 @@ fn drawn(told: &Value) -> String {
     });
     let heads = ["ID", "PREFIX", "ACCOUNT", "NAME", "EXPIRES", "LAST USED", "SCOPES"];
     table(&heads, rows.collect())
-}
-
-fn in_words(error: KeyError) -> String {
-    telemetry::chain(&error)
 }

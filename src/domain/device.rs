@@ -114,7 +114,7 @@ mod tests {
             format!("{good}a"),
             good.replace('.', ""),
             good.replace("dev_", "acc_"),
-            vec![good.as_str(); ACCOUNTS_MAX + 1].join("~"),
+            [good.as_str(); ACCOUNTS_MAX + 1].join("~"),
         ] {
             assert_eq!(KnownDevices::parse(&bad), KnownDevices::default(), "{bad}");
         }

@@ -59,7 +59,7 @@ pub enum RoleRefused {
     /// There is no such account.
     #[error("there is no account with this address")]
     NoAccount,
-    /// Nobody else is an operator.
+    /// Nobody else is an operator and stays one.
     #[error("this is the only operator; make another one first")]
     LastOperator,
 }
@@ -128,25 +128,31 @@ pub fn insert(connection: &mut Connection, new: &NewAccount, now: Timestamp) -> 
     }
 }
 
-/// The account with this address and the hash of its password.
+/// The account with this address, the hash of its password, and when that was set, as of one moment; see [`password_set_at`].
 ///
 /// # Errors
 /// When the statement fails.
 pub fn with_password(
     connection: &mut Connection,
     email: &EmailAddress,
-) -> Result<Option<(Account, PasswordHash)>, StoreError> {
-    let found: Option<(AccountRow, String)> = accounts::table
+) -> Result<Option<(Account, PasswordHash, Timestamp)>, StoreError> {
+    let found: Option<(AccountRow, String, Option<i64>)> = accounts::table
         .filter(accounts::email_canonical.eq(email.canonical()))
-        .select((AccountRow::columns(), accounts::password_hash))
+        .select((
+            AccountRow::columns(),
+            accounts::password_hash,
+            accounts::password_changed_at,
+        ))
         .first(connection)
         .optional()?;
-    let Some((row, hash)) = found else { return Ok(None) };
+    let Some((row, hash, set_at)) = found else {
+        return Ok(None);
+    };
     let hash = PasswordHash::parse(&hash).map_err(|_invalid| StoreError::Corrupt {
         table: "accounts",
         what: "password_hash",
     })?;
-    Ok(Some((row.try_into()?, hash)))
+    Ok(Some((row.try_into()?, hash, set_at_of(set_at))))
 }
 
 /// When the password of an account was last set: the epoch for one that is as old as the account. Another hash of the same
@@ -160,7 +166,11 @@ pub fn password_set_at(connection: &mut Connection, id: AccountId) -> Result<Opt
         .select(accounts::password_changed_at)
         .first(connection)
         .optional()?;
-    Ok(found.map(|at| time(at.unwrap_or(0))))
+    Ok(found.map(set_at_of))
+}
+
+fn set_at_of(stored: Option<i64>) -> Timestamp {
+    time(stored.unwrap_or(0))
 }
 
 /// The account with this id.
@@ -217,18 +227,22 @@ pub fn set_operator(
     let operators = accounts::table
         .filter(accounts::is_operator.eq(1))
         .order(accounts::id.asc())
-        .select(accounts::id);
-    let operators: Vec<String> = Locked(operators).load(connection)?;
+        .select((accounts::id, accounts::deletion_at));
+    let operators: Vec<(String, Option<i64>)> = Locked(operators).load(connection)?;
     let Some(account) = by_email(connection, email)? else {
         return Err(Abort::Refused(RoleRefused::NoAccount));
     };
     if account.is_operator == is_operator {
         return Ok((account, false));
     }
-    if !is_operator && operators.len() <= 1 {
+    // A login that is under way is among those that end.
+    locked(connection, account.id)?;
+    let id = account.id.to_string();
+    // One that is to be deleted does not stay.
+    let others = |(other, deletion_at): &(String, Option<i64>)| *other != id && deletion_at.is_none();
+    if !is_operator && !operators.iter().any(others) {
         return Err(Abort::Refused(RoleRefused::LastOperator));
     }
-    let id = account.id.to_string();
     diesel::update(accounts::table.filter(accounts::id.eq(&id)))
         .set((
             accounts::is_operator.eq(i64::from(is_operator)),
@@ -361,67 +375,4 @@ pub fn change_email(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::testing::{NOW, TestStore, on_each_database};
-
-    fn email(of: &str) -> EmailAddress {
-        EmailAddress::parse(&format!("{of}@example.org")).unwrap()
-    }
-
-    async fn account(store: &TestStore, name: &str, is_operator: bool) {
-        let new = NewAccount {
-            id: AccountId::generate(),
-            workspace: WorkspaceId::generate(),
-            email: email(name),
-            name: name.to_owned(),
-            password_hash: "x".to_owned(),
-            is_operator,
-        };
-        store.write(move |tx| insert(tx.connection(), &new, NOW)).await.unwrap();
-    }
-
-    async fn set(store: &TestStore, name: &str, is_operator: bool) -> Result<(bool, bool), RoleRefused> {
-        let email = email(name);
-        let write = store.write(move |tx| set_operator(tx.connection(), &email, is_operator, NOW));
-        match write.await {
-            Ok((account, changed)) => Ok((account.is_operator, changed)),
-            Err(Abort::Refused(refusal)) => Err(refusal),
-            Err(Abort::Store(error)) => panic!("{error}"),
-        }
-    }
-
-    async fn operators_are_made_and_unmade_and_the_last_one_stays(store: TestStore) {
-        account(&store, "ada", true).await;
-        account(&store, "bob", false).await;
-        assert_eq!(set(&store, "eve", true).await, Err(RoleRefused::NoAccount));
-        assert_eq!(set(&store, "ada", false).await, Err(RoleRefused::LastOperator));
-        assert_eq!(set(&store, "bob", false).await, Ok((false, false)));
-        assert_eq!(set(&store, "bob", true).await, Ok((true, true)));
-        assert_eq!(set(&store, "bob", true).await, Ok((true, false)));
-        assert_eq!(set(&store, "ada", false).await, Ok((false, true)));
-        assert_eq!(set(&store, "bob", false).await, Err(RoleRefused::LastOperator));
-    }
-
-    async fn schedules_are_bounded_by_the_office_of_whoever_made_them(store: TestStore) {
-        account(&store, "ada", true).await;
-        account(&store, "bob", false).await;
-        store.run(
-            "INSERT INTO schedules (id, workspace_id, name, cron, time_zone, kind, queue, args, args_version, given, mails, \
-             priority, max_attempts, timeout_ms, missed, overlap, jitter_ms, is_bounded, tick, created_by, created_at, updated_at) \
-             SELECT name, workspace_id, name, '@hourly', 'UTC', 'probe.run', 'probes', '{}', 1, '{}', 0, 0, 1, 1, 'skip', \
-             'allow', 0, 1 - is_operator, 0, id, 0, 0 FROM accounts",
-        );
-        let bounded = || store.words("SELECT name || ' ' || is_bounded AS value FROM schedules ORDER BY name");
-        assert_eq!(bounded(), ["ada 0", "bob 1"]);
-        assert_eq!(set(&store, "bob", true).await, Ok((true, true)));
-        assert_eq!(bounded(), ["ada 0", "bob 0"]);
-        assert_eq!(set(&store, "ada", false).await, Ok((false, true)));
-        assert_eq!(bounded(), ["ada 1", "bob 0"]);
-    }
-
-    on_each_database!(
-        operators_are_made_and_unmade_and_the_last_one_stays,
-        schedules_are_bounded_by_the_office_of_whoever_made_them,
-    );
-}
+mod tests;

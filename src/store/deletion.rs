@@ -4,7 +4,8 @@
 //! each step finds what is left of its table, so that whatever ends one (`kill -9` too) leaves a place from which the next goes
 //! on; every table with the column `workspace_id` is in [`TABLES`] or in [`KEPT`], which a test compares with the schema.
 //!
-//! What stays are the acts of operators and the security log: they name ids alone, and go by their own time.
+//! What stays are the acts of operators, which name ids alone, and the security log, which names networks and programs too; and
+//! jobs of the service itself, such as mails, of which the arguments may name an address. All of them go by their own time.
 
 use crate::store::dialect::prelude::*;
 

@@ -236,13 +236,21 @@ pub fn note_uses(connection: &mut Connection, uses: &[SessionUse]) -> Result<(),
     Ok(())
 }
 
-/// Gives a session another token, so that the one it had is good no more; answers whether the session was there.
+/// Gives a session another token, so that the one it had is good no more; answers whether the session was there and still had
+/// the token that was shown, so that of several at once one succeeds.
 ///
 /// # Errors
 /// When the statement fails.
-pub fn replace_token(connection: &mut Connection, id: SessionId, token: &TokenHash) -> Result<bool, StoreError> {
-    let replaced = diesel::update(sessions::table.filter(sessions::id.eq(id.to_string())))
-        .set(sessions::token_hash.eq(token.to_string()))
+pub fn replace_token(
+    connection: &mut Connection,
+    id: SessionId,
+    (shown, new): (&TokenHash, &TokenHash),
+) -> Result<bool, StoreError> {
+    let held = sessions::table
+        .filter(sessions::id.eq(id.to_string()))
+        .filter(sessions::token_hash.eq(shown.to_string()));
+    let replaced = diesel::update(held)
+        .set(sessions::token_hash.eq(new.to_string()))
         .execute(connection)?;
     Ok(replaced == 1)
 }

@@ -24,7 +24,7 @@ fn bent(token: &str) -> Vec<(&'static str, String)> {
         })
         .collect();
     let reversed: String = secret.chars().rev().collect();
-    vec![
+    let mut all = vec![
         ("nothing", String::new()),
         ("its prefix", prefix.into()),
         ("its secret", secret.into()),
@@ -48,7 +48,10 @@ fn bent(token: &str) -> Vec<(&'static str, String)> {
         ("a path", "../../keys".into()),
         ("a query", "' OR '1'='1".into()),
         ("very long", "A".repeat(4_000)),
-    ]
+    ];
+    // Four characters of a mailed token may be capitals already.
+    all.retain(|(_, text)| text != token);
+    all
 }
 
 /// Forty-three characters that nobody was given.

@@ -76,7 +76,7 @@ pub(super) async fn exchange(service: &Service, bytes: &[u8]) -> Said {
 /// What comes until the connection ends.
 pub(super) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, &'static str> {
     let mut bytes = Vec::new();
-    let mut part = [0; 16 * 1024];
+    let mut part = vec![0; 16 * 1024];
     let all = async {
         // A connection that is closed while bytes of ours are on their way ends with an error, behind the answer.
         while let Ok(count @ 1..) = stream.read(&mut part).await {

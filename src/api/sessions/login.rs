@@ -95,7 +95,6 @@ pub(in crate::api) async fn create_session(
         let (claim, happening, visitor) = (proven.claim(), happening.clone(), visitor.clone());
         let (mut session, account, hash) = (session.clone(), account.clone(), token.hash());
         state.store.write(move |tx| {
-            claim.take(tx, &happening, now)?;
             let ended = match &replaced {
                 Some(token) => sessions::remove_by_token(tx.connection(), token)?,
                 None => None,
@@ -103,6 +102,8 @@ pub(in crate::api) async fn create_session(
             let known = visitor.come_in(tx, &account, &happening, now)?;
             session.device = Some(known.device);
             sessions::insert(tx.connection(), &session, account.workspace, &hash)?;
+            // Behind the login, which holds the account.
+            claim.take(tx, &happening, now)?;
             sessions::keep_newest(tx.connection(), account.id)?;
             let detail = json!({ "session": session.id, "replaced": ended });
             happening.note(tx, &account, SecurityEvent::LoggedIn, detail)?;

@@ -17,16 +17,12 @@ use crate::api::security_log::Happening;
 use crate::api::wrong_codes::Guess;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::AccountId;
 use crate::domain::second_factor::ShownCode;
 use crate::domain::security::SecurityEvent;
 use crate::domain::token::TokenHash;
 use crate::store::accounts::{self, Account};
 use crate::store::second_factors::{self, SecondFactor};
 use crate::store::{Abort, StoreError, Tx};
-
-/// No account has this id.
-const NOBODY: AccountId = AccountId::from_bits(0);
 
 /// What somebody shows.
 pub(super) struct Shown {
@@ -86,15 +82,12 @@ pub(super) async fn prove(shown: Shown, words: Words, happening: &Happening, sta
     let Shown { email, password, code } = shown;
     let found = state
         .store
-        .read(move |connection| {
-            let found = accounts::with_password(connection, &email)?;
-            // Also where there is none, so that it is the same work.
-            let id = found.as_ref().map_or(NOBODY, |(account, _)| account.id);
-            Ok((found, accounts::password_set_at(connection, id)?))
-        })
+        .read(move |connection| accounts::with_password(connection, &email))
         .await?;
-    let (found, password_set_at) = found;
-    let (account, stored) = found.unzip();
+    let (account, stored, password_set_at) = match found {
+        Some((account, stored, set_at)) => (Some(account), Some(stored), Some(set_at)),
+        None => (None, None, None),
+    };
     let id = account.as_ref().map(|account| account.id);
     let good = passwords::is_right(password, id, stored, state).await?;
     let account = match account {
@@ -173,7 +166,8 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes it.
+    /// Takes it. Whoever enters a login enters it first: the row of a login holds its account's, so that a change of what is looked
+    /// at here either came before, and is seen, or comes after, and finds the login.
     ///
     /// # Errors
     /// [`Lost`] if it is no proof any more.
@@ -230,8 +224,8 @@ fn code_missing() -> Problem {
     )
 }
 
-/// Writes down that it was refused: one row in one commit, whether or not there is an account. Of a flood of refused logins, only
-/// the first of each minute are.
+/// Writes down that it was refused: one row in one commit, whether or not there is an account. Of a flood of wrong passwords at
+/// logins, only the first of each minute are.
 async fn note_refusal(
     account: Option<Account>,
     why: &'static str,
@@ -239,8 +233,10 @@ async fn note_refusal(
     happening: &Happening,
     state: &State,
 ) -> Result<(), Problem> {
-    // Strangers can have as many as they like; asked before it matters whether there is an account.
-    if words.event == SecurityEvent::LoginRefused && !state.throttle.keeps_refusal() {
+    // Strangers can have as many as they like; asked before it matters whether there is an account. Not so whoever has the password:
+    // their codes are all written down.
+    let is_anybodys = words.event == SecurityEvent::LoginRefused && why == "password";
+    if is_anybodys && !state.throttle.keeps_refusal() {
         return Ok(());
     }
     let happening = happening.clone();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, PASSWORD, World, request};
 use crate::domain::email::EmailAddress;
+use crate::domain::security::SecurityEvent;
 use crate::domain::totp::TotpSecret;
 use crate::store::{Abort, accounts, second_factors};
 
@@ -261,6 +262,26 @@ async fn turning_it_off_needs_a_code_and_a_password_that_was_shown_lately() {
         .send(request(Method::POST, &format!("{URI}/recovery-codes"), &token))
         .await;
     again.is(409, &[]);
+}
+
+#[actix_web::test]
+async fn wrong_codes_are_written_down_and_a_recovery_code_turns_it_off_beyond_them() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let (secret, recovery) = world.second_factor(&token).await;
+    let off = |code: &str| {
+        let delete = request(Method::DELETE, URI, &token).set_json(json!({ "code": code }));
+        world.send(delete)
+    };
+    // It turned the factor on, and is not good again.
+    let taken = world.code(&secret);
+    for _ in 0..5 {
+        off(&taken).await.is(422, &["/code"]);
+    }
+    off(&taken).await.is(429, &[]);
+    assert_eq!(world.happened(SecurityEvent::ConfirmationRefused).await.len(), 5);
+    off(&recovery[0]).await.is(204, &[]);
+    world.login("ada@example.org").await;
 }
 
 #[actix_web::test]

@@ -41,8 +41,8 @@ impl Door {
     }
 
     /// Tries a login; in how many seconds to come back if it may not be tried.
-    fn login(&self, email: &str, from: Client, device: Option<DeviceId>) -> Result<(), u64> {
-        let taken = self.throttle.take_login(&address(email), &from, device);
+    fn login(&self, email: &str, from: &Client, device: Option<DeviceId>) -> Result<(), u64> {
+        let taken = self.throttle.take_login(&address(email), from, device);
         taken.map_err(|problem| {
             let answer = problem.error_response();
             let seconds = answer.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap();
@@ -75,30 +75,30 @@ fn ten_thousand_wrong_logins_from_a_thousand_networks_lock_nobody_out() {
     for email in ["ada@example.org", "nobody@example.org"] {
         let door = Door::with(&[]);
         let (own, home) = (DeviceId::generate(), Ipv4Addr::new(192, 0, 2, 1));
-        let tries = (0..10_000).filter(|number| door.login(email, stranger(number % 1_000), None).is_ok());
+        let tries = (0..10_000).filter(|number| door.login(email, &stranger(number % 1_000), None).is_ok());
         assert_eq!(
             tries.count(),
             30 + 2,
             "those of a minute, and one to spare of each neighbourhood"
         );
 
-        assert_eq!(door.login(email, from(home), Some(own)), Ok(()), "the owner's device");
-        assert_eq!(door.login(email, stranger(1), Some(own)), Ok(()), "wherever it is");
+        assert_eq!(door.login(email, &from(home), Some(own)), Ok(()), "the owner's device");
+        assert_eq!(door.login(email, &stranger(1), Some(own)), Ok(()), "wherever it is");
         assert_eq!(
-            door.login("bob@example.org", stranger(1), None),
+            door.login("bob@example.org", &stranger(1), None),
             Ok(()),
             "another address"
         );
         assert_eq!(
-            door.login(email, from(home), None),
+            door.login(email, &from(home), None),
             Ok(()),
             "a new device from elsewhere"
         );
-        assert_eq!(door.login(email, from(home), None), Err(2), "which is slowed then");
-        let nearby = door.login(email, stranger(1_000), None);
+        assert_eq!(door.login(email, &from(home), None), Err(2), "which is slowed then");
+        let nearby = door.login(email, &stranger(1_000), None);
         assert_eq!(nearby, Err(2), "and so is one from among the strangers, by as little");
         door.clock.advance(Duration::from_secs(2));
-        assert_eq!(door.login(email, from(home), None), Ok(()));
+        assert_eq!(door.login(email, &from(home), None), Ok(()));
     }
 }
 
@@ -108,12 +108,12 @@ fn a_device_has_as_many_tries_as_a_network_and_no_more() {
     let (device, other) = (DeviceId::generate(), DeviceId::generate());
     let here = || from(Ipv4Addr::new(192, 0, 2, 1));
     for _ in 0..3 {
-        assert_eq!(door.login("ada@example.org", here(), Some(device)), Ok(()));
+        assert_eq!(door.login("ada@example.org", &here(), Some(device)), Ok(()));
     }
-    assert_eq!(door.login("ada@example.org", here(), Some(device)), Err(20));
-    assert_eq!(door.login("ada@example.org", here(), Some(other)), Ok(()));
-    assert_eq!(door.login("ada@example.org", here(), None), Ok(()));
-    assert_eq!(door.login("bob@example.org", here(), Some(device)), Ok(()));
+    assert_eq!(door.login("ada@example.org", &here(), Some(device)), Err(20));
+    assert_eq!(door.login("ada@example.org", &here(), Some(other)), Ok(()));
+    assert_eq!(door.login("ada@example.org", &here(), None), Ok(()));
+    assert_eq!(door.login("bob@example.org", &here(), Some(device)), Ok(()));
 }
 
 #[test]
@@ -191,7 +191,7 @@ proptest! {
         for (number, wait_ms, whose) in tries {
             door.clock.advance(Duration::from_millis(wait_ms));
             let email = ["ada@example.org", "bob@example.org", "nobody@example.org"][usize::from(whose)];
-            match door.login(email, stranger(number % 100_000), None) {
+            match door.login(email, &stranger(number % 100_000), None) {
                 Ok(()) if whose == 0 => let_through += 1,
                 Ok(()) => {}
                 // Never longer than it takes for one more to come back.
@@ -200,7 +200,7 @@ proptest! {
             let now = door.clock.now();
             // A person tries at most every six seconds.
             if last.is_none_or(|last| now.since(last) >= Duration::from_secs(6)) {
-                prop_assert_eq!(door.login("ada@example.org", stranger(number % 100_000), Some(own)), Ok(()));
+                prop_assert_eq!(door.login("ada@example.org", &stranger(number % 100_000), Some(own)), Ok(()));
                 last = Some(now);
             }
         }

@@ -82,7 +82,13 @@ impl ResetMail {
         let (key_id, token) = self.keys.derive(RESET_PURPOSE, &id.to_string());
         let token_hash = TokenHash::of(token.expose_secret());
         let write = self.store.write(move |tx| {
-            let Some(account) = accounts::by_email(tx.connection(), &email)? else {
+            let Some(found) = accounts::by_email(tx.connection(), &email)? else {
+                return Ok(None);
+            };
+            // Held, and looked at once more: the change to another address makes void what was entered before it, and what
+            // comes after it must not be mailed to the old one.
+            let account = accounts::locked(tx.connection(), found.id)?;
+            let Some(account) = account.filter(|account| account.email.canonical() == found.email.canonical()) else {
                 return Ok(None);
             };
             let new = PasswordReset {

@@ -80,8 +80,11 @@ async fn a_token_that_is_replaced_finds_nothing_and_the_new_one_the_session(stor
     let ada = account(&store, "ada@example.org").await;
     let (made, old) = session(&store, &ada).await;
     let new = Token::generate(TokenKind::Session).unwrap().hash();
-    let write = store.write(move |tx| Ok::<_, Abort<()>>(replace_token(tx.connection(), made.id, &new)?));
-    assert!(write.await.unwrap());
+    let id = made.id;
+    for is_held in [true, false] {
+        let write = store.write(move |tx| Ok::<_, Abort<()>>(replace_token(tx.connection(), id, (&old, &new))?));
+        assert_eq!(write.await.unwrap(), is_held);
+    }
     assert!(found(&store, old).await.is_none());
     assert_eq!(found(&store, new).await.unwrap().id, made.id);
     let write = store.write(move |tx| Ok::<_, Abort<()>>(remove_by_token(tx.connection(), &new)?));

@@ -141,9 +141,10 @@ async fn of_several_who_use_a_link_at_once_one_sets_the_password() {
 #[actix_web::test]
 async fn all_bad_tokens_get_one_answer() {
     let world = World::new();
-    let session = world.member("ada@example.org").await;
+    world.account("ada@example.org", false).await;
     let late = world.reset_token("ada@example.org").await;
     world.advance(Duration::from_secs(600));
+    let session = world.login("ada@example.org").await;
     world.register("new@example.org").await;
     let of_registration = world.newest_token().await;
     let void = world.reset_token("ada@example.org").await;

@@ -1,5 +1,7 @@
 //! Changing one's password.
 
+use std::time::Duration;
+
 use actix_web::http::Method;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -92,6 +94,23 @@ async fn who_does_not_know_the_password_changes_nothing_and_may_not_try_for_ever
     assert_eq!(login(&world, PASSWORD).await, 201);
     let key = world.api_key(&token).await;
     world.post(URI, &key, &change(PASSWORD, NEW)).await.is(403, &[]);
+}
+
+#[actix_web::test]
+async fn another_password_is_set_only_by_a_login_that_was_confirmed_lately_by_the_second_factor_too() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let (secret, _) = world.second_factor(&token).await;
+    world.advance(Duration::from_secs(601));
+    let answer = world.post(URI, &token, &change(PASSWORD, NEW)).await;
+    answer.is(403, &[]);
+    assert_eq!(answer.body["type"], "/problems/confirmation-required");
+    let confirm = async |body: Value| world.post("/v1/sessions/current/confirm", &token, &body).await;
+    confirm(json!({ "password": PASSWORD })).await.is(401, &[]);
+    let confirmed = confirm(json!({ "password": PASSWORD, "code": world.code(&secret) })).await;
+    confirmed.is(200, &[]);
+    let token = confirmed.body["token"].as_str().unwrap().to_owned();
+    world.post(URI, &token, &change(PASSWORD, NEW)).await.is(200, &[]);
 }
 
 #[actix_web::test]

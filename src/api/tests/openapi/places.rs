@@ -160,34 +160,34 @@ fn put(into: &mut Value, parts: &[&str], value: &Value) -> bool {
 /// another route's.
 pub(super) fn objects(schema: &'static Value, body: &Value) -> Vec<(String, Option<&'static Map<String, Value>>)> {
     let mut found = Vec::new();
-    walk(schema, body, String::new(), "", &mut found);
+    walk(schema, body, "", "", &mut found);
     found
 }
 
 fn walk(
     schema: &'static Value,
     value: &Value,
-    at: String,
+    at: &str,
     place: &str,
     found: &mut Vec<(String, Option<&'static Map<String, Value>>)>,
 ) {
     for choice in choices(resolved(schema)) {
         if let (Some(items), Some(values)) = (choice.get("items"), value.as_array()) {
             for (index, one) in values.iter().enumerate() {
-                walk(items, one, format!("{at}/{index}"), &format!("{place}/*"), found);
+                walk(items, one, &format!("{at}/{index}"), &format!("{place}/*"), found);
             }
         }
         let Some(fields) = value.as_object() else { continue };
         match choice["properties"].as_object() {
             Some(known) => {
-                found.push((at.clone(), Some(known)));
+                found.push((at.to_owned(), Some(known)));
                 for (name, one) in fields {
                     if let Some(schema) = known.get(name) {
-                        walk(schema, one, format!("{at}/{name}"), &format!("{place}/{name}"), found);
+                        walk(schema, one, &format!("{at}/{name}"), &format!("{place}/{name}"), found);
                     }
                 }
             }
-            None if is_object(choice) && elsewhere(place).0 != "/data" => found.push((at.clone(), None)),
+            None if is_object(choice) && elsewhere(place).0 != "/data" => found.push((at.to_owned(), None)),
             None => {}
         }
     }
