@@ -212,9 +212,11 @@ impl Rows {
     /// Those of these jobs, for which their places are taken of the limits.
     fn of(jobs: &[&Ordered], member: &Member, client: &Client, state: &State) -> Result<Self, Problem> {
         let throttle = &state.throttle;
-        throttle.take_network_work(&member.account, client, jobs.len(), "/jobs")?;
         let works: Vec<_> = jobs.iter().map(|ordered| (ordered.job.queue, ordered.mails)).collect();
         throttle.take_batch(&member.account, &works, "/jobs")?;
+        // That of the network last: what the workspace may not does not use up what others share.
+        let taken = throttle.take_network_work(&member.account, client, jobs.len(), "/jobs");
+        taken.inspect_err(|_| give_back(jobs, member, state))?;
         Ok(Self {
             reports: jobs.iter().filter_map(|ordered| ordered.report.clone()).collect(),
             bound: KeptBound::of(member, state),

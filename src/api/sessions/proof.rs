@@ -112,7 +112,11 @@ pub(super) async fn prove(shown: Shown, words: Words, happening: &Happening, sta
         return Ok(proven);
     };
     proven.factor = match code {
-        None => return Err(code_missing()),
+        None => {
+            // Somebody has the password: its owner is to find that even if no code follows.
+            note_refusal(Some(proven.account), "code missing", words, happening, state).await?;
+            return Err(code_missing());
+        }
         Some(ShownCode::Recovery(code)) => Factor::Recovery(code.hash()),
         Some(ShownCode::Totp(code)) => {
             let now = state.clock.now();

@@ -128,6 +128,12 @@ async fn a_factor_is_asked_for_once_its_first_code_was_shown_and_no_sooner() {
             )
             .await,
     );
+    // The owner finds that somebody has the password.
+    let newest = world.all_happened().await.remove(0);
+    assert_eq!(
+        (newest.event.as_str(), newest.detail.as_str()),
+        ("login.refused", r#"{"why":"code missing"}"#)
+    );
     let answer = world
         .post(
             "/v1/sessions",

@@ -153,16 +153,15 @@ impl Throttle {
     fn take_link(&self, address: &EmailAddress, client: &Client) -> Result<(), Problem> {
         let Some(network) = client.network() else { return Ok(()) };
         let address = self.clients.number(address);
+        let of_one = |refusal| {
+            let told = "links for this address were asked for lately; use the newest mail";
+            refused(&refusal, told)
+        };
+        // That of the network after that of one address there: who asks in vain does not use up what others share.
+        self.clients.resets.take(&(address, network), 1).map_err(of_one)?;
         let told = self.clients.resets_of_network.take(&network, 1);
         told.map_err(|refusal| refused(&refusal, "too many links were asked for from this network"))?;
-        let told = self.clients.resets.take(&(address, network), 1);
-        let told = told.and_then(|()| self.clients.resets_of_one.take(&address, 1));
-        told.map_err(|refusal| {
-            refused(
-                &refusal,
-                "links for this address were asked for lately; use the newest mail",
-            )
-        })
+        self.clients.resets_of_one.take(&address, 1).map_err(of_one)
     }
 
     /// Takes one login with this address: by `device`, if that logged in to the account of this very address before (a device
