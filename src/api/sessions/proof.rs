@@ -1,9 +1,9 @@
 //! Proving who one is: the password, and the second factor where there is one.
 //!
-//! Guarantees: an unknown address and a wrong password get the same answer after the same work: one read, one hash, one write
-//! of what happened. The code is looked at only after the password was right, and taken in the transaction of what it is shown
-//! for: so that each is taken once, and nothing is done with a password that was changed, or without a second factor that was
-//! turned on, meanwhile.
+//! Guarantees: an unknown address and a wrong password get the same answer after the same work: one read, one hash, and one
+//! write of what happened, unless a flood of them has used up what is written down in a minute. The code is looked at only
+//! after the password was right, and taken in the transaction of what it is shown for: so that each is taken once, and nothing
+//! is done with a password that was changed, or without a second factor that was turned on, meanwhile.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
