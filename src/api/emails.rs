@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::id::JobId;
 use crate::domain::job::{OnFailure, WhenUncertain};
+use crate::domain::stream::Stream;
 use crate::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs};
 use crate::mail::{RECIPIENTS_MAX, TemplateError, Templates};
 
@@ -52,6 +53,9 @@ pub(super) struct NewEmailBody {
     /// The fields that the template asks for.
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     data: Option<Value>,
+    /// The stream it belongs to, `transactional` where none is named: who wants no mails of one still gets those of others.
+    #[schema(min_length = 1, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
+    stream: Option<String>,
     /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
     when_uncertain: Option<WhenUncertain>,
     /// From when it may go out; a time that has passed means at once.
@@ -136,11 +140,16 @@ impl NewEmailBody {
     /// Which mail, with what is wrong noted in `fields`.
     pub(super) fn args(self, templates: &Templates, fields: &mut Fields) -> Option<EmailSendArgs> {
         let to = recipients(&self.to, fields);
+        let stream = match &self.stream {
+            Some(name) => fields.check("/stream", Stream::parse(name)).unwrap_or_default(),
+            None => Stream::default(),
+        };
         let when_uncertain = self.when_uncertain.unwrap_or(WhenUncertain::Repeat);
         let body = words(self, templates, fields)?;
         Some(EmailSendArgs {
             to,
             body,
+            stream,
             when_uncertain,
         })
     }

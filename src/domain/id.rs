@@ -116,6 +116,12 @@ ids! {
     AddressChangeId = "adc";
     /// A reset of a password.
     PasswordResetId = "pwr";
+    /// A mail's words with places for data, in versions.
+    TemplateId = "tpl";
+    /// An address that gets no mails of a stream.
+    SuppressionId = "sup";
+    /// A file that was handed over to be attached to mails.
+    UploadId = "upl";
     /// A browser or program that has logged in to an account.
     DeviceId = "dev";
     /// Something that concerns the security of an account.

@@ -19,5 +19,6 @@ pub mod schedule;
 pub mod scope;
 pub mod second_factor;
 pub mod security;
+pub mod stream;
 pub mod token;
 pub mod totp;

@@ -44,6 +44,18 @@ named! {
         SchedulesRead = "schedules:read",
         /// Make, change, pause, run and delete schedules.
         SchedulesWrite = "schedules:write",
+        /// See to whom no mails go.
+        SuppressionsRead = "suppressions:read",
+        /// Say to whom no mails go.
+        SuppressionsWrite = "suppressions:write",
+        /// See templates, and what they make of data.
+        TemplatesRead = "templates:read",
+        /// Make, change and delete templates.
+        TemplatesWrite = "templates:write",
+        /// See what was uploaded.
+        UploadsRead = "uploads:read",
+        /// Upload files, and delete them.
+        UploadsWrite = "uploads:write",
     }
 }
 

@@ -63,6 +63,7 @@ impl Mailer {
                 text: "Hello Ada\n".to_owned(),
                 html: None,
             },
+            stream: legwork::domain::stream::Stream::default(),
             when_uncertain,
         };
         let job = ClaimedJob {

@@ -160,6 +160,7 @@ fn mail(to: &str, body: EmailBody) -> NewJob {
             EmailAddress::parse("bob@example.com").unwrap(),
         ],
         body,
+        stream: legwork::domain::stream::Stream::default(),
         when_uncertain: WhenUncertain::Repeat,
     };
     new_job::<EmailSend>(&args, WorkspaceId::SERVICE, Clock::System.now(), Order::default()).unwrap()

@@ -75,6 +75,7 @@ impl Simulation {
                 text: "Hello\n".to_owned(),
                 html: None,
             },
+            stream: legwork::domain::stream::Stream::default(),
             when_uncertain,
         };
         let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();

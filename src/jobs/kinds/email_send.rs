@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sending, untemplatable};
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
+use crate::domain::stream::Stream;
 use crate::jobs::{JobContext, Kind, Outcome};
 use crate::mail::Content;
 
@@ -23,6 +24,9 @@ pub struct EmailSendArgs {
     pub to: Vec<EmailAddress>,
     /// What it says.
     pub body: EmailBody,
+    /// The stream that it belongs to.
+    #[serde(default)]
+    pub stream: Stream,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
 }
