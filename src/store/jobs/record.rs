@@ -80,6 +80,8 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The node that ran it.
     pub node: String,
+    /// What was said with whoever is outside, where it was asked for.
+    pub transcript: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -197,6 +199,7 @@ impl TryFrom<AttemptRow> for AttemptRecord {
             outcome: Some(parsed(&row.outcome, "attempts", "outcome")?),
             error: row.error,
             node: row.node,
+            transcript: None,
         })
     }
 }
