@@ -5,6 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::recipients::recipients;
+use super::uncertain::rule;
 use super::words::words;
 use crate::api::http::Fields;
 use crate::api::openapi::{Recipients, TemplateName};
@@ -13,7 +14,7 @@ use crate::api::unique::UniqueBody;
 use crate::clock::Timestamp;
 use crate::domain::email::Subject;
 use crate::domain::id::JobId;
-use crate::domain::job::{OnFailure, WhenUncertain};
+use crate::domain::job::{OnFailure, OnUncertain, WhenUncertain};
 use crate::domain::stream::Stream;
 use crate::jobs::kinds::EmailSendArgs;
 use crate::mail::Templates;
@@ -42,7 +43,11 @@ pub(in crate::api) struct NewEmailBody {
     /// The stream it belongs to, `transactional` where none is named: who wants no mails of one still gets those of others.
     #[schema(min_length = 1, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
     stream: Option<String>,
-    /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
+    /// What to do where nobody can know whether the mail went out: `retry`, the default, sends it again after a short wait,
+    /// at the risk of a copy; `hold` leaves it `uncertain` until a person decides.
+    on_uncertain: Option<OnUncertain>,
+    /// The name of `on_uncertain` in release 0.1.0: `repeat` or `hold`.
+    #[schema(deprecated)]
     when_uncertain: Option<WhenUncertain>,
     /// From when it may go out; a time that has passed means at once.
     run_at: Option<Timestamp>,
@@ -89,7 +94,7 @@ impl NewEmailBody {
             Some(name) => fields.check("/stream", Stream::parse(name)).unwrap_or_default(),
             None => Stream::default(),
         };
-        let when_uncertain = self.when_uncertain.unwrap_or(WhenUncertain::Repeat);
+        let when_uncertain = rule(self.on_uncertain, self.when_uncertain, fields);
         let body = words(self, templates, fields)?;
         Some(EmailSendArgs {
             to,

@@ -6,6 +6,7 @@
 
 mod body;
 mod recipients;
+mod uncertain;
 mod words;
 
 use actix_web::{HttpResponse, web};
@@ -34,7 +35,7 @@ use crate::jobs::kinds::EmailSend;
             "to": ["bob@example.com"], "template": "welcome",
             "data": { "name": "Bob", "link": "https://example.com/x" },
             "run_at": "2030-01-01T08:30:00Z", "deadline_at": "2030-02-01T08:30:00Z", "priority": 5,
-            "when_uncertain": "hold"
+            "on_uncertain": "hold"
         }))),
         ("unique" = (summary = "Once a minute at most", value = json!({
             "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",

@@ -65,6 +65,27 @@ pub enum WhenUncertain {
     Hold,
 }
 
+/// A [`WhenUncertain`] in the words of those who order a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUncertain {
+    /// Try again.
+    Retry,
+    /// Wait for a person's decision.
+    Hold,
+}
+
+impl OnUncertain {
+    /// The rule that it names.
+    #[must_use]
+    pub const fn rule(self) -> WhenUncertain {
+        match self {
+            Self::Retry => WhenUncertain::Repeat,
+            Self::Hold => WhenUncertain::Hold,
+        }
+    }
+}
+
 /// What a person knows of a job whose effect was uncertain. (Who wants it run again retries it.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
