@@ -134,7 +134,8 @@ mod tests {
             (4 * PIECE_BYTES, 320_000 - 4 * PIECE_BYTES)
         );
         assert_eq!(Body::new(&message[..PIECE_BYTES]).head_bytes(), 0);
-        assert_eq!(read(&written(&message)), (message, &b""[..]));
+        let wire = written(&message);
+        assert_eq!(read(&wire), (message, &b""[..]));
     }
 
     proptest! {
@@ -143,7 +144,8 @@ mod tests {
             let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
             let message = text.repeat(times).into_bytes();
             let expected = if message.is_empty() { b"\r\n".to_vec() } else { message.clone() };
-            prop_assert_eq!(read(&written(&message)), (expected, &b""[..]));
+            let wire = written(&message);
+            prop_assert_eq!(read(&wire), (expected, &b""[..]));
         }
     }
 }
