@@ -9,7 +9,8 @@
 //! tried again alone. The job is completed once nobody waits any more and somebody has got the mail.
 //!
 //! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
-//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others.
+//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others. So it is, from
+//! two seconds on, with a mail for whose site there is no room ([`Sites`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,10 +21,10 @@ use super::recipients::Recipients;
 use crate::domain::email::EmailAddress;
 use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
-use crate::jobs::{Failure, JobContext, Outcome, RetryWish};
+use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Message, Receipt, RenderError, Rendered, Sender, TemplateError,
-    Templates, Transport,
+    Content, DeliveryError, Gate, GateClosed, Limits, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender,
+    Sites, TemplateError, Templates, Transport,
 };
 use crate::telemetry;
 
@@ -45,6 +46,18 @@ const RELAY_AWAY: Backoff = Backoff {
     cap: std::time::Duration::from_secs(900),
 };
 
+/// How long to wait for a site that has no room for one mail more: short at first, for one that only just began to be slow.
+const SITE_BUSY: Backoff = Backoff {
+    base: std::time::Duration::from_secs(2),
+    cap: std::time::Duration::from_secs(900),
+};
+
+/// Mails at once of a postbox that was given no limits: those of a test.
+const UNLIMITED: Limits = Limits {
+    relay: 1_000,
+    site: 1_000,
+};
+
 /// After so many attempts a relay that cannot be used spends them. With [`RELAY_AWAY`] that takes three days: a long
 /// weekend, after which a mail is hardly of use; and a job keeps a record of each attempt, so that there must be an end.
 const SNOOZES_MAX: u32 = 300;
@@ -61,6 +74,7 @@ pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_s
 #[derive(Clone)]
 pub struct Postbox {
     inner: Arc<Inner>,
+    sites: Sites,
 }
 
 struct Inner {
@@ -103,7 +117,14 @@ impl Postbox {
                 templates: Templates::new()?,
                 from,
             }),
+            sites: Sites::new(UNLIMITED),
         })
+    }
+
+    /// The same, sending as much at once as these allow.
+    #[must_use]
+    pub fn within(self, sites: Sites) -> Self {
+        Self { sites, ..self }
     }
 
     /// The templates, for checking a request before it is accepted.
@@ -115,12 +136,18 @@ impl Postbox {
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
         let recipients = Recipients::resume(&sending.to, ctx.earlier_result());
+        let to = recipients.open();
+        // Before the mail is built: many may wait.
+        let mut pass = match self.enter(&to, ctx).await {
+            Ok(pass) => pass,
+            Err(outcome) => return outcome,
+        };
         // All attempts send the same bytes, whomever this one is for.
         let mut rendered = match self.message(sending, ctx).render() {
             Ok(rendered) => rendered,
             Err(error) => return unrenderable(&error),
         };
-        rendered.envelope.to = recipients.open();
+        rendered.envelope.to = to;
         let gate = AttemptGate {
             ctx,
             is_asked: AtomicBool::new(false),
@@ -131,6 +158,9 @@ impl Postbox {
             biased;
             delivered = &mut delivery => delivered,
             () = ctx.stopped() => {
+                if ctx.stop_cause() == Some(StopCause::TimedOut) {
+                    pass.is_out_of_time();
+                }
                 // What is being noted cannot be taken back: left now, a mail of which nothing was sent would be uncertain.
                 if !gate.is_asked.load(Ordering::SeqCst) {
                     // Dropping the delivery closes its connection: nothing was sent.
@@ -139,6 +169,7 @@ impl Postbox {
                 delivery.await
             }
         };
+        pass.ended(&delivered);
         match delivered {
             Ok(receipt) => taken(recipients, &receipt, &rendered, ctx),
             Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
@@ -147,6 +178,15 @@ impl Postbox {
             Err(error @ DeliveryError::Unavailable { .. }) => unavailable(&error, ctx),
             Err(error @ DeliveryError::Uncertain { .. }) => uncertain(&error, ctx),
             Err(error) => not_taken(recipients, &error, &rendered),
+        }
+    }
+
+    /// Waits until there is room for one mail more to these.
+    async fn enter(&self, to: &[EmailAddress], ctx: &JobContext) -> Result<Pass, Outcome> {
+        tokio::select! {
+            biased;
+            entered = self.sites.enter(to) => entered.map_err(|no_room| crowded(&no_room, ctx)),
+            () = ctx.stopped() => Err(Outcome::Cancelled),
         }
     }
 
@@ -210,15 +250,23 @@ fn uncertain(error: &DeliveryError, ctx: &JobContext) -> Outcome {
 }
 
 fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {
+    snoozed(RELAY_AWAY, error.to_string(), ctx)
+}
+
+fn crowded(no_room: &NoRoom, ctx: &JobContext) -> Outcome {
+    snoozed(SITE_BUSY, format!("not sent yet: {no_room}"), ctx)
+}
+
+fn snoozed(waits: Backoff, why: String, ctx: &JobContext) -> Outcome {
     let claims = u32::try_from(ctx.fence()).unwrap_or(u32::MAX);
     if claims > SNOOZES_MAX {
-        return Outcome::retry(error.to_string());
+        return Outcome::retry(why);
     }
-    // Without randomness the mails come back together, which the relay's own limit of connections bounds.
+    // Without randomness the mails come back together, which the limits bound.
     let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
     Outcome::Snoozed {
-        wait: RELAY_AWAY.after(claims, random),
-        why: Some(error.to_string()),
+        wait: waits.after(claims, random),
+        why: Some(why),
     }
 }
 
