@@ -208,7 +208,9 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         relay: config.mail.concurrency,
         site: config.mail.site_concurrency,
     });
-    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?.within(sites);
+    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?
+        .within(sites)
+        .repeating_after(config.mail.uncertain_wait);
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());

@@ -13,6 +13,7 @@ mod outbox;
 mod sites;
 mod smtp;
 mod templates;
+mod transcript;
 mod transport;
 mod words;
 
@@ -22,5 +23,6 @@ pub use outbox::OutboxTransport;
 pub use sites::{Limits, NoRoom, Pass, Sites, SlowedSite};
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
 pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
+pub use transcript::{TRANSCRIPT_BYTES_MAX, Transcript};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
 pub use words::WORDS_CHARS_MAX;

@@ -353,6 +353,7 @@ impl World {
             error: None,
             result: Some("{\"steps\":1}".into()),
             progress: None,
+            transcript: None,
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();
