@@ -146,7 +146,7 @@ pub mod event {
     pub const RELAY_RECOVERED: &str = "relay_recovered";
     /// A site asked for less, or did not answer in time: it is given fewer mails at once, until `site_recovered`.
     pub const SITE_SLOWED: &str = "site_slowed";
-    /// A site does not answer although it is given one mail at a time: it is given none for a while.
+    /// A site does not answer, or takes nothing, although it is given one mail at a time: it is given none for a while.
     pub const SITE_RESTS: &str = "site_rests";
     /// A site is given as many mails at once as before.
     pub const SITE_RECOVERED: &str = "site_recovered";

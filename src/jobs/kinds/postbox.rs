@@ -24,8 +24,8 @@ use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
 use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Limits, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender,
-    Sites, TemplateError, Templates, Transcript, Transport,
+    Content, DeliveryError, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender, Sites,
+    TemplateError, Templates, Transcript, Transport,
 };
 use crate::telemetry;
 
@@ -53,12 +53,6 @@ const SITE_BUSY: Backoff = Backoff {
     cap: std::time::Duration::from_secs(900),
 };
 
-/// Mails at once of a postbox that was given no limits: those of a test.
-const UNLIMITED: Limits = Limits {
-    relay: 1_000,
-    site: 1_000,
-};
-
 /// After so many attempts a relay that cannot be used spends them. With [`RELAY_AWAY`] that takes three days: a long
 /// weekend, after which a mail is hardly of use; and a job keeps a record of each attempt, so that there must be an end.
 const SNOOZES_MAX: u32 = 300;
@@ -79,7 +73,8 @@ const UNCERTAIN_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Postbox {
     inner: Arc<Inner>,
-    sites: Sites,
+    /// None in tests that are about something else.
+    sites: Option<Sites>,
     uncertain_wait: std::time::Duration,
 }
 
@@ -137,7 +132,7 @@ impl Postbox {
                 templates: Templates::new()?,
                 from,
             }),
-            sites: Sites::new(UNLIMITED),
+            sites: None,
             uncertain_wait: UNCERTAIN_WAIT,
         })
     }
@@ -145,7 +140,7 @@ impl Postbox {
     /// The same, sending as much at once as these allow.
     #[must_use]
     pub fn within(mut self, sites: Sites) -> Self {
-        self.sites = sites;
+        self.sites = Some(sites);
         self
     }
 
@@ -190,7 +185,7 @@ impl Postbox {
             delivered = &mut delivery => delivered,
             () = ctx.stopped() => {
                 if ctx.stop_cause() == Some(StopCause::TimedOut) {
-                    pass.is_out_of_time();
+                    pass.iter_mut().for_each(Pass::is_out_of_time);
                 }
                 // What is being noted cannot be taken back: left now, a mail of which nothing was sent would be uncertain.
                 if !gate.is_asked.load(Ordering::SeqCst) {
@@ -200,7 +195,9 @@ impl Postbox {
                 delivery.await
             }
         };
-        pass.ended(&delivered);
+        if let Some(pass) = pass {
+            pass.ended(&delivered);
+        }
         match delivered {
             Ok(receipt) => taken(recipients, &receipt, &rendered, ctx),
             Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
@@ -213,10 +210,11 @@ impl Postbox {
     }
 
     /// Waits until there is room for one mail more to these.
-    async fn enter(&self, to: &[EmailAddress], ctx: &JobContext) -> Result<Pass, Outcome> {
+    async fn enter(&self, to: &[EmailAddress], ctx: &JobContext) -> Result<Option<Pass>, Outcome> {
+        let Some(sites) = &self.sites else { return Ok(None) };
         tokio::select! {
             biased;
-            entered = self.sites.enter(to) => entered.map_err(|no_room| crowded(&no_room, ctx)),
+            entered = sites.enter(to) => entered.map(Some).map_err(|no_room| crowded(&no_room, ctx)),
             () = ctx.stopped() => Err(Outcome::Cancelled),
         }
     }

@@ -300,13 +300,13 @@ fn log((site, change, limit): &Changed) {
             limit,
             "a site is given as many mails at once as before"
         ),
-        (Some(site), Change::Rests(rest)) => {
+        (Some(site), Change::Rests { rest, is_first: true }) => {
             let rest_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(
                 event = event::SITE_RESTS,
                 %site,
                 rest_ms,
-                "a site does not answer; its mails wait without a connection"
+                "a site does not answer, or takes nothing; its mails wait without a connection"
             );
         }
         (None, Change::Slowed) => tracing::warn!(
@@ -319,7 +319,6 @@ fn log((site, change, limit): &Changed) {
             limit,
             "the relay is given as many mails at once as before"
         ),
-        // Whether a relay is used at all is the breaker's.
-        (None, Change::Rests(_)) => {}
+        (_, Change::Rests { .. }) => {}
     }
 }

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limit::{Change, Limit, Verdict};
+use super::limit::{Change, Ended, Limit, Verdict};
 
 /// How many mails at once a site is given before it has taken the first: one that hangs from the start costs no more.
-const SITE_FIRST: usize = 2;
+const SITE_FIRST: usize = 1;
 /// The most mails that wait in memory; the lane's slots keep it lower.
 const PARKED_MAX: usize = 2_048;
 /// How many mails wait for each that a site is given, if it does not answer.
@@ -42,7 +42,7 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
     /// A site is left alone for a while.
-    #[error("{0} did not answer and is left alone for a while")]
+    #[error("{0} did not answer, or took nothing, and is left alone for a while")]
     Resting(Arc<str>),
     /// Enough mails wait for a site already.
     #[error("{0} answers slowly, and enough mails wait for it already")]
@@ -55,6 +55,7 @@ pub enum NoRoom {
 /// Leave for one mail, to be given back by [`Room::leave`].
 #[derive(Debug)]
 pub(super) struct Held {
+    since: Instant,
     relay: u64,
     /// The sites by their index, in the order of entering, each with its round.
     sites: Vec<(usize, u64)>,
@@ -152,23 +153,34 @@ impl Room {
     ) -> (Vec<Changed>, Vec<Told>) {
         let mut changed = Vec::new();
         let mut told = Vec::new();
-        if let Some(change) = self.relay.ended(held.relay, relay, false, now) {
+        let ended = Ended {
+            round: held.relay,
+            verdict: relay,
+            // Whether a relay is used at all is the breaker's.
+            is_sure: false,
+            lasted: now.saturating_duration_since(held.since),
+        };
+        if let Some(change) = self.relay.ended(ended, now) {
             changed.push((None, change, self.relay.now()));
         }
-        // Of several it is not known which one kept silent.
-        let may_rest = held.sites.len() == 1;
         for (place, (index, round)) in held.sites.iter().enumerate() {
-            let verdict = sites.get(place).copied().unwrap_or(Verdict::Nothing);
+            let ended = Ended {
+                round: *round,
+                verdict: sites.get(place).copied().unwrap_or(Verdict::Nothing),
+                // Of several it is not known which one kept silent.
+                is_sure: held.sites.len() == 1,
+                ..ended
+            };
             let Some(site) = self.sites.get_mut(*index).and_then(Option::as_mut) else {
                 continue;
             };
             site.used_at = now;
-            let Some(change) = site.limit.ended(*round, verdict, may_rest, now) else {
+            let Some(change) = site.limit.ended(ended, now) else {
                 continue;
             };
             let name = Arc::clone(&site.name);
             changed.push((Some(Arc::clone(&name)), change, site.limit.now()));
-            if matches!(change, Change::Rests(_)) {
+            if matches!(change, Change::Rests { .. }) {
                 self.turn_away(*index, &NoRoom::Resting(name), &mut told);
             }
         }
@@ -277,7 +289,11 @@ impl Room {
                 held.push((*index, site.limit.begun(now)));
             }
         }
-        Held { relay, sites: held }
+        Held {
+            since: now,
+            relay,
+            sites: held,
+        }
     }
 
     /// Whoever waits for this site is told that there is no room.
