@@ -282,8 +282,8 @@ fn posts(config: &Config) -> Vec<Post> {
 /// How many mails may be under way with so many connections: those that wait for one, and those whose end is being written, leave
 /// none idle. Few more where connections are many, since each holds its mail in memory, and is another's that a node claimed.
 fn mail_slots(connections: usize) -> usize {
-    const FOR_EACH: usize = 8;
-    const LEAST: usize = 16;
+    const FOR_EACH: usize = 12;
+    const LEAST: usize = 24;
     const WAITING_MAX: usize = 240;
     let most = connections.saturating_add(WAITING_MAX);
     connections.saturating_mul(FOR_EACH).max(LEAST).min(most)

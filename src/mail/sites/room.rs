@@ -25,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How long a mail waits for a site that does not answer.
 const PARKED_QUIET: Duration = Duration::from_secs(30);
 /// How long a mail waits whatever happens: its attempt must have time left to be sent.
-const PARKED_LONGEST: Duration = Duration::from_secs(120);
+const PARKED_LONGEST: Duration = Duration::from_secs(600);
 /// Sites that are remembered although nothing is under way to them.
 const SITES_KEPT: usize = 4_096;
 
