@@ -24,3 +24,4 @@ mod sites;
 mod supervision;
 mod supervisors;
 mod suspension;
+mod uncertain;

@@ -143,7 +143,8 @@ mod tests {
             let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
             let message = text.repeat(times).into_bytes();
             let expected = if message.is_empty() { b"\r\n".to_vec() } else { message.clone() };
-            prop_assert_eq!(read(&written(&message)), (expected, &b""[..]));
+            let wire = written(&message);
+            prop_assert_eq!(read(&wire), (expected, &b""[..]));
         }
     }
 }
