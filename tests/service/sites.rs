@@ -49,5 +49,17 @@ async fn sites_that_hang_or_take_nothing_hold_up_nobody_else() {
     let snoozed = service.job_when(&key, &waiting[2], is_snoozed).await;
     let why = snoozed["attempts"][0]["error"].as_str().unwrap().to_owned();
     assert!(why.contains("hanging.example answers slowly"), "{why}");
+    let (_, queues) = service.get(&key, "/v1/queues").await;
+    let mail = queues["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "mail");
+    let busy = json!({ "site": "busy.example", "limit": 1, "resting": true });
+    let slowed = &mail.unwrap()["slowed_sites"];
+    let mut rested = slowed[0].clone();
+    // It may be tried again at this moment.
+    rested["resting"] = json!(true);
+    assert_eq!((slowed.as_array().unwrap().len(), rested), (1, busy), "{slowed}");
     service.log_line(|line| line["event"] == "site_rests" && line["site"] == "busy.example");
 }

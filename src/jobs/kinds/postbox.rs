@@ -151,6 +151,12 @@ impl Postbox {
         self
     }
 
+    /// The sites that are given fewer mails at once than they could be, by name.
+    #[must_use]
+    pub fn slowed_sites(&self) -> Vec<SlowedSite> {
+        self.sites.as_ref().map(Sites::slowed).unwrap_or_default()
+    }
+
     /// The templates, for checking a request before it is accepted.
     #[must_use]
     pub fn templates(&self) -> &Templates {

@@ -156,8 +156,7 @@ impl Limit {
             Verdict::Nothing => None,
             Verdict::Worked => self.worked(),
             Verdict::Busy if is_earlier => None,
-            Verdict::Silent if self.now > 1 => self.halve(),
-            Verdict::Busy if self.now > 1 => self.halve(),
+            Verdict::Silent | Verdict::Busy if self.now > 1 => self.halve(),
             // Those that were under way when it came down to one say nothing about one at a time.
             Verdict::Silent if is_earlier || !ended.is_sure || ended.lasted < SILENT_FOR => None,
             Verdict::Silent => Some(self.rest(SILENT_REST, now)),
