@@ -39,7 +39,7 @@ use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
 use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry};
 use crate::keyring::{KeyRing, KeyRingError};
-use crate::mail::TemplateError;
+use crate::mail::{Limits, Sites, TemplateError};
 use crate::private;
 use crate::reports::ReportFolder;
 use crate::store::{Database, LockError, ServeLock, SessionUses, Store, StoreError, StoreOptions};
@@ -204,8 +204,13 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let node = NodeId::generate();
 
     let transport = outgoing::transport(&config.mail)?;
-    let postbox =
-        Postbox::new(transport, outgoing::sender(&config.mail.from)?)?.repeating_after(config.mail.uncertain_wait);
+    let sites = Sites::new(Limits {
+        relay: config.mail.concurrency,
+        site: config.mail.site_concurrency,
+    });
+    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?
+        .within(sites)
+        .repeating_after(config.mail.uncertain_wait);
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());

@@ -128,8 +128,10 @@ pub struct Mail {
     pub from: String,
     /// A file with the certificates of authorities that are trusted beside the system's, as PEM.
     pub ca_file: Option<PathBuf>,
-    /// Mails that are sent at once; 1 to 1,000.
+    /// Mails that are handed over at once, each on a connection of its own; 1 to 1,000.
     pub concurrency: usize,
+    /// Those among them that may be for one site, the domain of an address; 1 to 1,000.
+    pub site_concurrency: usize,
     /// How long a relay may think about a mail once it has all of it; 1 second to 30 minutes.
     pub dot_timeout: Duration,
     /// How long to wait before a mail that may have been sent is sent again; 1 second to 1 day.
@@ -343,11 +345,18 @@ impl Mail {
             "mail.ca_file",
             "is of no use with a mail.url that checks no certificate; write smtps://, or ?tls=required after smtp://host",
         )?;
+        let concurrency: usize = settings.ranged("mail.concurrency", 1, 1_000)?;
+        let site_concurrency = match settings.value("mail.site_concurrency") {
+            Some(_) => settings.ranged("mail.site_concurrency", 1, 1_000)?,
+            // Two sites that begin to hang at once must not leave the others without a connection.
+            None => (concurrency / 2).max(1),
+        };
         Ok(Self {
             url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
             ca_file,
             from: settings.checked("mail.from", mail::parse_from)?,
-            concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
+            concurrency,
+            site_concurrency,
             // An attempt has 45 minutes, the steps before the dot included.
             dot_timeout: settings.span("mail.dot_timeout", SECOND, 30 * MINUTE)?,
             uncertain_wait: settings.span("mail.uncertain_wait", SECOND, 24 * HOUR)?,

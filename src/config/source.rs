@@ -19,7 +19,7 @@ use super::environment::{self, FILE_SUFFIX, Variable};
 use super::span;
 
 /// Settings whose default depends on others or on the terminal, so that `defaults.toml` has no value for them.
-const DERIVED: [&str; 10] = [
+const DERIVED: [&str; 11] = [
     "public_url",
     "secret_keys",
     "database.url",
@@ -27,6 +27,7 @@ const DERIVED: [&str; 10] = [
     "mail.username",
     "mail.password",
     "mail.ca_file",
+    "mail.site_concurrency",
     "retention.cancelled_days",
     "retention.uncertain_days",
     "log.format",

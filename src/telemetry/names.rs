@@ -140,6 +140,16 @@ pub mod event {
     pub const RELAY_DOWN: &str = "relay_down";
     /// The relay can be used again.
     pub const RELAY_UP: &str = "relay_up";
+    /// The relay asked for less, or did not answer in time: it is given fewer mails at once, until `relay_recovered`.
+    pub const RELAY_SLOWED: &str = "relay_slowed";
+    /// The relay is given as many mails at once as before.
+    pub const RELAY_RECOVERED: &str = "relay_recovered";
+    /// A site asked for less, or did not answer in time: it is given fewer mails at once, until `site_recovered`.
+    pub const SITE_SLOWED: &str = "site_slowed";
+    /// A site does not answer, or takes nothing, although it is given one mail at a time: it is given none for a while.
+    pub const SITE_RESTS: &str = "site_rests";
+    /// A site is given as many mails at once as before.
+    pub const SITE_RECOVERED: &str = "site_recovered";
     /// A report's file was built.
     pub const REPORT_BUILT: &str = "report_built";
     /// An order for many jobs stopped half-way, since the database failed; it goes on where it was.

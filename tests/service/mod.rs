@@ -20,6 +20,7 @@ mod rolling;
 mod schedules;
 mod settings;
 mod shutdown;
+mod sites;
 mod supervision;
 mod supervisors;
 mod suspension;

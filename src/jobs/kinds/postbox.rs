@@ -10,7 +10,8 @@
 //! tried again alone. The job is completed once nobody waits any more and somebody has got the mail.
 //!
 //! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
-//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others.
+//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others. So it is, from
+//! two seconds on, with a mail for whose site there is no room ([`Sites`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +22,10 @@ use super::recipients::Recipients;
 use crate::domain::email::EmailAddress;
 use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
-use crate::jobs::{Failure, JobContext, Outcome, RetryWish};
+use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Message, Receipt, RenderError, Rendered, Sender, TemplateError,
-    Templates, Transcript, Transport,
+    Content, DeliveryError, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender, Sites,
+    TemplateError, Templates, Transcript, Transport,
 };
 use crate::telemetry;
 
@@ -43,6 +44,12 @@ pub(super) const MAIL_ATTEMPTS_MAX: u32 = 50;
 /// which a mail goes out after the relay is back.
 const RELAY_AWAY: Backoff = Backoff {
     base: std::time::Duration::from_secs(15),
+    cap: std::time::Duration::from_secs(900),
+};
+
+/// How long to wait for a site that has no room for one mail more: short at first, for one that only just began to be slow.
+const SITE_BUSY: Backoff = Backoff {
+    base: std::time::Duration::from_secs(2),
     cap: std::time::Duration::from_secs(900),
 };
 
@@ -66,6 +73,8 @@ const UNCERTAIN_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Postbox {
     inner: Arc<Inner>,
+    /// None in tests that are about something else.
+    sites: Option<Sites>,
     uncertain_wait: std::time::Duration,
 }
 
@@ -123,8 +132,16 @@ impl Postbox {
                 templates: Templates::new()?,
                 from,
             }),
+            sites: None,
             uncertain_wait: UNCERTAIN_WAIT,
         })
+    }
+
+    /// The same, sending as much at once as these allow.
+    #[must_use]
+    pub fn within(mut self, sites: Sites) -> Self {
+        self.sites = Some(sites);
+        self
     }
 
     /// The same, but that a mail which may have been sent is sent again after this long, where it is to be.
@@ -132,6 +149,12 @@ impl Postbox {
     pub fn repeating_after(mut self, uncertain_wait: std::time::Duration) -> Self {
         self.uncertain_wait = uncertain_wait;
         self
+    }
+
+    /// The sites that are given fewer mails at once than they could be, by name.
+    #[must_use]
+    pub fn slowed_sites(&self) -> Vec<SlowedSite> {
+        self.sites.as_ref().map(Sites::slowed).unwrap_or_default()
     }
 
     /// The templates, for checking a request before it is accepted.
@@ -143,12 +166,18 @@ impl Postbox {
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
         let recipients = Recipients::resume(&sending.to, ctx.earlier_result());
+        let to = recipients.open();
+        // Before the mail is built: many may wait.
+        let mut pass = match self.enter(&to, ctx).await {
+            Ok(pass) => pass,
+            Err(outcome) => return outcome,
+        };
         // All attempts send the same bytes, whomever this one is for.
         let mut rendered = match self.message(sending, ctx).render() {
             Ok(rendered) => rendered,
             Err(error) => return unrenderable(&error),
         };
-        rendered.envelope.to = recipients.open();
+        rendered.envelope.to = to;
         ctx.repeat_uncertain_after(self.uncertain_wait);
         let gate = AttemptGate {
             ctx,
@@ -161,6 +190,9 @@ impl Postbox {
             biased;
             delivered = &mut delivery => delivered,
             () = ctx.stopped() => {
+                if ctx.stop_cause() == Some(StopCause::TimedOut) {
+                    pass.iter_mut().for_each(Pass::is_out_of_time);
+                }
                 // What is being noted cannot be taken back: left now, a mail of which nothing was sent would be uncertain.
                 if !gate.is_asked.load(Ordering::SeqCst) {
                     // Dropping the delivery closes its connection: nothing was sent.
@@ -169,6 +201,9 @@ impl Postbox {
                 delivery.await
             }
         };
+        if let Some(pass) = pass {
+            pass.ended(&delivered);
+        }
         match delivered {
             Ok(receipt) => taken(recipients, &receipt, &rendered, ctx),
             Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
@@ -177,6 +212,16 @@ impl Postbox {
             Err(error @ DeliveryError::Unavailable { .. }) => unavailable(&error, ctx),
             Err(error @ DeliveryError::Uncertain { .. }) => uncertain(&error, ctx),
             Err(error) => not_taken(recipients, &error, &rendered),
+        }
+    }
+
+    /// Waits until there is room for one mail more to these.
+    async fn enter(&self, to: &[EmailAddress], ctx: &JobContext) -> Result<Option<Pass>, Outcome> {
+        let Some(sites) = &self.sites else { return Ok(None) };
+        tokio::select! {
+            biased;
+            entered = sites.enter(to) => entered.map(Some).map_err(|no_room| crowded(&no_room, ctx)),
+            () = ctx.stopped() => Err(Outcome::Cancelled),
         }
     }
 
@@ -240,15 +285,23 @@ fn uncertain(error: &DeliveryError, ctx: &JobContext) -> Outcome {
 }
 
 fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {
+    snoozed(RELAY_AWAY, error.to_string(), ctx)
+}
+
+fn crowded(no_room: &NoRoom, ctx: &JobContext) -> Outcome {
+    snoozed(SITE_BUSY, format!("not sent yet: {no_room}"), ctx)
+}
+
+fn snoozed(waits: Backoff, why: String, ctx: &JobContext) -> Outcome {
     let claims = u32::try_from(ctx.fence()).unwrap_or(u32::MAX);
     if claims > SNOOZES_MAX {
-        return Outcome::retry(error.to_string());
+        return Outcome::retry(why);
     }
-    // Without randomness the mails come back together, which the relay's own limit of connections bounds.
+    // Without randomness the mails come back together, which the limits bound.
     let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
     Outcome::Snoozed {
-        wait: RELAY_AWAY.after(claims, random),
-        why: Some(error.to_string()),
+        wait: waits.after(claims, random),
+        why: Some(why),
     }
 }
 

@@ -87,12 +87,21 @@ impl SmtpTransport {
         {
             return Ok(begun);
         }
+        if self.idle.is_full()
+            && let Some(begun) = self.begin_on_the_next_free(dialogue).await?
+        {
+            return Ok(begun);
+        }
         let pass = self.breaker.enter()?;
         let opening = self.idle.in_use();
         let opened = dialogue.connect_and_name_sender().await;
         drop(opening);
         let begun = match opened {
-            Err(error) if is_crowded(&error) => self.begin_on_the_next_free(dialogue, error).await,
+            Err(error) if is_crowded(&error) => {
+                self.idle.is_crowded();
+                let begun = self.begin_on_the_next_free(dialogue).await;
+                begun.and_then(|begun| begun.ok_or(error))
+            }
             opened => opened,
         };
         match &begun {
@@ -133,15 +142,11 @@ impl SmtpTransport {
         }
     }
 
-    /// Takes turns on the connections that the relay allows, as long as some are in use; `crowded` if none comes free.
-    async fn begin_on_the_next_free(
-        &self,
-        dialogue: &Dialogue<'_>,
-        crowded: DeliveryError,
-    ) -> Result<Connection, DeliveryError> {
+    /// Takes turns on the connections that the relay allows, as long as some are in use; nothing if none comes free.
+    async fn begin_on_the_next_free(&self, dialogue: &Dialogue<'_>) -> Result<Option<Connection>, DeliveryError> {
         match timeout(self.config.command_timeout, self.idle.next_free()).await {
-            Ok(Some(freed)) => self.begin_again(dialogue, freed).await?.ok_or(crowded),
-            Ok(None) | Err(_) => Err(crowded),
+            Ok(Some(freed)) => self.begin_again(dialogue, freed).await,
+            Ok(None) | Err(_) => Ok(None),
         }
     }
 
