@@ -4,7 +4,7 @@
 //! can add a header, a recipient or an SMTP command; a delivery says whether the mail can have been handed over
 //! ([`DeliveryError`]), and asks a [`Gate`] before it hands it over.
 //!
-//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM, attachments. A delivery keeps no state beyond idle connections.
+//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM. A delivery keeps no state beyond idle connections.
 
 mod memory;
 mod message;
@@ -15,7 +15,7 @@ mod transport;
 mod words;
 
 pub use memory::{MemoryTransport, WaitedTooLong};
-pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
+pub use message::{AttachedFile, Envelope, Extras, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
 pub use outbox::OutboxTransport;
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
 pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
