@@ -60,6 +60,7 @@ mod tests;
 mod then;
 mod throttle;
 mod unique;
+mod uploads;
 mod verification;
 mod waiting;
 mod work;
@@ -201,7 +202,32 @@ fn endpoints() -> Endpoints {
                 .get(security_events::list_security_events),
         )
         // Work.
-        .service(at("/v1/emails").takes(Scope::EmailsWrite).post(emails::create_email))
+        .service(
+            at("/v1/emails")
+                .takes_mails()
+                .takes(Scope::EmailsWrite)
+                .post(emails::create_email),
+        )
+        .service(
+            at("/v1/emails/batch")
+                .takes_mails()
+                .takes(Scope::EmailsWrite)
+                .post(emails::create_emails),
+        )
+        .service(
+            at("/v1/uploads")
+                .takes(Scope::UploadsRead)
+                .get(uploads::list_uploads)
+                .takes(Scope::UploadsWrite)
+                .post(uploads::create_upload),
+        )
+        .service(
+            at("/v1/uploads/{id}")
+                .takes(Scope::UploadsRead)
+                .get(uploads::show_upload)
+                .takes(Scope::UploadsWrite)
+                .delete(uploads::delete_upload),
+        )
         .service(at("/v1/probes").takes(Scope::ProbesWrite).post(probes::create_probe))
         .service(
             at("/v1/probes/batch")

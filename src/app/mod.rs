@@ -222,7 +222,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     });
     let hurry = Hurry::default();
     let registry = Registry::new()
-        .with(EmailSend::new(postbox.clone()))
+        .with(EmailSend::new(postbox.clone()).with_store(store.clone()))
         .with(ReportBuild::new(
             store.clone(),
             reports.clone(),

@@ -17,6 +17,8 @@ named! {
         WeighWorkspace = "workspace.weigh",
         /// Set what a workspace may use.
         SetQuota = "workspace.quota",
+        /// Set from which domains a workspace may send mails.
+        GrantSenders = "workspace.senders",
         /// Cancelled a job of another workspace.
         CancelJob = "job.cancel",
         /// Had a job of another workspace run again.

@@ -5,7 +5,7 @@
 //! ([`DeliveryError`]), and asks a [`Gate`] before it hands it over; how many go to the relay and to a site at once is bounded
 //! by what they bear ([`Sites`]).
 //!
-//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM, attachments. A delivery keeps no state beyond idle connections.
+//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM. A delivery keeps no state beyond idle connections.
 
 mod memory;
 mod message;
@@ -18,7 +18,7 @@ mod transport;
 mod words;
 
 pub use memory::{MemoryTransport, WaitedTooLong};
-pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
+pub use message::{AttachedFile, Envelope, Extras, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
 pub use outbox::OutboxTransport;
 pub use sites::{Limits, NoRoom, Pass, Sites, SlowedSite};
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};

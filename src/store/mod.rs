@@ -54,6 +54,7 @@ mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+pub mod uploads;
 pub mod workspaces;
 mod writer;
 

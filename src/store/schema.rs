@@ -9,6 +9,7 @@ diesel::table! {
         jobs_waiting_max -> Nullable<BigInt>,
         mails_per_day -> Nullable<BigInt>,
         bytes_stored_max -> Nullable<BigInt>,
+        sender_domains -> Nullable<Text>,
     }
 }
 
@@ -146,6 +147,7 @@ diesel::table! {
         schedule_id -> Nullable<Text>,
         batch_id -> Nullable<Text>,
         is_waited_for -> BigInt,
+        labels -> Nullable<Text>,
     }
 }
 
@@ -427,6 +429,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        workspace_id -> Text,
+        name -> Text,
+        content_type -> Text,
+        byte_count -> BigInt,
+        sha256 -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    upload_chunks (upload_id, number) {
+        upload_id -> Text,
+        number -> BigInt,
+        data -> Binary,
+    }
+}
+
+diesel::table! {
+    upload_uses (upload_id, job_id) {
+        upload_id -> Text,
+        job_id -> Text,
+    }
+}
+
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(api_keys -> accounts (account_id));
 diesel::joinable!(second_factors -> accounts (account_id));
@@ -446,6 +476,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     batches,
     waiters,
     dependencies,
+    uploads,
+    upload_uses,
 );
 diesel::allow_tables_to_appear_in_same_query!(nodes, node_kinds);
 diesel::allow_tables_to_appear_in_same_query!(schedule_fires, jobs);

@@ -358,6 +358,7 @@ pub(crate) fn job() -> NewJob {
         is_waited_for: false,
         after: None,
         request_id: None,
+        labels: None,
     }
 }
 

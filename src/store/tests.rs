@@ -22,6 +22,7 @@ fn declared() -> Vec<(String, Vec<String>)> {
             "Text" => format!("{column} TEXT 1"),
             "BigInt" => format!("{column} BIGINT 1"),
             "Nullable<Text>" => format!("{column} TEXT 0"),
+            "Binary" => format!("{column} BLOB 1"),
             "Nullable<BigInt>" => format!("{column} BIGINT 0"),
             other => panic!("{other} is not portable"),
         });

@@ -168,6 +168,12 @@ pub mod event {
     pub const REPORT_DELETED: &str = "report_deleted";
     /// A report's file could not be read to the end of a download.
     pub const REPORT_CUT: &str = "report_cut";
+    /// A file for mails was uploaded.
+    pub const UPLOAD_STORED: &str = "upload_stored";
+    /// An upload was deleted by somebody.
+    pub const UPLOAD_DELETED: &str = "upload_deleted";
+    /// An operator set from which domains a workspace may send mails.
+    pub const SENDERS_SET: &str = "senders_set";
     /// Files that no report names were cleared away.
     pub const REPORTS_CLEARED: &str = "reports_cleared";
     /// A file in the folder of reports could not be removed; the keeper tries again.

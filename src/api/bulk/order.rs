@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::preview::counted;
 use crate::api::State;
+use crate::api::emails::Surroundings;
 use crate::api::http::{Fields, Problem, Unread};
 use crate::api::jobs::Changed;
 use crate::api::order::ranged;
@@ -173,7 +174,8 @@ impl BulkBody {
         }
         fields.finish()?;
         let changed = match (self.args, &selection.kind) {
-            (Some(args), Some(kind)) => Some(Changed::checked(kind, args, true, state)?.args),
+            // Of whatever workspaces: what each may send from is seen when it is sent.
+            (Some(args), Some(kind)) => Some(Changed::checked(kind, args, true, &Surroundings::bare(state))?.args),
             _ => None,
         };
         Ok(BulkOrder {

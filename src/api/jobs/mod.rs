@@ -19,6 +19,7 @@ use super::State;
 use super::acting::Acting;
 use super::auth::Member;
 use super::client::Client;
+use super::emails::Surroundings;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
 use super::page::{self, Page};
@@ -255,7 +256,13 @@ pub(super) async fn retry_job(
         Some(args) => {
             let (kind, ..) = runs_again(id, scope, &state).await?;
             member.needs_to_order(&kind)?;
-            Some(Changed::checked(&kind, args, member.account.is_operator, &state)?)
+            let surroundings = Surroundings::with_grants(&member, &state).await?;
+            Some(Changed::checked(
+                &kind,
+                args,
+                member.account.is_operator,
+                &surroundings,
+            )?)
         }
         None => None,
     };
@@ -313,7 +320,7 @@ async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Qu
     let args = is_mail
         .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
         .flatten();
-    let mails = args.map_or(usize::from(is_mail), |args| args.to.len());
+    let mails = args.map_or(usize::from(is_mail), |args| args.mails());
     Ok((queue.parse().ok(), mails))
 }
 

@@ -24,12 +24,12 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, SecondFactorCode, TemplateName};
+pub(super) use types::{MailboxBody, Recipients, SecondFactorCode, TemplateName};
 
 use super::{
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
     jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, second_factor,
-    security_events, sessions, supervision, verification, workspaces,
+    security_events, sessions, supervision, uploads, verification, workspaces,
 };
 
 /// The document.
@@ -78,6 +78,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::rotate_api_key,
         security_events::list_security_events,
         emails::create_email,
+        emails::create_emails,
+        uploads::create_upload,
+        uploads::list_uploads,
+        uploads::show_upload,
+        uploads::delete_upload,
         probes::create_probe,
         probes::create_probes,
         reports::create_report,

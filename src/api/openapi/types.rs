@@ -14,7 +14,7 @@ use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
 use crate::domain::id::{
-    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, WorkspaceId,
+    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, UploadId, WorkspaceId,
 };
 use crate::domain::job::{
     AttemptOutcome, BulkAction, Cause, JobState, OnFailure, OnUncertain, Queue, Resolution, WhenUncertain,
@@ -29,6 +29,9 @@ use crate::mail::{RECIPIENTS_MAX, Templates};
 
 /// Who a mail goes to.
 pub(in crate::api) enum Recipients {}
+
+/// An address, with a name or without one.
+pub(in crate::api) enum MailboxBody {}
 
 /// The name of a built-in template.
 pub(in crate::api) enum TemplateName {}
@@ -99,6 +102,7 @@ schemas! {
     ActId => id(Self::PREFIX, "an operator's act");
     ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
+    UploadId => id(Self::PREFIX, "an upload");
     WorkspaceId => id(Self::PREFIX, "a workspace");
     SecurityEventId => id(Self::PREFIX, "something that happened to the security of an account");
     AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
@@ -167,13 +171,26 @@ schemas! {
         .min_length(Some(CHARS_MIN))
         .max_length(Some(CHARS_MAX));
     Recipients => OneOfBuilder::new()
-        .description(Some("One address, or several."))
-        .item(Ref::from_schema_name(EmailAddress::name()))
+        .description(Some("One address, or several, each with a name or without one."))
+        .item(Ref::from_schema_name(MailboxBody::name()))
         .item(
             ArrayBuilder::new()
-                .items(RefOr::Ref(Ref::from_schema_name(EmailAddress::name())))
+                .items(RefOr::Ref(Ref::from_schema_name(MailboxBody::name())))
                 .min_items(Some(1))
                 .max_items(Some(RECIPIENTS_MAX)),
+        );
+    MailboxBody => OneOfBuilder::new()
+        .description(Some(
+            "A mail address without quotes, comments and IP addresses; it may be international (RFC 6531), its domain an              internationalised one.",
+        ))
+        .item(text().min_length(Some(3)))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .property("email", text().min_length(Some(3)))
+                .property("name", RefOr::Ref(Ref::from_schema_name(DisplayName::name())))
+                .required("email")
+                .additional_properties(Some(AdditionalProperties::FreeForm(false))),
         );
     Timestamp => text()
         .description(Some("A moment (RFC 3339); shown in UTC with six digits of a second."))

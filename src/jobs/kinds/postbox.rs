@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::BoxFuture;
 
 use super::recipients::Recipients;
-use crate::domain::email::EmailAddress;
+use crate::domain::email::Mailbox;
 use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
 use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender, Sites,
-    TemplateError, Templates, Transcript, Transport,
+    Content, DeliveryError, Extras, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender,
+    Sites, SlowedSite, TemplateError, Templates, Transcript, Transport,
 };
 use crate::telemetry;
 
@@ -86,10 +86,23 @@ struct Inner {
 
 /// What is to be sent, and to whom.
 pub struct Sending {
-    /// The recipients.
-    pub to: Vec<EmailAddress>,
+    /// Whom it is addressed to.
+    pub to: Vec<Mailbox>,
     /// Subject and bodies.
     pub content: Content,
+    /// Copies, files and what else few mails have.
+    pub extras: Extras,
+}
+
+impl Sending {
+    /// A mail to one person alone.
+    pub fn to_one(to: impl Into<Mailbox>, content: Content) -> Self {
+        Self {
+            to: vec![to.into()],
+            content,
+            extras: Extras::default(),
+        }
+    }
 }
 
 /// Opens when the attempt may pass its point of no return.
@@ -163,9 +176,16 @@ impl Postbox {
         &self.inner.templates
     }
 
+    /// Whom mails are from that name no other sender.
+    #[must_use]
+    pub fn sender(&self) -> &Sender {
+        &self.inner.from
+    }
+
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
-        let recipients = Recipients::resume(&sending.to, ctx.earlier_result());
+        let message = self.message(sending, ctx);
+        let recipients = Recipients::resume(&message.recipients(), ctx.earlier_result());
         let to = recipients.open();
         // Before the mail is built: many may wait.
         let mut pass = match self.enter(&to, ctx).await {
@@ -173,7 +193,7 @@ impl Postbox {
             Err(outcome) => return outcome,
         };
         // All attempts send the same bytes, whomever this one is for.
-        let mut rendered = match self.message(sending, ctx).render() {
+        let mut rendered = match message.render() {
             Ok(rendered) => rendered,
             Err(error) => return unrenderable(&error),
         };
@@ -237,6 +257,7 @@ impl Postbox {
             text: sending.content.text,
             html: sending.content.html,
             job: Some(job),
+            extras: sending.extras,
         }
     }
 }

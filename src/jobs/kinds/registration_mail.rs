@@ -93,13 +93,7 @@ impl Kind for RegistrationMail {
         match self.postbox.templates().render("welcome", &data) {
             Ok(content) => {
                 self.postbox
-                    .send(
-                        Sending {
-                            to: vec![registration.email],
-                            content,
-                        },
-                        &ctx,
-                    )
+                    .send(Sending::to_one(registration.email, content), &ctx)
                     .await
             }
             Err(error) => untemplatable(&error),
