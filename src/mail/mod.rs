@@ -18,6 +18,9 @@ pub use memory::{MemoryTransport, WaitedTooLong};
 pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
 pub use outbox::OutboxTransport;
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
-pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
+pub use templates::{
+    BuiltIn, CONTENT, CompiledTemplate, Content, FieldProblem, Part, Place, TemplateError, TemplateFault,
+    TemplateSource, Templates, VALUE_CHARS_MAX, built_in, built_ins,
+};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
 pub use words::WORDS_CHARS_MAX;

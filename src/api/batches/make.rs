@@ -97,9 +97,9 @@ pub(in crate::api) async fn create_batch(
     if body.finally.is_none() && body.on_failure.is_some() {
         fields.refuse("/on_failure", "says what becomes of finally, which is missing");
     }
-    let jobs = ordered::members(body.jobs, &member, &state, &request, &mut fields)?;
+    let jobs = ordered::members(body.jobs, &member, &state, &request, &mut fields).await?;
     let finishing = match body.finally {
-        Some(work) => ordered::finishing(work, &member, &state, &request, &mut fields)?,
+        Some(work) => ordered::finishing(work, &member, &state, &request, &mut fields).await?,
         None => None,
     };
     fields.finish()?;
@@ -166,7 +166,7 @@ pub(in crate::api) async fn add_jobs(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let jobs = ordered::members(body.jobs, &member, &state, &request, &mut fields)?;
+    let jobs = ordered::members(body.jobs, &member, &state, &request, &mut fields).await?;
     fields.finish()?;
     let jobs: Vec<Ordered> = jobs.into_iter().map(|ordered| ordered.into_batch(id)).collect();
     let all: Vec<&Ordered> = jobs.iter().collect();

@@ -78,7 +78,7 @@ impl Ordered {
 ///
 /// # Errors
 /// 422 for the first whose arguments are of another shape; 403 for what `member` may not order.
-pub(super) fn members(
+pub(super) async fn members(
     jobs: Vec<WorkBody>,
     member: &Member,
     state: &State,
@@ -92,7 +92,7 @@ pub(super) fn members(
             within: format!("/jobs/{index}/args"),
             is_finishing: false,
         };
-        all.extend(work.ordered(&place, member, state, request, fields)?);
+        all.extend(work.ordered(&place, member, state, request, fields).await?);
     }
     Ok(all)
 }
@@ -101,7 +101,7 @@ pub(super) fn members(
 ///
 /// # Errors
 /// As [`members`].
-pub(super) fn finishing(
+pub(super) async fn finishing(
     work: WorkBody,
     member: &Member,
     state: &State,
@@ -112,7 +112,7 @@ pub(super) fn finishing(
         within: "/finally/args".to_owned(),
         is_finishing: true,
     };
-    work.ordered(&place, member, state, request, fields)
+    work.ordered(&place, member, state, request, fields).await
 }
 
 /// Where a job stands in the body.
@@ -149,7 +149,7 @@ fn counted(jobs: &[WorkBody]) -> Result<(), Problem> {
 }
 
 impl WorkBody {
-    fn ordered(
+    async fn ordered(
         self,
         place: &Place,
         member: &Member,
@@ -164,7 +164,7 @@ impl WorkBody {
             WorkKind::Email => {
                 let mut body: NewEmailBody = self.args.read(&place.within)?;
                 let order = place.order(body.wishes(), fields, request, now);
-                let args = body.args(state.postbox.templates(), fields);
+                let args = body.args(Some(member.account.workspace), state, fields).await?;
                 let mails = args.as_ref().map_or(0, |args| args.to.len());
                 let job = args.map(|args| made::<EmailSend>(&args, member, now, order));
                 job.transpose()?.map(|job| Ordered {

@@ -159,7 +159,7 @@ impl BulkBody {
     ///
     /// # Errors
     /// 422 with pointers for what is wrong.
-    pub(in crate::api) fn checked(self, state: &State) -> Result<BulkOrder, Problem> {
+    pub(in crate::api) async fn checked(self, state: &State) -> Result<BulkOrder, Problem> {
         let mut fields = Fields::new();
         let selection = self.filter.checked(self.action, &mut fields);
         let rate_max = i64::from(Cadence::PER_S_MAX);
@@ -173,7 +173,10 @@ impl BulkBody {
         }
         fields.finish()?;
         let changed = match (self.args, &selection.kind) {
-            (Some(args), Some(kind)) => Some(Changed::checked(kind, args, true, state)?.args),
+            (Some(args), Some(kind)) => {
+                let changed = Changed::checked(kind, args, selection.workspace, true, state).await?;
+                Some(changed.args)
+            }
             _ => None,
         };
         Ok(BulkOrder {

@@ -6,17 +6,17 @@ use utoipa::ToSchema;
 
 use super::recipients::recipients;
 use super::words::words;
-use crate::api::http::Fields;
-use crate::api::openapi::{Recipients, TemplateName};
+use crate::api::State;
+use crate::api::http::{Fields, Problem};
+use crate::api::openapi::Recipients;
 use crate::api::order::Wishes;
 use crate::api::unique::UniqueBody;
 use crate::clock::Timestamp;
 use crate::domain::email::Subject;
-use crate::domain::id::JobId;
+use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{OnFailure, WhenUncertain};
 use crate::domain::stream::Stream;
 use crate::jobs::kinds::EmailSendArgs;
-use crate::mail::Templates;
 
 /// A mail, in one's own words (`subject`, `text`, `html`) or by a template (`template`, `data`).
 #[derive(Deserialize, ToSchema)]
@@ -33,12 +33,15 @@ pub(in crate::api) struct NewEmailBody {
     /// The same as HTML; its limit is in bytes.
     #[schema(max_length = 524_288)]
     pub(super) html: Option<String>,
-    /// The name of a built-in template.
-    #[schema(value_type = Option<TemplateName>)]
+    /// The name of a template: one of the workspace's own, or a built-in one.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     pub(super) template: Option<String>,
-    /// The fields that the template asks for.
+    /// What the template is filled with.
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub(super) data: Option<Value>,
+    /// In which locale: the template's version in it, in the nearest wider one (`de` for `de-AT`), or without one.
+    #[schema(min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    pub(super) locale: Option<String>,
     /// The stream it belongs to, `transactional` where none is named: who wants no mails of one still gets those of others.
     #[schema(min_length = 1, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
     stream: Option<String>,
@@ -82,20 +85,30 @@ impl NewEmailBody {
         }
     }
 
-    /// Which mail, with what is wrong noted in `fields`.
-    pub(in crate::api) fn args(self, templates: &Templates, fields: &mut Fields) -> Option<EmailSendArgs> {
+    /// Which mail, with what is wrong noted in `fields`; rendered, if it is by a template: one of this workspace's, if there is
+    /// one, or a built-in one.
+    ///
+    /// # Errors
+    /// What is not the fault of what was sent: templates that cannot be read, and too many that are rendered at once.
+    pub(in crate::api) async fn args(
+        self,
+        workspace: Option<WorkspaceId>,
+        state: &State,
+        fields: &mut Fields,
+    ) -> Result<Option<EmailSendArgs>, Problem> {
         let to = recipients(&self.to, fields);
         let stream = match &self.stream {
             Some(name) => fields.check("/stream", Stream::parse(name)).unwrap_or_default(),
             None => Stream::default(),
         };
         let when_uncertain = self.when_uncertain.unwrap_or(WhenUncertain::Repeat);
-        let body = words(self, templates, fields)?;
-        Some(EmailSendArgs {
+        let words = words(self, workspace, state, fields).await?;
+        Ok(words.map(|(body, made_by)| EmailSendArgs {
             to,
             body,
             stream,
             when_uncertain,
-        })
+            made_by,
+        }))
     }
 }

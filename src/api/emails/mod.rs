@@ -55,7 +55,7 @@ pub(super) async fn create_email(
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
     let order = body.wishes().checked(&mut fields, &request, state.clock.now());
-    let args = body.args(state.postbox.templates(), &mut fields);
+    let args = body.args(Some(member.account.workspace), &state, &mut fields).await?;
     let args = fields.finish_with(args)?;
     accept_mail::<EmailSend>(&args, args.to.len(), order, &member, &state, &asked).await
 }

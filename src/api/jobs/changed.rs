@@ -10,6 +10,7 @@ use crate::api::State;
 use crate::api::emails::NewEmailBody;
 use crate::api::http::{FieldError, Fields, Problem, Unread};
 use crate::api::probes::NewProbeBody;
+use crate::domain::id::WorkspaceId;
 use crate::domain::job::Queue;
 use crate::jobs::Kind;
 use crate::jobs::kinds::{EmailSend, Probe};
@@ -40,18 +41,24 @@ pub(in crate::api) struct Changed {
 }
 
 impl Changed {
-    /// `args` as those of a job of this kind.
+    /// `args` as those of a job of this kind, of this workspace; where it is none's, only built-in templates are known.
     ///
     /// # Errors
     /// 422 with pointers for what is wrong, and for a kind whose arguments nobody may change; 403 for what only operators may
     /// order.
-    pub(in crate::api) fn checked(kind: &str, args: Unread, is_operator: bool, state: &State) -> Result<Self, Problem> {
+    pub(in crate::api) async fn checked(
+        kind: &str,
+        args: Unread,
+        workspace: Option<WorkspaceId>,
+        is_operator: bool,
+        state: &State,
+    ) -> Result<Self, Problem> {
         let mut fields = Fields::within(POINTER);
         match kind {
             EmailSend::NAME => {
                 let mut body: NewEmailBody = args.read(POINTER)?;
                 body.wishes().refuse(&mut fields);
-                let args = body.args(state.postbox.templates(), &mut fields);
+                let args = body.args(workspace, state, &mut fields).await?;
                 let args = fields.finish_with(args)?;
                 Self::of::<EmailSend>(&args, args.to.len())
             }

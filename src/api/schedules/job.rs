@@ -35,7 +35,7 @@ impl JobBody {
     ///
     /// # Errors
     /// 422 with pointers for what is wrong; 403 for what `member` may not order, or not with the API key that they showed.
-    pub(super) fn checked(
+    pub(super) async fn checked(
         self,
         member: &Member,
         state: &State,
@@ -51,7 +51,8 @@ impl JobBody {
                 let mut body: NewEmailBody = args.read(ARGS)?;
                 let wishes = body.wishes().recurring(&mut fields);
                 let order = wishes.checked(&mut fields, request, now);
-                let args = body.args(state.postbox.templates(), &mut fields);
+                // Rendered now: what is changed about a template later is not of this schedule until it is changed, too.
+                let args = body.args(Some(member.account.workspace), state, &mut fields).await?;
                 let args = fields.finish_with(args)?;
                 kept::<EmailSend>(&args, args.to.len(), order, given)
             }

@@ -9,7 +9,7 @@ use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sen
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
 use crate::domain::stream::Stream;
-use crate::jobs::{JobContext, Kind, Outcome};
+use crate::jobs::{JobContext, Kind, Outcome, UsedTemplate};
 use crate::mail::Content;
 
 /// Sends one mail.
@@ -29,6 +29,18 @@ pub struct EmailSendArgs {
     pub stream: Stream,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
+    /// By which template its words were made, if one did. It changes nothing of the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
+}
+
+/// A template that made a mail when it was accepted, and what it was given.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MadeBy {
+    /// Which.
+    pub template: UsedTemplate,
+    /// The data.
+    pub data: Value,
 }
 
 /// What a mail says.
@@ -44,7 +56,7 @@ pub enum EmailBody {
         /// The same as HTML.
         html: Option<String>,
     },
-    /// A built-in template with these fields.
+    /// A built-in template with these fields, in jobs of older versions: now they are rendered when they are accepted.
     Template {
         /// Its name.
         name: String,

@@ -67,7 +67,7 @@ impl Kind for NewDeviceMail {
             }
         };
         let data = data(&account.name, &device, &self.link);
-        match self.postbox.templates().render_own("new-device", &data) {
+        match self.postbox.own_content("new-device", &data).await {
             Ok(content) => {
                 let to = vec![account.email];
                 self.postbox.send(Sending { to, content }, &ctx).await

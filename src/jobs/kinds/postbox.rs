@@ -20,7 +20,7 @@ use super::recipients::Recipients;
 use crate::domain::email::EmailAddress;
 use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
-use crate::jobs::{Failure, JobContext, Outcome, RetryWish};
+use crate::jobs::{Failure, JobContext, Outcome, RetryWish, TemplateLibrary};
 use crate::mail::{
     Content, DeliveryError, Gate, GateClosed, Message, Receipt, RenderError, Rendered, Sender, TemplateError,
     Templates, Transport,
@@ -61,6 +61,8 @@ pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_s
 #[derive(Clone)]
 pub struct Postbox {
     inner: Arc<Inner>,
+    /// Where operators put what is sent in the place of built-in templates.
+    library: Option<TemplateLibrary>,
 }
 
 struct Inner {
@@ -103,7 +105,42 @@ impl Postbox {
                 templates: Templates::new()?,
                 from,
             }),
+            library: None,
         })
+    }
+
+    /// The same, which sends what `library` has in the place of mails of the service's own.
+    #[must_use]
+    pub fn with_replacements(self, library: TemplateLibrary) -> Self {
+        Self {
+            library: Some(library),
+            ..self
+        }
+    }
+
+    /// What a mail of the service's own says: by an operator's replacement, or by the built-in template where there is none or
+    /// that fails, since such a mail must not be lost by it.
+    ///
+    /// # Errors
+    /// As [`Templates::render_own`].
+    pub(super) async fn own_content(
+        &self,
+        template: &'static str,
+        data: &serde_json::Value,
+    ) -> Result<Content, TemplateError> {
+        if let Some(library) = &self.library {
+            match library.render_replacement(template, data.clone()).await {
+                Ok(Some(content)) => return Ok(content),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(
+                    event = telemetry::names::event::REPLACEMENT_FAILED,
+                    template,
+                    error = telemetry::chain(&error),
+                    "the built-in template is sent, since what replaces it cannot be"
+                ),
+            }
+        }
+        self.templates().render_own(template, data)
     }
 
     /// The templates, for checking a request before it is accepted.
