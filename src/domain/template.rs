@@ -35,7 +35,9 @@ impl TemplateName {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let is_name = text.len() <= TEMPLATE_NAME_CHARS_MAX
             && text.bytes().next().is_some_and(is_plain)
-            && text.bytes().all(|byte| is_plain(byte) || matches!(byte, b'-' | b'_' | b'.'));
+            && text
+                .bytes()
+                .all(|byte| is_plain(byte) || matches!(byte, b'-' | b'_' | b'.'));
         is_name.then(|| Self(text.to_owned())).ok_or(TemplateNameError)
     }
 
@@ -151,7 +153,19 @@ mod tests {
         ] {
             assert_eq!(Locale::parse(text).unwrap().as_str(), form);
         }
-        for text in ["", "d", "de_AT", "de-", "-de", "de--AT", "12", "deutsch", "de-AT\r\n", "de-a\u{e4}", &"de-".repeat(20)] {
+        for text in [
+            "",
+            "d",
+            "de_AT",
+            "de-",
+            "-de",
+            "de--AT",
+            "12",
+            "deutsch",
+            "de-AT\r\n",
+            "de-a\u{e4}",
+            &"de-".repeat(20),
+        ] {
             assert_eq!(Locale::parse(text), Err(LocaleError), "{text}");
         }
     }
@@ -159,7 +173,10 @@ mod tests {
     #[test]
     fn a_locale_widens_to_its_language_and_then_to_none() {
         let locale = Locale::parse("zh-Hant-TW").unwrap();
-        assert_eq!(locale.and_wider().collect::<Vec<_>>(), ["zh-Hant-TW", "zh-Hant", "zh", ""]);
+        assert_eq!(
+            locale.and_wider().collect::<Vec<_>>(),
+            ["zh-Hant-TW", "zh-Hant", "zh", ""]
+        );
     }
 
     #[test]
@@ -167,7 +184,18 @@ mod tests {
         for text in ["a", "0", "order.confirmed_v2", "welcome", &"a".repeat(100)] {
             assert_eq!(TemplateName::parse(text).unwrap().as_str(), text);
         }
-        for text in ["", "-a", ".", "A", "a b", "a/b", "../a", "\u{e4}", "a\n", &"a".repeat(101)] {
+        for text in [
+            "",
+            "-a",
+            ".",
+            "A",
+            "a b",
+            "a/b",
+            "../a",
+            "\u{e4}",
+            "a\n",
+            &"a".repeat(101),
+        ] {
             assert_eq!(TemplateName::parse(text), Err(TemplateNameError), "{text}");
         }
     }

@@ -13,7 +13,8 @@ use super::dialect::{AnyOf, Literally, Locked};
 use super::schema::{
     accounts, address_changes, api_keys, attempts, batches, dependencies, devices, events, idempotency_keys, jobs,
     limit_buckets, limits, mail_counts, password_resets, recovery_codes, registrations, reports, schedule_fires,
-    schedules, second_factors, sessions, template_revisions, template_versions, templates, unique_keys, waiters, workspaces,
+    schedules, second_factors, sessions, template_revisions, template_versions, templates, unique_keys, waiters,
+    workspaces,
 };
 use super::text::{number, parsed};
 use super::{Connection, StoreError};

@@ -88,9 +88,13 @@ async fn template(
 ) -> Result<Option<Words>, Problem> {
     let name = body.template.ok_or("is required where data or a locale is given");
     let name: Option<String> = fields.check("/template", name);
-    let locale = body.locale.map(|locale| fields.check("/locale", Locale::parse(&locale)));
+    let locale = body
+        .locale
+        .map(|locale| fields.check("/locale", Locale::parse(&locale)));
     let data = data_of(body.data, "/data", fields);
-    let (Some(name), Some(data)) = (name, data) else { return Ok(None) };
+    let (Some(name), Some(data)) = (name, data) else {
+        return Ok(None);
+    };
     let locale = match locale {
         Some(None) => return Ok(None),
         Some(locale) => locale,

@@ -69,8 +69,12 @@ impl NewTemplateBody {
         let name = fields.check("/name", TemplateName::parse(&self.name));
         let source = source(self.subject, self.html, self.text, &mut fields);
         let sample = self.sample.map(|sample| data_of(Some(sample), "/sample", &mut fields));
-        let locale = self.locale.map(|locale| fields.check("/locale", Locale::parse(&locale)));
-        let layout = self.layout.map(|layout| fields.check("/layout", TemplateName::parse(&layout)));
+        let locale = self
+            .locale
+            .map(|locale| fields.check("/locale", Locale::parse(&locale)));
+        let layout = self
+            .layout
+            .map(|layout| fields.check("/layout", TemplateName::parse(&layout)));
         if let (Some(name), Some(Some(layout))) = (&name, &layout)
             && name == layout
         {

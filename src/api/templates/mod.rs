@@ -129,7 +129,10 @@ pub(super) async fn show_template(
         let Some(template) = templates::one(connection, id, workspace)? else {
             return Ok(None);
         };
-        let (locales, versions) = (templates::locales(connection, &[id])?, templates::versions(connection, id)?);
+        let (locales, versions) = (
+            templates::locales(connection, &[id])?,
+            templates::versions(connection, id)?,
+        );
         Ok::<_, crate::store::StoreError>(Some(TemplateView::of(template, &locales).with(versions)))
     });
     let view = read.await?.ok_or_else(Problem::not_found)?;
@@ -190,7 +193,8 @@ fn refused(refusal: Refusal) -> Problem {
         ),
         Refusal::NoLayout => "the layout was deleted, or given a layout itself, just now".to_owned(),
         Refusal::IsLayout => {
-            "other templates have this one as their layout: it must print {{ content }} and have no layout itself".to_owned()
+            "other templates have this one as their layout: it must print {{ content }} and have no layout itself"
+                .to_owned()
         }
     })
 }

@@ -86,11 +86,20 @@ pub(in crate::api) async fn preview_template(
     let workspace = member.account.workspace;
     let body = body.unwrap_or_default();
     let mut fields = Fields::new();
-    let locale = body.locale.map(|locale| fields.check("/locale", Locale::parse(&locale)));
+    let locale = body
+        .locale
+        .map(|locale| fields.check("/locale", Locale::parse(&locale)));
     let locale = locale.flatten();
     let version = found(id, workspace, body.version, locale.as_ref(), &state, &mut fields).await?;
-    let Some(version) = version else { return fields.finish_with(None) };
-    let sample = || version.sample.as_deref().and_then(|sample| serde_json::from_str(sample).ok());
+    let Some(version) = version else {
+        return fields.finish_with(None);
+    };
+    let sample = || {
+        version
+            .sample
+            .as_deref()
+            .and_then(|sample| serde_json::from_str(sample).ok())
+    };
     let data = data_of(body.data.or_else(sample), "/data", &mut fields);
     let source = source(
         body.subject.unwrap_or(version.subject),
@@ -98,8 +107,13 @@ pub(in crate::api) async fn preview_template(
         body.text.or(version.text),
         &mut fields,
     );
-    let layout = body.layout.map(|layout| fields.check("/layout", TemplateName::parse(&layout)));
-    let layout = layout.flatten().map(|layout| layout.as_str().to_owned()).or(version.layout);
+    let layout = body
+        .layout
+        .map(|layout| fields.check("/layout", TemplateName::parse(&layout)));
+    let layout = layout
+        .flatten()
+        .map(|layout| layout.as_str().to_owned())
+        .or(version.layout);
     let (source, data) = match (source, data, fields.is_fine()) {
         (Some(source), Some(data), true) => (source, data),
         _ => return fields.finish_with(None),

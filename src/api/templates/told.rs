@@ -85,10 +85,16 @@ impl Told {
             }
             Unrendered::Locale(known) => fields.refuse("/locale", no_locale(&known)),
             Unrendered::NoLayout => {
-                fields.refuse("/layout", "is no template of this workspace, or one that has a layout itself");
+                fields.refuse(
+                    "/layout",
+                    "is no template of this workspace, or one that has a layout itself",
+                );
             }
             Unrendered::Busy => {
-                return Err(Problem::unavailable("too many templates are rendered just now", RETRY_AFTER));
+                return Err(Problem::unavailable(
+                    "too many templates are rendered just now",
+                    RETRY_AFTER,
+                ));
             }
             error @ Unrendered::Unfinished(_) => return Err(Problem::internal(error)),
             Unrendered::Store(error) => return Err(error.into()),

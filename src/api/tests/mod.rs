@@ -36,6 +36,7 @@ mod second_factor;
 mod security_events;
 mod sessions;
 mod steering;
+mod templates;
 mod turns;
 mod waiting;
 
@@ -64,7 +65,9 @@ use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
 use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, Order, OwnQuotas, PausedQueues, Registry, TemplateLibrary, new_job};
+use crate::jobs::{
+    DepthLimits, Depths, KindsElsewhere, MailCounts, Order, OwnQuotas, PausedQueues, Registry, TemplateLibrary, new_job,
+};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;

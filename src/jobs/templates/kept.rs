@@ -135,7 +135,11 @@ impl Kept {
             self.workspaces.clear();
             self.bytes = 0;
         }
-        if self.workspaces.get(&workspace).is_some_and(|entry| entry.revision != revision) {
+        if self
+            .workspaces
+            .get(&workspace)
+            .is_some_and(|entry| entry.revision != revision)
+        {
             self.drop_entry(workspace);
         }
         let entry = self.workspaces.entry(workspace).or_insert_with(|| Entry {

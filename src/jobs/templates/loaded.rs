@@ -76,8 +76,13 @@ impl LoadedTemplate {
     /// How many bytes its versions and layouts are.
     pub(super) fn bytes(&self) -> usize {
         let all = self.versions.iter().chain(self.layouts.values().flatten());
-        all.map(|version| version.html.len().saturating_add(version.text.as_ref().map_or(0, String::len)))
-            .fold(1_000, usize::saturating_add)
+        all.map(|version| {
+            version
+                .html
+                .len()
+                .saturating_add(version.text.as_ref().map_or(0, String::len))
+        })
+        .fold(1_000, usize::saturating_add)
     }
 
     /// The version for a locale, compiled. Takes a while the first time.

@@ -160,7 +160,10 @@ impl TemplateLibrary {
         name: String,
         locale: Option<&Locale>,
     ) -> Result<TemplateSource, Unrendered> {
-        let read = self.inner.store.read(move |connection| templates::current(connection, workspace, &name));
+        let read = self
+            .inner
+            .store
+            .read(move |connection| templates::current(connection, workspace, &name));
         let versions = read.await?.map(|(_, versions)| versions).unwrap_or_default();
         // As at sending: another locale is better than none.
         let found = loaded::pick(&versions, locale).or_else(|| versions.first());
@@ -196,7 +199,9 @@ impl TemplateLibrary {
     /// # Errors
     /// [`Unrendered`].
     pub async fn render_replacement(&self, name: &'static str, data: Value) -> Result<Option<Content>, Unrendered> {
-        let Some(built_in) = built_in(name) else { return Ok(None) };
+        let Some(built_in) = built_in(name) else {
+            return Ok(None);
+        };
         let Some(template) = self.find(WorkspaceId::SERVICE, name).await? else {
             return Ok(None);
         };

@@ -177,16 +177,23 @@ impl CompiledTemplate {
 
     fn names_in(&self, name: &str) -> BTreeSet<String> {
         let template = self.environment.get_template(name);
-        let names = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
+        let names = template
+            .map(|template| template.undeclared_variables(true))
+            .unwrap_or_default();
         let globals: BTreeSet<&str> = self.environment.globals().map(|(name, _)| name).collect();
-        names.into_iter().filter(|name| !globals.contains(name.as_str())).collect()
+        names
+            .into_iter()
+            .filter(|name| !globals.contains(name.as_str()))
+            .collect()
     }
 
     /// What the template and its layout use of the data: names, and names within them as in `user.name`.
     #[must_use]
     pub fn names(&self) -> BTreeSet<String> {
         let own = [SUBJECT, HTML, TEXT].into_iter().flat_map(|name| self.names_in(name));
-        let layout = [LAYOUT_HTML, LAYOUT_TEXT].into_iter().flat_map(|name| self.names_in(name));
+        let layout = [LAYOUT_HTML, LAYOUT_TEXT]
+            .into_iter()
+            .flat_map(|name| self.names_in(name));
         let layout = layout.filter(|name| name != CONTENT && name != SUBJECT);
         own.chain(layout).collect()
     }

@@ -52,7 +52,9 @@ impl Page {
             open.extend(node.children.borrow().iter().map(|child| (child.clone(), below)));
         }
         if depth > DEPTH_MAX {
-            return Err(fault(format!("has elements that are more than {DEPTH_MAX} deep in others")));
+            return Err(fault(format!(
+                "has elements that are more than {DEPTH_MAX} deep in others"
+            )));
         }
         Ok(Self { dom, elements, depth })
     }
@@ -101,7 +103,9 @@ pub(super) fn has_styles(html: &str) -> bool {
 fn style_tokens(html: &str) -> usize {
     let (mut tokens, mut done) = (0_usize, 0);
     for start in style_starts(html) {
-        let Some(rest) = html.as_bytes().get(start.max(done)..) else { break };
+        let Some(rest) = html.as_bytes().get(start.max(done)..) else {
+            break;
+        };
         let len = style_end(rest);
         let within = rest.iter().take(len);
         tokens = tokens.saturating_add(within.filter(|byte| !byte.is_ascii_alphanumeric()).count());
@@ -121,7 +125,9 @@ fn style_end(rest: &[u8]) -> usize {
     let mut windows = rest.windows(8);
     let ends = |window: &[u8]| {
         window.get(..7).is_some_and(|tag| tag.eq_ignore_ascii_case(b"</style"))
-            && window.last().is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))
+            && window
+                .last()
+                .is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))
     };
     windows.position(ends).unwrap_or(rest.len())
 }

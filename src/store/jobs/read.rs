@@ -126,11 +126,7 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
 ///
 /// # Errors
 /// When the statement fails.
-pub fn arguments(
-    connection: &mut Connection,
-    id: JobId,
-    scope: JobScope,
-) -> Result<Option<JobArguments>, StoreError> {
+pub fn arguments(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Option<JobArguments>, StoreError> {
     let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
         .filter(scope.of_jobs())
