@@ -23,3 +23,4 @@ mod shutdown;
 mod supervision;
 mod supervisors;
 mod suspension;
+mod templates;

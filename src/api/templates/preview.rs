@@ -1,7 +1,5 @@
 //! What a template makes of data, without a mail.
 
-use std::sync::Arc;
-
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -146,7 +144,7 @@ async fn rendered(
 ) -> Result<(crate::mail::Content, Vec<Warning>), crate::jobs::Unrendered> {
     let library = &state.library;
     let compiled = library.compile(workspace, source, layout.as_deref(), locale.as_ref());
-    let compiled = Arc::clone(&compiled.await?);
+    let compiled = compiled.await?;
     let work = move || {
         let warnings = warnings_of(&compiled, &data, "/data");
         Ok((compiled.render(&with_content(&compiled, data))?, warnings))
