@@ -2,7 +2,7 @@
 
 mod mail;
 
-pub use mail::*;
+pub(super) use mail::*;
 
 diesel::table! {
     workspaces (id) {

@@ -24,7 +24,7 @@ const TEXT_BYTES_MAX: usize = 128 * 1024;
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewTemplate)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewTemplateBody {
+pub(in crate::api) struct NewTemplateBody {
     /// What mails name it by.
     #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     name: String,

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::body::{Checked, source};
 use super::told::Told;
-use super::{log_change, made, refused};
+use super::{log_change, refused};
 use crate::api::auth::{Member, Operator};
 use crate::api::failure::or_refused;
 use crate::api::http::{Fields, PathParam, Problem, RequestId, StrictJson};

@@ -16,7 +16,6 @@ mod view;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 
 pub(super) use built_in::{
     __path_delete_built_in, __path_list_built_ins, __path_replace_built_in, __path_show_built_in, delete_built_in,
