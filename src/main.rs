@@ -17,7 +17,8 @@ use cli::jobs::JobsCommand;
 use cli::keys::KeysCommand;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
-use cli::{health, help, jobs, keys, settings, supervision};
+use cli::templates::TemplatesCommand;
+use cli::{health, help, jobs, keys, settings, supervision, templates};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
 use legwork::app::account_roles;
@@ -74,6 +75,9 @@ enum Command {
     /// See API keys of any account, and revoke one; works beside a running service
     #[command(subcommand, after_help = help::KEYS)]
     Keys(KeysCommand),
+    /// Check templates of mails that are kept in files
+    #[command(subcommand, after_help = help::TEMPLATES)]
+    Templates(TemplatesCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -212,6 +216,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
         Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
         Command::Keys(command) => say(&keys::run(&command, &config()?)?),
+        Command::Templates(command) => say(&templates::run(&command)?),
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),

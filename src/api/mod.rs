@@ -55,6 +55,7 @@ mod sessions;
 mod sse;
 mod state;
 mod supervision;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod then;
@@ -319,6 +320,48 @@ fn endpoints() -> Endpoints {
             at("/v1/schedules/{id}/run")
                 .takes(Scope::SchedulesWrite)
                 .post(schedules::run_schedule),
+        )
+        .service(
+            at("/v1/templates")
+                .takes(Scope::TemplatesRead)
+                .get(templates::list_templates)
+                .takes(Scope::TemplatesWrite)
+                .post(templates::create_template),
+        )
+        .service(
+            at("/v1/templates/built-in")
+                .takes(Scope::OperatorsRead)
+                .get(templates::list_built_ins),
+        )
+        .service(
+            at("/v1/templates/built-in/{name}")
+                .takes(Scope::OperatorsRead)
+                .get(templates::show_built_in)
+                .takes(Scope::OperatorsWrite)
+                .put(templates::replace_built_in)
+                .delete(templates::delete_built_in),
+        )
+        .service(
+            at("/v1/templates/{id}")
+                .takes(Scope::TemplatesRead)
+                .get(templates::show_template)
+                .takes(Scope::TemplatesWrite)
+                .delete(templates::delete_template),
+        )
+        .service(
+            at("/v1/templates/{id}/preview")
+                .takes(Scope::TemplatesRead)
+                .post(templates::preview_template),
+        )
+        .service(
+            at("/v1/templates/{id}/versions/{version}")
+                .takes(Scope::TemplatesRead)
+                .get(templates::show_version),
+        )
+        .service(
+            at("/v1/templates/{id}/versions/{version}/restore")
+                .takes(Scope::TemplatesWrite)
+                .post(templates::restore_version),
         )
         .service(at("/v1/limits").takes(Scope::LimitsRead).get(limits::list_limits))
         .service(

@@ -37,7 +37,7 @@ use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
 use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry};
+use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry, TemplateLibrary};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::{Limits, Sites, TemplateError};
 use crate::private;
@@ -208,9 +208,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         relay: config.mail.concurrency,
         site: config.mail.site_concurrency,
     });
+    let library = TemplateLibrary::over(store.clone());
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?
         .within(sites)
-        .repeating_after(config.mail.uncertain_wait);
+        .repeating_after(config.mail.uncertain_wait)
+        .with_replacements(library.clone());
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());
@@ -282,6 +284,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         wrong_codes: WrongCodes::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
+        library,
         reports,
         downloads: Downloads::default(),
         registry,

@@ -304,3 +304,22 @@ Examples:
 
 Asks GET /health/ready and prints `ok`, or `degraded` if a worker is not running. Exit code 0 for both, since a restart of
 the service mends neither; 1 if it does not answer, stops, or has no usable database.";
+
+/// After `templates`.
+pub(crate) const TEMPLATES: &str = "\
+Examples:
+  legwork templates check mails/*.json
+
+It needs no service and no settings.";
+
+/// After `templates check`.
+pub(crate) const TEMPLATES_CHECK: &str = "\
+Examples:
+  legwork templates check order.json layout.json
+
+Each file is what POST /v1/templates takes: name, subject, html, and text, sample, locale and layout if wanted. One line a
+file, or a finding: with the place, and the line there. A sample is rendered; without one it is seen whether it compiles.
+
+Exit codes:
+  0  all can be rendered; there may be warnings
+  1  some cannot, and standard error says which and why";

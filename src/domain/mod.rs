@@ -20,5 +20,6 @@ pub mod scope;
 pub mod second_factor;
 pub mod security;
 pub mod stream;
+pub mod template;
 pub mod token;
 pub mod totp;

@@ -22,7 +22,10 @@ pub use message::{AttachedFile, Envelope, Extras, Message, RECIPIENTS_MAX, Rende
 pub use outbox::OutboxTransport;
 pub use sites::{Limits, NoRoom, Pass, Sites, SlowedSite};
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
-pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
+pub use templates::{
+    BuiltIn, CONTENT, CompiledTemplate, Content, FieldProblem, Part, Place, TemplateError, TemplateFault,
+    TemplateSource, Templates, VALUE_CHARS_MAX, built_in, built_ins,
+};
 pub use transcript::{TRANSCRIPT_BYTES_MAX, Transcript};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
 pub use words::WORDS_CHARS_MAX;

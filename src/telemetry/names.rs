@@ -136,6 +136,10 @@ pub mod event {
     pub const WEIGHT_SET: &str = "weight_set";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// Somebody made a version of a template, or deleted a template; an operator replaced a built-in one or brought it back.
+    pub const TEMPLATE_CHANGED: &str = "template_changed";
+    /// What an operator put in the place of a built-in template could not be rendered; the built-in one was sent.
+    pub const REPLACEMENT_FAILED: &str = "replacement_failed";
     /// The relay cannot be used: `error` says why. Mails wait until `relay_up`.
     pub const RELAY_DOWN: &str = "relay_down";
     /// The relay can be used again.

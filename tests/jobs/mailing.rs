@@ -65,6 +65,7 @@ impl Mailer {
             },
             stream: legwork::domain::stream::Stream::default(),
             when_uncertain,
+            made_by: None,
         };
         let job = ClaimedJob {
             id: JobId::generate(),

@@ -162,6 +162,7 @@ fn mail(to: &str, body: EmailBody) -> NewJob {
         body,
         stream: legwork::domain::stream::Stream::default(),
         when_uncertain: WhenUncertain::Repeat,
+        made_by: None,
     };
     new_job::<EmailSend>(&args, WorkspaceId::SERVICE, Clock::System.now(), Order::default()).unwrap()
 }

@@ -77,6 +77,7 @@ impl Simulation {
             },
             stream: legwork::domain::stream::Stream::default(),
             when_uncertain,
+            made_by: None,
         };
         let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
         let id = job.id;

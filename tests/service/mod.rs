@@ -24,4 +24,5 @@ mod sites;
 mod supervision;
 mod supervisors;
 mod suspension;
+mod templates;
 mod uncertain;

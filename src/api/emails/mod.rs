@@ -77,7 +77,7 @@ pub(super) async fn create_email(
     let surroundings = Surroundings::of([&body], &member, &state).await?;
     let mut fields = Fields::new();
     let order = body.wishes().checked(&mut fields, &request, state.clock.now());
-    let args = body.args(&surroundings, &mut contents, &mut fields);
+    let args = body.args(&surroundings, &mut contents, &mut fields).await?;
     let args = fields.finish_with(args)?;
     let (uploads, files) = (args.uploads(), JobFiles::of(contents, &member, &state));
     let besides = (!uploads.is_empty()).then_some(move |tx: &mut Tx<'_>, job: &NewJob| {

@@ -24,12 +24,12 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{MailboxBody, Recipients, SecondFactorCode, TemplateName};
+pub(super) use types::{MailboxBody, Recipients, SecondFactorCode};
 
 use super::{
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
     jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, second_factor,
-    security_events, sessions, supervision, uploads, verification, workspaces,
+    security_events, sessions, supervision, templates, uploads, verification, workspaces,
 };
 
 /// The document.
@@ -106,6 +106,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
         schedules::pause_schedule,
         schedules::resume_schedule,
         schedules::run_schedule,
+        templates::create_template,
+        templates::list_templates,
+        templates::show_template,
+        templates::delete_template,
+        templates::preview_template,
+        templates::show_version,
+        templates::restore_version,
+        templates::list_built_ins,
+        templates::show_built_in,
+        templates::replace_built_in,
+        templates::delete_built_in,
         limits::list_limits,
         limits::show_limit,
         limits::set_limit,

@@ -14,7 +14,8 @@ use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
 use crate::domain::id::{
-    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, UploadId, WorkspaceId,
+    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, TemplateId, UploadId,
+    WorkspaceId,
 };
 use crate::domain::job::{
     AttemptOutcome, BulkAction, Cause, JobState, OnFailure, OnUncertain, Queue, Resolution, WhenUncertain,
@@ -25,16 +26,13 @@ use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
 use crate::domain::scope::Scope;
 use crate::domain::security::SecurityEvent;
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
-use crate::mail::{RECIPIENTS_MAX, Templates};
+use crate::mail::RECIPIENTS_MAX;
 
 /// Who a mail goes to.
 pub(in crate::api) enum Recipients {}
 
 /// An address, with a name or without one.
 pub(in crate::api) enum MailboxBody {}
-
-/// The name of a built-in template.
-pub(in crate::api) enum TemplateName {}
 
 /// What is shown as a second factor.
 pub(in crate::api) enum SecondFactorCode {}
@@ -102,6 +100,7 @@ schemas! {
     ActId => id(Self::PREFIX, "an operator's act");
     ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
+    TemplateId => id(Self::PREFIX, "a template");
     UploadId => id(Self::PREFIX, "an upload");
     WorkspaceId => id(Self::PREFIX, "a workspace");
     SecurityEventId => id(Self::PREFIX, "something that happened to the security of an account");
@@ -158,11 +157,6 @@ schemas! {
     SecondFactorCode => text()
         .description(Some("The six digits of the app, or a recovery code; blanks, dashes and case are forgiven."))
         .pattern(Some(CODE));
-    TemplateName => one_of(
-        "A built-in template.",
-        // Templates that do not compile would have ended the start.
-        Templates::new().map(|templates| templates.names()).unwrap_or_default(),
-    );
     DisplayName => line("What somebody or something is called, in one line.", DISPLAY_NAME_CHARS_MAX);
     Subject => line("What a mail is about, in one line.", SUBJECT_CHARS_MAX);
     Password => text()

@@ -41,7 +41,7 @@ pub(super) async fn send(
     to: EmailAddress,
     ctx: &JobContext,
 ) -> Outcome {
-    match postbox.templates().render_own(template, data) {
+    match postbox.own_content(template, data).await {
         Ok(content) => postbox.send(Sending::to_one(to, content), ctx).await,
         Err(error) => untemplatable(&error),
     }

@@ -17,7 +17,7 @@ use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress
 use crate::domain::id::{UploadId, WorkspaceId};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
 use crate::domain::stream::Stream;
-use crate::jobs::{ArgsError, JobContext, Kind, Outcome};
+use crate::jobs::{ArgsError, JobContext, Kind, Outcome, UsedTemplate};
 use crate::mail::{AttachedFile, Content, Extras};
 use crate::store::{Connection, Store, StoreError, uploads, workspaces};
 use crate::telemetry;
@@ -70,6 +70,18 @@ pub struct EmailSendArgs {
     pub stream: Stream,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
+    /// By which template its words were made, if one did. It changes nothing of the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
+}
+
+/// A template that made a mail when it was accepted, and what it was given.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MadeBy {
+    /// Which.
+    pub template: UsedTemplate,
+    /// The data.
+    pub data: Value,
 }
 
 /// A file of a mail.
@@ -101,7 +113,7 @@ pub enum EmailBody {
         /// The same as HTML.
         html: Option<String>,
     },
-    /// A built-in template with these fields.
+    /// A built-in template with these fields, in jobs of older versions: now they are rendered when they are accepted.
     Template {
         /// Its name.
         name: String,

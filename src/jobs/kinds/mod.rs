@@ -20,7 +20,7 @@ mod reset_mail;
 pub use account_delete::{AccountDelete, AccountDeleteArgs};
 pub use account_exists::{AccountExists, AccountExistsArgs};
 pub use address_mail::{ADDRESS_PURPOSE, AddressMail, AddressMailArgs};
-pub use email_send::{Attached, EmailBody, EmailSend, EmailSendArgs};
+pub use email_send::{Attached, EmailBody, EmailSend, EmailSendArgs, MadeBy};
 pub use jobs_bulk::{Hurry, JobsBulk, JobsBulkArgs, OtherArgs};
 pub use new_device_mail::{NewDeviceMail, NewDeviceMailArgs};
 pub use notices::{AddressChangedArgs, DeletionAskedArgs, Notice, PasswordChangedArgs, Told};

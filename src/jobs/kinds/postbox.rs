@@ -22,7 +22,7 @@ use super::recipients::Recipients;
 use crate::domain::email::Mailbox;
 use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
-use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
+use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause, TemplateLibrary};
 use crate::mail::{
     Content, DeliveryError, Extras, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender,
     Sites, SlowedSite, TemplateError, Templates, Transcript, Transport,
@@ -76,6 +76,8 @@ pub struct Postbox {
     /// None in tests that are about something else.
     sites: Option<Sites>,
     uncertain_wait: std::time::Duration,
+    /// Where operators put what is sent in the place of built-in templates.
+    library: Option<TemplateLibrary>,
 }
 
 struct Inner {
@@ -147,6 +149,7 @@ impl Postbox {
             }),
             sites: None,
             uncertain_wait: UNCERTAIN_WAIT,
+            library: None,
         })
     }
 
@@ -168,6 +171,40 @@ impl Postbox {
     #[must_use]
     pub fn slowed_sites(&self) -> Vec<SlowedSite> {
         self.sites.as_ref().map(Sites::slowed).unwrap_or_default()
+    }
+
+    /// The same, which sends what `library` has in the place of mails of the service's own.
+    #[must_use]
+    pub fn with_replacements(self, library: TemplateLibrary) -> Self {
+        Self {
+            library: Some(library),
+            ..self
+        }
+    }
+
+    /// What a mail of the service's own says: by an operator's replacement, or by the built-in template where there is none or
+    /// that fails, since such a mail must not be lost by it.
+    ///
+    /// # Errors
+    /// As [`Templates::render_own`].
+    pub(super) async fn own_content(
+        &self,
+        template: &'static str,
+        data: &serde_json::Value,
+    ) -> Result<Content, TemplateError> {
+        if let Some(library) = &self.library {
+            match library.render_replacement(template, data.clone()).await {
+                Ok(Some(content)) => return Ok(content),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(
+                    event = telemetry::names::event::REPLACEMENT_FAILED,
+                    template,
+                    error = telemetry::chain(&error),
+                    "the built-in template is sent, since what replaces it cannot be"
+                ),
+            }
+        }
+        self.templates().render_own(template, data)
     }
 
     /// The templates, for checking a request before it is accepted.
