@@ -202,6 +202,7 @@ async fn claim_all(store: &Store, count: u64, portion: usize) -> f64 {
                 error: None,
                 result: None,
                 progress: None,
+                suppress: Vec::new(),
                 at: Clock::System.now(),
             })
         });

@@ -55,11 +55,13 @@ mod sessions;
 mod sse;
 mod state;
 mod supervision;
+mod suppressions;
 #[cfg(test)]
 mod tests;
 mod then;
 mod throttle;
 mod unique;
+mod unsubscribe;
 mod verification;
 mod waiting;
 mod work;
@@ -145,6 +147,11 @@ fn endpoints() -> Endpoints {
             at("/reset")
                 .get(password_resets::show_reset)
                 .post(password_resets::post_reset),
+        )
+        .service(
+            at("/unsubscribe")
+                .get(unsubscribe::show_unsubscribe)
+                .post(unsubscribe::post_unsubscribe),
         )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
@@ -293,6 +300,25 @@ fn endpoints() -> Endpoints {
             at("/v1/schedules/{id}/run")
                 .takes(Scope::SchedulesWrite)
                 .post(schedules::run_schedule),
+        )
+        .service(
+            at("/v1/suppressions")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::list_suppressions)
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::create_suppression),
+        )
+        .service(
+            at("/v1/suppressions/import")
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::import_suppressions),
+        )
+        .service(
+            at("/v1/suppressions/{id}")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::show_suppression)
+                .takes(Scope::SuppressionsWrite)
+                .delete(suppressions::delete_suppression),
         )
         .service(at("/v1/limits").takes(Scope::LimitsRead).get(limits::list_limits))
         .service(

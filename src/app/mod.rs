@@ -36,8 +36,10 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry};
+use crate::jobs::kinds::{
+    AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits, UnsubscribeLinks,
+};
+use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry, SuppressionList};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::TemplateError;
 use crate::private;
@@ -204,7 +206,10 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let node = NodeId::generate();
 
     let transport = outgoing::transport(&config.mail)?;
-    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
+    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?.keeping_to(
+        SuppressionList::new(store.clone()),
+        UnsubscribeLinks::new(Arc::clone(&keys), &config.public_url.join("/unsubscribe")),
+    );
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());

@@ -39,6 +39,7 @@ pub(super) async fn conclude(parts: AttemptParts, end: End, progress: &ProgressC
         error: end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
         result: end.result,
         progress: progress.take(),
+        suppress: progress.take_suppressions(),
         at,
     };
     let (finish, finished) = write_or_give_up(&*parts.ledger, finish).await;
@@ -94,6 +95,7 @@ async fn write_or_give_up(ledger: &dyn Ledger, finish: AttemptFinish) -> (Attemp
         error: Some(format!("the attempt ended as {outcome}, but that could not be written")),
         result: None,
         progress: None,
+        suppress: Vec::new(),
         ..finish
     };
     let written = write(ledger, &plain).await;

@@ -11,6 +11,7 @@ use super::stop::{StopCause, StopSignal};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{Progress, WhenUncertain};
+use crate::store::suppressions::NewSuppression;
 use crate::store::{ClaimedJob, Held};
 use crate::telemetry::names::event;
 
@@ -138,6 +139,12 @@ impl JobContext {
     /// Says how far the work has come. It never waits; the latest is stored a few times a second.
     pub fn progress(&self, done: u64, total: Option<u64>, note: Option<&str>) {
         self.inner.progress.set(Progress::new(done, total, note));
+    }
+
+    /// Has these addresses suppressed in the transaction that writes the attempt's end, whatever that is, and only if the
+    /// attempt still holds the job then.
+    pub fn suppress(&self, new: Vec<NewSuppression>) {
+        self.inner.progress.suppress(new);
     }
 
     /// Whether the point of no return was passed.

@@ -31,6 +31,7 @@ mod recurring;
 mod registry;
 mod run;
 mod stop;
+mod suppressions;
 
 pub use attempt::{Attempt, AttemptParts, Report};
 pub use attempts::{AttemptHandle, Attempts};
@@ -48,6 +49,7 @@ pub use recurring::{RecurringReport, Unmade, recurring};
 pub use registry::Registry;
 pub use run::GRACE;
 pub use stop::StopCause;
+pub use suppressions::SuppressionList;
 
 #[cfg(test)]
 mod tests;

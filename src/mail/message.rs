@@ -14,6 +14,7 @@ use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::unsubscribe::UnsubscribeHeader;
 use crate::clock::Timestamp;
 use crate::domain::email::{DisplayName, EmailAddress, Subject};
 
@@ -51,6 +52,8 @@ pub struct Message {
     pub html: Option<String>,
     /// The id of the job that sends it, for the header `X-Legwork-Job`: letters, digits, `_` and `-`.
     pub job: Option<String>,
+    /// How its reader ends the stream that it belongs to.
+    pub list_unsubscribe: Option<UnsubscribeHeader>,
 }
 
 /// Who is named to the server, apart from what the headers say.
@@ -130,6 +133,9 @@ impl Message {
                 return Err(RenderError::Job);
             }
             builder = builder.raw_header(header("X-Legwork-Job", job));
+        }
+        for header in self.list_unsubscribe.iter().flat_map(UnsubscribeHeader::lines) {
+            builder = builder.raw_header(header);
         }
         let text = part(ContentType::TEXT_PLAIN, &self.text);
         let built = match &self.html {

@@ -12,6 +12,7 @@ mod outbox;
 mod smtp;
 mod templates;
 mod transport;
+mod unsubscribe;
 mod words;
 
 pub use memory::{MemoryTransport, WaitedTooLong};
@@ -20,4 +21,5 @@ pub use outbox::OutboxTransport;
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
 pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
+pub use unsubscribe::UnsubscribeHeader;
 pub use words::WORDS_CHARS_MAX;

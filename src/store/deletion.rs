@@ -13,7 +13,7 @@ use super::dialect::{AnyOf, Literally, Locked};
 use super::schema::{
     accounts, address_changes, api_keys, attempts, batches, dependencies, devices, events, idempotency_keys, jobs,
     limit_buckets, limits, mail_counts, password_resets, recovery_codes, registrations, reports, schedule_fires,
-    schedules, second_factors, sessions, unique_keys, waiters, workspaces,
+    schedules, second_factors, sessions, suppressions, unique_keys, waiters, workspaces,
 };
 use super::text::{number, parsed};
 use super::{Connection, StoreError};
@@ -78,6 +78,7 @@ const TABLES: &[Step] = &[
     ("limits", &[], by!(limits, limit_key: String)),
     ("limit_buckets", &[], by!(limit_buckets, limit_key: String)),
     ("mail_counts", &[], by!(mail_counts, hour: i64)),
+    ("suppressions", &[], by!(suppressions, id: String)),
     ("events", &[], by!(events, seq: i64)),
 ];
 

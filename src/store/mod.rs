@@ -51,6 +51,7 @@ pub mod security;
 mod session_uses;
 pub mod sessions;
 mod source;
+pub mod suppressions;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;

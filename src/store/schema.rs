@@ -1,5 +1,9 @@
 //! The tables as diesel knows them: portable types, one schema for every database. A test compares it with the migrations.
 
+mod mailing;
+
+pub(super) use mailing::{mail_counts, suppressions};
+
 diesel::table! {
     workspaces (id) {
         id -> Text,
@@ -400,15 +404,6 @@ diesel::table! {
         network -> Nullable<Text>,
         created_at -> BigInt,
         last_used_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    mail_counts (workspace_id, hour, node) {
-        workspace_id -> Text,
-        hour -> BigInt,
-        node -> Text,
-        mails -> BigInt,
     }
 }
 

@@ -12,7 +12,8 @@ use super::*;
 
 /// The names, types and nullability of a table's columns as `schema.rs` says them, read from its text.
 fn declared() -> Vec<(String, Vec<String>)> {
-    let text = include_str!("schema.rs").split("diesel::joinable!").next().unwrap();
+    let text = concat!(include_str!("schema/mailing.rs"), include_str!("schema.rs"));
+    let text = text.split("diesel::joinable!").next().unwrap();
     let tables = text.split("diesel::table! {").skip(1).map(|table| {
         let (name, columns) = table.trim_start().split_once(" (").unwrap();
         let columns = columns

@@ -161,6 +161,7 @@ fn mail(to: &str, body: EmailBody) -> NewJob {
         ],
         body,
         stream: legwork::domain::stream::Stream::default(),
+        list_unsubscribe: None,
         when_uncertain: WhenUncertain::Repeat,
     };
     new_job::<EmailSend>(&args, WorkspaceId::SERVICE, Clock::System.now(), Order::default()).unwrap()
@@ -285,6 +286,7 @@ async fn answered(store: &Store, id: JobId) {
         error: None,
         result: Some(json!({ "message_id": "m@x", "reply": "250 ok" }).to_string()),
         progress: None,
+        suppress: Vec::new(),
         at: Clock::System.now(),
     };
     store.finish(finish).await.unwrap();
@@ -408,6 +410,7 @@ async fn an_attempt_that_no_longer_holds_its_job_changes_nothing_that_a_newer_on
         error: None,
         result: None,
         progress: None,
+        suppress: Vec::new(),
         at: Clock::System.now(),
     };
     reporter.store.finish(lost).await.unwrap();

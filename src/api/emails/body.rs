@@ -5,6 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::recipients::recipients;
+use super::unsubscribing::unsubscribing;
 use super::words::words;
 use crate::api::http::Fields;
 use crate::api::openapi::{Recipients, TemplateName};
@@ -14,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::domain::email::Subject;
 use crate::domain::id::JobId;
 use crate::domain::job::{OnFailure, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
 use crate::jobs::kinds::EmailSendArgs;
 use crate::mail::Templates;
@@ -42,6 +44,10 @@ pub(in crate::api) struct NewEmailBody {
     /// The stream it belongs to, `transactional` where none is named: who wants no mails of one still gets those of others.
     #[schema(min_length = 1, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
     stream: Option<String>,
+    /// Has the mail say how its reader ends its stream: `true` by a link of the service's own, with one click, for one recipient
+    /// and a stream that is named; or by own links, `https:` or `mailto:`.
+    #[schema(value_type = Option<ListUnsubscribe>)]
+    list_unsubscribe: Option<Value>,
     /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
     when_uncertain: Option<WhenUncertain>,
     /// From when it may go out; a time that has passed means at once.
@@ -89,12 +95,15 @@ impl NewEmailBody {
             Some(name) => fields.check("/stream", Stream::parse(name)).unwrap_or_default(),
             None => Stream::default(),
         };
+        let list_unsubscribe = self.list_unsubscribe.as_ref();
+        let list_unsubscribe = list_unsubscribe.and_then(|given| unsubscribing(given, to.len(), &stream, fields));
         let when_uncertain = self.when_uncertain.unwrap_or(WhenUncertain::Repeat);
         let body = words(self, templates, fields)?;
         Some(EmailSendArgs {
             to,
             body,
             stream,
+            list_unsubscribe,
             when_uncertain,
         })
     }

@@ -6,6 +6,7 @@
 
 mod body;
 mod recipients;
+mod unsubscribing;
 mod words;
 
 use actix_web::{HttpResponse, web};
@@ -22,7 +23,7 @@ use crate::jobs::kinds::EmailSend;
 /// Sends a mail.
 ///
 /// All recipients see each other, and one who is refused does not keep it from the others: the job's result tells of each.
-/// The sender is the service's own.
+/// The sender is the service's own. Who is suppressed in the stream when it is sent is left out, and the result says so.
 #[utoipa::path(
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(
@@ -39,6 +40,9 @@ use crate::jobs::kinds::EmailSend;
         ("unique" = (summary = "Once a minute at most", value = json!({
             "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",
             "unique": { "key": "alarm", "for_s": 60 }
+        }))),
+        ("news" = (summary = "Of a stream that its reader can end", value = json!({
+            "to": "bob@example.com", "subject": "News", "text": "We are well.", "stream": "news", "list_unsubscribe": true
         }))),
         ("after" = (summary = "Once another job has completed", value = json!({
             "to": "bob@example.com", "subject": "Done", "text": "All is done.",

@@ -36,7 +36,9 @@ mod second_factor;
 mod security_events;
 mod sessions;
 mod steering;
+mod suppressions;
 mod turns;
+mod unsubscribing;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -353,6 +355,7 @@ impl World {
             error: None,
             result: Some("{\"steps\":1}".into()),
             progress: None,
+            suppress: Vec::new(),
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();

@@ -42,7 +42,7 @@ pub(super) async fn send(
     ctx: &JobContext,
 ) -> Outcome {
     match postbox.templates().render_own(template, data) {
-        Ok(content) => postbox.send(Sending { to: vec![to], content }, ctx).await,
+        Ok(content) => postbox.send(Sending::own(to, content), ctx).await,
         Err(error) => untemplatable(&error),
     }
 }

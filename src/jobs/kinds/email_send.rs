@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sending, untemplatable};
 use crate::domain::email::{EmailAddress, Subject};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
 use crate::jobs::{JobContext, Kind, Outcome};
 use crate::mail::Content;
@@ -27,6 +28,9 @@ pub struct EmailSendArgs {
     /// The stream that it belongs to.
     #[serde(default)]
     pub stream: Stream,
+    /// How its reader may end that stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_unsubscribe: Option<ListUnsubscribe>,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
 }
@@ -90,7 +94,15 @@ impl Kind for EmailSend {
 
     async fn perform(&self, args: EmailSendArgs, ctx: JobContext) -> Outcome {
         match self.content(args.body) {
-            Ok(content) => self.postbox.send(Sending { to: args.to, content }, &ctx).await,
+            Ok(content) => {
+                let sending = Sending {
+                    to: args.to,
+                    content,
+                    stream: Some(args.stream),
+                    list_unsubscribe: args.list_unsubscribe,
+                };
+                self.postbox.send(sending, &ctx).await
+            }
             Err(outcome) => outcome,
         }
     }

@@ -8,6 +8,10 @@
 //! Each recipient is told apart: who is refused for good is listed and the others get the mail; who is refused for now is
 //! tried again alone. The job is completed once nobody waits any more and somebody has got the mail.
 //!
+//! A mail of a stream is sent to nobody who was suppressed before the attempt began; whom a server says not to exist is suppressed
+//! in that stream, with the attempt's end. Mails of the service itself belong to no stream: somebody who asks for a link is sent
+//! it, whatever a list says.
+//!
 //! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
 //! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others.
 
@@ -17,14 +21,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::BoxFuture;
 
 use super::recipients::Recipients;
+use super::unsubscribe_link::UnsubscribeLinks;
 use crate::domain::email::EmailAddress;
+use crate::domain::id::SuppressionId;
 use crate::domain::job::Backoff;
+use crate::domain::list_unsubscribe::ListUnsubscribe;
+use crate::domain::stream::Stream;
+use crate::domain::suppression::{SuppressionOrigin, SuppressionReason, names_no_mailbox};
 use crate::domain::token::random_bytes;
-use crate::jobs::{Failure, JobContext, Outcome, RetryWish};
+use crate::jobs::{Failure, JobContext, Outcome, RetryWish, SuppressionList};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Message, Receipt, RenderError, Rendered, Sender, TemplateError,
-    Templates, Transport,
+    Content, DeliveryError, Gate, GateClosed, Message, Receipt, Refusal, RenderError, Rendered, Sender, TemplateError,
+    Templates, Transport, UnsubscribeHeader,
 };
+use crate::store::suppressions::NewSuppression;
 use crate::telemetry;
 
 /// How long to wait after a mail could not be handed over: quick at first, for a relay that restarts or greylists, and
@@ -61,6 +71,8 @@ pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_s
 #[derive(Clone)]
 pub struct Postbox {
     inner: Arc<Inner>,
+    suppressions: Option<SuppressionList>,
+    links: Option<UnsubscribeLinks>,
 }
 
 struct Inner {
@@ -75,6 +87,23 @@ pub struct Sending {
     pub to: Vec<EmailAddress>,
     /// Subject and bodies.
     pub content: Content,
+    /// The stream whose suppressions it keeps to; none for a mail of the service itself.
+    pub stream: Option<Stream>,
+    /// How its reader may end that stream.
+    pub list_unsubscribe: Option<ListUnsubscribe>,
+}
+
+impl Sending {
+    /// A mail of the service itself to one address.
+    #[must_use]
+    pub fn own(to: EmailAddress, content: Content) -> Self {
+        Self {
+            to: vec![to],
+            content,
+            stream: None,
+            list_unsubscribe: None,
+        }
+    }
 }
 
 /// Opens when the attempt may pass its point of no return.
@@ -103,7 +132,20 @@ impl Postbox {
                 templates: Templates::new()?,
                 from,
             }),
+            suppressions: None,
+            links: None,
         })
+    }
+
+    /// The same, which keeps to these suppressions, and whose mails can be ended by these links. Without them, as where there is
+    /// no database, nobody is suppressed.
+    #[must_use]
+    pub fn keeping_to(self, suppressions: SuppressionList, links: UnsubscribeLinks) -> Self {
+        Self {
+            suppressions: Some(suppressions),
+            links: Some(links),
+            ..self
+        }
     }
 
     /// The templates, for checking a request before it is accepted.
@@ -114,13 +156,20 @@ impl Postbox {
 
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
-        let recipients = Recipients::resume(&sending.to, ctx.earlier_result());
+        let mut recipients = Recipients::resume(&sending.to, ctx.earlier_result());
+        let stream = sending.stream.clone();
+        if let Err(outcome) = self.leave_out(&mut recipients, stream.as_ref(), ctx).await {
+            return outcome;
+        }
         // All attempts send the same bytes, whomever this one is for.
         let mut rendered = match self.message(sending, ctx).render() {
             Ok(rendered) => rendered,
             Err(error) => return unrenderable(&error),
         };
         rendered.envelope.to = recipients.open();
+        if rendered.envelope.to.is_empty() {
+            return finished(&recipients, recipients.summary(), &rendered);
+        }
         let gate = AttemptGate {
             ctx,
             is_asked: AtomicBool::new(false),
@@ -139,6 +188,7 @@ impl Postbox {
                 delivery.await
             }
         };
+        suppress_refused(&delivered, &rendered, stream.as_ref(), ctx);
         match delivered {
             Ok(receipt) => taken(recipients, &receipt, &rendered, ctx),
             Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
@@ -150,7 +200,25 @@ impl Postbox {
         }
     }
 
+    /// Leaves out who is suppressed in the stream, as it is now.
+    async fn leave_out(
+        &self,
+        recipients: &mut Recipients,
+        stream: Option<&Stream>,
+        ctx: &JobContext,
+    ) -> Result<(), Outcome> {
+        let (Some(list), Some(stream)) = (&self.suppressions, stream) else {
+            return Ok(());
+        };
+        let found = list.held_back(ctx.workspace(), stream, &recipients.open()).await;
+        // A mail that waits does less harm than one that somebody has asked not to get.
+        let reasons = found.map_err(|error| Outcome::retry(format!("the suppressions could not be read: {error}")))?;
+        recipients.suppress(&reasons);
+        Ok(())
+    }
+
     fn message(&self, sending: Sending, ctx: &JobContext) -> Message {
+        let list_unsubscribe = self.unsubscribe_header(&sending, ctx);
         let from = self.inner.from.clone();
         let job = ctx.job().to_string();
         Message {
@@ -162,8 +230,68 @@ impl Postbox {
             text: sending.content.text,
             html: sending.content.html,
             job: Some(job),
+            list_unsubscribe,
         }
     }
+
+    fn unsubscribe_header(&self, sending: &Sending, ctx: &JobContext) -> Option<UnsubscribeHeader> {
+        match (sending.list_unsubscribe.as_ref()?, sending.to.as_slice()) {
+            (ListUnsubscribe::OneClick, [to]) => {
+                let links = self.links.as_ref()?;
+                Some(UnsubscribeHeader::one_click(links.link(
+                    ctx.workspace(),
+                    sending.stream.as_ref()?,
+                    to,
+                )))
+            }
+            // The link is personal, so that such a mail was not accepted.
+            (ListUnsubscribe::OneClick, _) => None,
+            (ListUnsubscribe::Links(links), _) => Some(UnsubscribeHeader::links(links)),
+        }
+    }
+}
+
+/// Has the end of the attempt suppress, in the stream, whom the server said not to exist.
+fn suppress_refused(
+    delivered: &Result<Receipt, DeliveryError>,
+    rendered: &Rendered,
+    stream: Option<&Stream>,
+    ctx: &JobContext,
+) {
+    let refusals: &[Refusal] = match delivered {
+        Ok(receipt) => &receipt.refusals,
+        Err(DeliveryError::Recipients { refusals }) => refusals,
+        Err(_) => &[],
+    };
+    let Some(stream) = stream else { return };
+    let is_gone = |refusal: &&Refusal| refusal.is_final && names_no_mailbox(refusal.code, &refusal.words);
+    let new = refusals.iter().filter(is_gone).filter_map(|refusal| {
+        Some(NewSuppression {
+            id: SuppressionId::generate(),
+            workspace: ctx.workspace(),
+            address: rendered.envelope.to.get(refusal.position)?.canonical(),
+            stream: Some(stream.clone()),
+            reason: SuppressionReason::Bounce,
+            origin: SuppressionOrigin::Job {
+                job: ctx.job(),
+                reply: refusal.to_string(),
+            },
+            at: ctx.now(),
+        })
+    });
+    let new: Vec<NewSuppression> = new.collect();
+    if new.is_empty() {
+        return;
+    }
+    tracing::info!(
+        event = telemetry::names::event::RECIPIENTS_GONE,
+        job = %ctx.job(),
+        workspace = %ctx.workspace(),
+        %stream,
+        addresses = new.len(),
+        "a server said that addresses do not exist; they are suppressed"
+    );
+    ctx.suppress(new);
 }
 
 fn taken(mut recipients: Recipients, receipt: &Receipt, rendered: &Rendered, ctx: &JobContext) -> Outcome {

@@ -91,17 +91,7 @@ impl Kind for RegistrationMail {
         let link = format!("{}{}", self.link, token.expose_secret());
         let data = json!({ "name": registration.name, "link": link });
         match self.postbox.templates().render("welcome", &data) {
-            Ok(content) => {
-                self.postbox
-                    .send(
-                        Sending {
-                            to: vec![registration.email],
-                            content,
-                        },
-                        &ctx,
-                    )
-                    .await
-            }
+            Ok(content) => self.postbox.send(Sending::own(registration.email, content), &ctx).await,
             Err(error) => untemplatable(&error),
         }
     }
