@@ -204,6 +204,7 @@ async fn claim_all(store: &Store, count: u64, portion: usize) -> f64 {
                 result: None,
                 progress: None,
                 transcript: None,
+                suppress: Vec::new(),
                 at: Clock::System.now(),
             })
         });

@@ -55,12 +55,14 @@ mod sessions;
 mod sse;
 mod state;
 mod supervision;
+mod suppressions;
 mod templates;
 #[cfg(test)]
 mod tests;
 mod then;
 mod throttle;
 mod unique;
+mod unsubscribe;
 mod uploads;
 mod verification;
 mod waiting;
@@ -147,6 +149,11 @@ fn endpoints() -> Endpoints {
             at("/reset")
                 .get(password_resets::show_reset)
                 .post(password_resets::post_reset),
+        )
+        .service(
+            at("/unsubscribe")
+                .get(unsubscribe::show_unsubscribe)
+                .post(unsubscribe::post_unsubscribe),
         )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
@@ -362,6 +369,25 @@ fn endpoints() -> Endpoints {
             at("/v1/templates/{id}/versions/{version}/restore")
                 .takes(Scope::TemplatesWrite)
                 .post(templates::restore_version),
+        )
+        .service(
+            at("/v1/suppressions")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::list_suppressions)
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::create_suppression),
+        )
+        .service(
+            at("/v1/suppressions/import")
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::import_suppressions),
+        )
+        .service(
+            at("/v1/suppressions/{id}")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::show_suppression)
+                .takes(Scope::SuppressionsWrite)
+                .delete(suppressions::delete_suppression),
         )
         .service(at("/v1/limits").takes(Scope::LimitsRead).get(limits::list_limits))
         .service(

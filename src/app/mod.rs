@@ -36,8 +36,12 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry, TemplateLibrary};
+use crate::jobs::kinds::{
+    AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits, UnsubscribeLinks,
+};
+use crate::jobs::{
+    DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry, SuppressionList, TemplateLibrary,
+};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::{Limits, Sites, TemplateError};
 use crate::private;
@@ -212,7 +216,11 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?
         .within(sites)
         .repeating_after(config.mail.uncertain_wait)
-        .with_replacements(library.clone());
+        .with_replacements(library.clone())
+        .keeping_to(
+            SuppressionList::new(store.clone()),
+            UnsubscribeLinks::new(Arc::clone(&keys), &config.public_url.join("/unsubscribe")),
+        );
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());

@@ -31,6 +31,7 @@ mod recurring;
 mod registry;
 mod run;
 mod stop;
+mod suppressions;
 mod templates;
 mod told;
 
@@ -50,6 +51,7 @@ pub use recurring::{RecurringReport, Unmade, recurring};
 pub use registry::Registry;
 pub use run::GRACE;
 pub use stop::StopCause;
+pub use suppressions::SuppressionList;
 pub use templates::{LoadedTemplate, TemplateLibrary, Unrendered, UsedTemplate};
 
 #[cfg(test)]

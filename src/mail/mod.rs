@@ -15,6 +15,7 @@ mod smtp;
 mod templates;
 mod transcript;
 mod transport;
+mod unsubscribe;
 mod words;
 
 pub use memory::{MemoryTransport, WaitedTooLong};
@@ -28,4 +29,5 @@ pub use templates::{
 };
 pub use transcript::{TRANSCRIPT_BYTES_MAX, Transcript};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
+pub use unsubscribe::UnsubscribeHeader;
 pub use words::WORDS_CHARS_MAX;

@@ -1,8 +1,10 @@
 //! The tables as diesel knows them: portable types, one schema for every database. A test compares it with the migrations.
 
 mod mail;
+mod mailing;
 
 pub(super) use mail::*;
+pub(super) use mailing::{mail_counts, suppressions};
 
 diesel::table! {
     workspaces (id) {

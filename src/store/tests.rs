@@ -12,9 +12,13 @@ use super::*;
 
 /// The names, types and nullability of a table's columns as `schema` says them, read from its text.
 fn declared() -> Vec<(String, Vec<String>)> {
-    let text = [include_str!("schema.rs"), include_str!("schema/mail.rs")]
-        .map(|text| text.split("diesel::joinable!").next().unwrap())
-        .concat();
+    let text = [
+        include_str!("schema.rs"),
+        include_str!("schema/mail.rs"),
+        include_str!("schema/mailing.rs"),
+    ]
+    .map(|text| text.split("diesel::joinable!").next().unwrap())
+    .concat();
     let tables = text.split("diesel::table! {").skip(1).map(|table| {
         let (name, columns) = table.trim_start().split_once(" (").unwrap();
         let columns = columns

@@ -106,6 +106,14 @@ pub mod event {
     pub const SCHEDULES_UNSEEN: &str = "schedules_unseen";
     /// Somebody made, changed, paused, resumed or deleted a schedule.
     pub const SCHEDULE_CHANGED: &str = "schedule_changed";
+    /// A server said that addresses do not exist; they are suppressed with the end of the attempt.
+    pub const RECIPIENTS_GONE: &str = "recipients_gone";
+    /// Somebody suppressed an address, or took that away.
+    pub const SUPPRESSION_CHANGED: &str = "suppression_changed";
+    /// Somebody suppressed many addresses at once.
+    pub const SUPPRESSIONS_IMPORTED: &str = "suppressions_imported";
+    /// Whoever gets mails of a stream said that they want no more of them.
+    pub const UNSUBSCRIBED: &str = "unsubscribed";
     /// A job whose row cannot be read was given up.
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.

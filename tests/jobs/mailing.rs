@@ -64,6 +64,7 @@ impl Mailer {
                 html: None,
             },
             stream: legwork::domain::stream::Stream::default(),
+            list_unsubscribe: None,
             when_uncertain,
             made_by: None,
         };

@@ -37,6 +37,7 @@ fn message(id: &str) -> Message {
         text: "Hello Ada\n".to_owned(),
         html: None,
         job: Some(id.to_owned()),
+        list_unsubscribe: None,
     }
 }
 

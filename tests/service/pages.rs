@@ -198,6 +198,61 @@ async fn the_link_in_the_mail_verifies_on_a_click_and_not_before() {
 }
 
 #[tokio::test]
+async fn the_link_in_a_mail_of_a_stream_ends_it_on_a_click_and_leaves_other_mails_alone() {
+    let Some(browser) = Browser::start().await else { return };
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    let news = json!({
+        "to": "op@example.com", "subject": "News", "text": "We are well.", "stream": "news", "list_unsubscribe": true
+    });
+    let (status, job) = service.post(&key, "/v1/emails", &news).await;
+    assert_eq!(status, 202, "{job}");
+    let token = loop {
+        let links = home.outbox();
+        let link = links.iter().find_map(|mail| mail.split_once("/unsubscribe?token="));
+        if let Some((_, rest)) = link {
+            break rest.split('>').next().unwrap().to_owned();
+        }
+        breathe().await;
+    };
+    let suppressions = || service.get(&key, "/v1/suppressions");
+    browser.go(&service.url(&format!("/unsubscribe?token={token}"))).await;
+    browser.wait_for("o***@example.com").await;
+    assert_eq!(
+        suppressions().await.1["data"],
+        json!([]),
+        "looking at the page changes nothing"
+    );
+    browser.click("button").await;
+    browser.wait_for("you get no more mails").await;
+    let (_, list) = suppressions().await;
+    assert_eq!(list["data"][0]["reason"], "unsubscribe", "{list}");
+    assert_eq!(browser.complaints().await, json!([]));
+
+    let (_, job) = service.post(&key, "/v1/emails", &news).await;
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    let ended = loop {
+        let (_, job) = service.get(&key, &path).await;
+        if !job["finished_at"].is_null() {
+            break job;
+        }
+        breathe().await;
+    };
+    assert_eq!(ended["result"]["recipients"][0]["status"], "suppressed", "{ended}");
+    // The service's own mails are of no stream.
+    let all = json!({ "address": "op@example.com", "reason": "manual" });
+    assert_eq!(service.post(&key, "/v1/suppressions", &all).await.0, 201);
+    let reset = json!({ "email": "op@example.com" });
+    assert_eq!(service.post_openly("/v1/password-resets", &reset).await.0, 202);
+    while !home.outbox().iter().any(|mail| mail.contains("/reset?token")) {
+        breathe().await;
+    }
+    browser.go(&service.url("/unsubscribe?token=%3Cscript%3E")).await;
+    browser.wait_for("not valid").await;
+}
+
+#[tokio::test]
 async fn the_page_of_the_api_shows_every_operation_tries_one_with_a_key_and_asks_nobody_else() {
     let Some(browser) = Browser::start().await else { return };
     let home = Home::new();

@@ -10,6 +10,7 @@ use super::files::{AttachmentBody, Contents, attached};
 use super::recipients::{Addressed, addressed, reply_to, sender};
 use super::surroundings::Surroundings;
 use super::uncertain::rule;
+use super::unsubscribing::unsubscribing;
 use super::words::words;
 use crate::api::http::{Fields, Problem, pointer_part};
 use crate::api::openapi::{MailboxBody, Recipients};
@@ -21,6 +22,7 @@ use crate::domain::email::{
 };
 use crate::domain::id::{JobId, UploadId};
 use crate::domain::job::{OnFailure, OnUncertain, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
 use crate::jobs::kinds::{EmailBody, EmailSendArgs};
 
@@ -75,6 +77,10 @@ pub(in crate::api) struct NewEmailBody {
     /// The stream it belongs to, `transactional` where none is named: who wants no mails of one still gets those of others.
     #[schema(min_length = 1, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
     stream: Option<String>,
+    /// Has the mail say how its reader ends its stream: `true` by a link of the service's own, with one click, for one recipient
+    /// and a stream that is named; or by own links, `https:` or `mailto:`.
+    #[schema(value_type = Option<ListUnsubscribe>)]
+    list_unsubscribe: Option<Value>,
     /// What to do where nobody can know whether the mail went out: `retry`, the default, sends it again after a short wait,
     /// at the risk of a copy; `hold` leaves it `uncertain` until a person decides.
     on_uncertain: Option<OnUncertain>,
@@ -163,6 +169,9 @@ impl NewEmailBody {
             Some(name) => fields.check("/stream", Stream::parse(name)).unwrap_or_default(),
             None => Stream::default(),
         };
+        let list_unsubscribe = self.list_unsubscribe.as_ref();
+        let readers = to.len() + cc.len() + bcc.len();
+        let list_unsubscribe = list_unsubscribe.and_then(|given| unsubscribing(given, readers, &stream, fields));
         let when_uncertain = rule(self.on_uncertain, self.when_uncertain, fields);
         let headers = headers(self.headers.take(), fields);
         let tags = tags(self.tags.take(), fields);
@@ -183,6 +192,7 @@ impl NewEmailBody {
             metadata,
             body,
             stream,
+            list_unsubscribe,
             when_uncertain,
             made_by,
         }))

@@ -10,6 +10,7 @@ mod files;
 mod recipients;
 mod surroundings;
 mod uncertain;
+mod unsubscribing;
 mod words;
 
 use actix_web::{HttpResponse, web};
@@ -31,7 +32,8 @@ use crate::store::{NewJob, Tx};
 /// Sends a mail.
 ///
 /// All recipients in `to` and `cc` see each other, and one who is refused does not keep it from the others: the job's result
-/// tells of each. The envelope's sender is always the service's own, so that what cannot be delivered comes back to it.
+/// tells of each. The envelope's sender is always the service's own, so that what cannot be delivered comes back to it. Who is
+/// suppressed in the stream when it is sent is left out, and the result says so.
 #[utoipa::path(
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(
@@ -59,6 +61,9 @@ use crate::store::{NewJob, Tx};
         ("unique" = (summary = "Once a minute at most", value = json!({
             "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",
             "unique": { "key": "alarm", "for_s": 60 }
+        }))),
+        ("news" = (summary = "Of a stream that its reader can end", value = json!({
+            "to": "bob@example.com", "subject": "News", "text": "We are well.", "stream": "news", "list_unsubscribe": true
         }))),
         ("after" = (summary = "Once another job has completed", value = json!({
             "to": "bob@example.com", "subject": "Done", "text": "All is done.",

@@ -4,7 +4,7 @@
 //! is as described: tests compare the document with the running service. What a handler says about itself stands above it;
 //! what follows for every route of its sort (who may come in, how it refuses) is added in one place, [`answers`] and [`roles`].
 //!
-//! Left out: the pages for people (`/`, `/verify`, `/confirm-address`, `/reset`, `/docs`), which are no part of the API.
+//! Left out: the pages for people (`/`, `/verify`, `/confirm-address`, `/reset`, `/unsubscribe`, `/docs`), which are no part of the API.
 
 mod answers;
 mod asking;
@@ -29,7 +29,7 @@ pub(super) use types::{MailboxBody, Recipients, SecondFactorCode};
 use super::{
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
     jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, second_factor,
-    security_events, sessions, supervision, templates, uploads, verification, workspaces,
+    security_events, sessions, supervision, suppressions, templates, uploads, verification, workspaces,
 };
 
 /// The document.
@@ -106,6 +106,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         schedules::pause_schedule,
         schedules::resume_schedule,
         schedules::run_schedule,
+        suppressions::create_suppression,
+        suppressions::import_suppressions,
+        suppressions::list_suppressions,
+        suppressions::show_suppression,
+        suppressions::delete_suppression,
         templates::create_template,
         templates::list_templates,
         templates::show_template,

@@ -36,9 +36,12 @@ mod second_factor;
 mod security_events;
 mod sessions;
 mod steering;
+mod suppressions;
 mod templates;
 mod turns;
+mod turns;
 mod uncertain;
+mod unsubscribing;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -361,6 +364,7 @@ impl World {
             result: Some("{\"steps\":1}".into()),
             progress: None,
             transcript: None,
+            suppress: Vec::new(),
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();

@@ -42,7 +42,7 @@ pub(super) async fn send(
     ctx: &JobContext,
 ) -> Outcome {
     match postbox.own_content(template, data).await {
-        Ok(content) => postbox.send(Sending::to_one(to, content), ctx).await,
+        Ok(content) => postbox.send(Sending::own(to, content), ctx).await,
         Err(error) => untemplatable(&error),
     }
 }

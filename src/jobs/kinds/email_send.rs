@@ -16,6 +16,7 @@ use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sen
 use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress, Mailbox, MediaType, Subject};
 use crate::domain::id::{UploadId, WorkspaceId};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
 use crate::jobs::{ArgsError, JobContext, Kind, Outcome, UsedTemplate};
 use crate::mail::{AttachedFile, Content, Extras};
@@ -68,6 +69,9 @@ pub struct EmailSendArgs {
     /// The stream that it belongs to.
     #[serde(default)]
     pub stream: Stream,
+    /// How its reader may end that stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_unsubscribe: Option<ListUnsubscribe>,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
     /// By which template its words were made, if one did. It changes nothing of the mail.
@@ -138,7 +142,9 @@ impl EmailSendArgs {
             metadata: BTreeMap::new(),
             body,
             stream,
+            list_unsubscribe: None,
             when_uncertain,
+            made_by: None,
         }
     }
 
@@ -168,6 +174,8 @@ impl EmailSendArgs {
             && self.from.is_none()
             && self.headers.is_empty()
             && self.attachments.is_empty()
+            && self.list_unsubscribe.is_none()
+            && self.stream == Stream::default()
     }
 }
 
@@ -333,7 +341,10 @@ impl Kind for EmailSend {
                 reply_to: args.reply_to,
                 headers: args.headers,
                 attachments,
+                list_unsubscribe: None,
             },
+            stream: Some(args.stream),
+            list_unsubscribe: args.list_unsubscribe,
         };
         self.postbox.send(sending, &ctx).await
     }

@@ -91,11 +91,7 @@ impl Kind for RegistrationMail {
         let link = format!("{}{}", self.link, token.expose_secret());
         let data = json!({ "name": registration.name, "link": link });
         match self.postbox.own_content("welcome", &data).await {
-            Ok(content) => {
-                self.postbox
-                    .send(Sending::to_one(registration.email, content), &ctx)
-                    .await
-            }
+            Ok(content) => self.postbox.send(Sending::own(registration.email, content), &ctx).await,
             Err(error) => untemplatable(&error),
         }
     }

@@ -180,6 +180,7 @@ impl Cast {
             }
             "BatchId" => vec![self.batch(token).await],
             "TemplateId" => vec![self.template(token).await],
+            "SuppressionId" => vec![self.suppression(token).await],
             "WorkspaceId" => vec![me("workspace_id").await],
             "AccountId" => vec![me("id").await],
             other => panic!("teach this test how to make what has a {other}"),
@@ -205,6 +206,7 @@ impl Cast {
                     id.to_string()
                 }
                 Some("BatchId") => self.batch(token).await,
+                Some("SuppressionId") => self.suppression(token).await,
                 Some("WorkspaceId") => {
                     let me = self.world.get("/v1/accounts/me", token).await;
                     me.body["workspace_id"].as_str().unwrap().to_owned()
@@ -279,6 +281,15 @@ impl Cast {
         let body = json!({ "jobs": [{ "kind": "probe.run", "args": { "steps": 1 } }], "open": true });
         let made = self.world.post("/v1/batches", token, &body).await;
         made.is(202, &[]);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn suppression(&self, token: &str) -> String {
+        let number = self.made.get() + 1;
+        self.made.set(number);
+        let body = json!({ "address": format!("gone{number}@example.org"), "reason": "manual" });
+        let made = self.world.post("/v1/suppressions", token, &body).await;
+        made.is(201, &[]);
         made.body["id"].as_str().unwrap().to_owned()
     }
 

@@ -36,6 +36,9 @@ const NO_IDS: &[&str] = &[
     "backtrace",
     "token",
     "prefix",
+    "stream",
+    "reason",
+    "address",
     // Of a change among those that the reader may see.
     "Last-Event-ID",
     // The asker's own.
