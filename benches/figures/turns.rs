@@ -202,6 +202,7 @@ async fn claim_all(store: &Store, count: u64, portion: usize) -> f64 {
                 error: None,
                 result: None,
                 progress: None,
+                transcript: None,
                 at: Clock::System.now(),
             })
         });

@@ -328,6 +328,11 @@ fn endpoints() -> Endpoints {
                 .post(jobs::cancel_job),
         )
         .service(at("/v1/jobs/{id}/retry").takes(Scope::JobsWrite).post(jobs::retry_job))
+        .service(
+            at("/v1/jobs/{id}/resolve")
+                .takes(Scope::JobsWrite)
+                .post(jobs::resolve::resolve_job),
+        )
         // Operators.
         .service(at("/v1/queues").takes(Scope::OperatorsRead).get(queues::list_queues))
         .service(

@@ -205,7 +205,8 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     let node = NodeId::generate();
 
     let transport = outgoing::transport(&config.mail)?;
-    let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?;
+    let postbox =
+        Postbox::new(transport, outgoing::sender(&config.mail.from)?)?.repeating_after(config.mail.uncertain_wait);
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());

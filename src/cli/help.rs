@@ -111,6 +111,7 @@ Examples:
   legwork jobs causes                                      why jobs were given up, and how many
   legwork jobs retry --queue mail --state discarded --rate 5
   legwork jobs cancel job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6
+  legwork jobs resolve job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6 --as completed
 
 It reaches the running service through control.sock in its data folder (data_dir), and so is for the user that the service
 runs as, and root. Every order is written down: GET /v1/audit shows it, with the user's number.
@@ -119,8 +120,8 @@ Exit codes:
   0    done
   1    it failed, or nobody said yes; standard error says why
   3    no service runs on this data folder
-  4    of show: no job has that id
-  5    refused: a filter or arguments that make no sense, or not as many jobs as the preview said
+  4    of show and resolve: no job has that id
+  5    refused: a filter or arguments that make no sense, not as many jobs as the preview said, or not an uncertain job
   130  you stopped looking on; the order goes on";
 
 /// After `jobs list`.
@@ -176,6 +177,15 @@ WORDS, close, reset, hang, slow MS, trickle MS, garbage text|long|binary|nul, bo
 Without a rule, the recipient's address makes it fail: ann+450@example.com, ann+dot-close@example.com; its page has the table.
 
 It holds what it takes in memory, until it ends. Whoever reaches it can read it: leave it on loopback, or in a network of tests.";
+
+/// After `jobs resolve`.
+pub(crate) const JOBS_RESOLVE: &str = "\
+Examples:
+  legwork jobs list --state uncertain
+  legwork jobs resolve job_0193a0f2b1c47d3e8f90a1b2c3d4e5f6 --as completed
+
+A job is uncertain when its effect may have happened and nobody knows, such as a mail whose relay fell silent after the last
+dot. Look whether it arrived, and say so; `legwork jobs retry` sends it again. Who said so is written down.";
 
 /// After `migrate`.
 pub(crate) const MIGRATE: &str = "\

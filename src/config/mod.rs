@@ -20,6 +20,7 @@ mod retention;
 mod service_manager;
 mod session;
 mod source;
+mod span;
 mod url;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,12 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// The file that is read if it exists and no other is named.
 pub const FILE_NAME: &str = "legwork.toml";
+
+/// One second.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One minute.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// One hour.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -123,6 +130,10 @@ pub struct Mail {
     pub ca_file: Option<PathBuf>,
     /// Mails that are sent at once; 1 to 1,000.
     pub concurrency: usize,
+    /// How long a relay may think about a mail once it has all of it; 1 second to 30 minutes.
+    pub dot_timeout: Duration,
+    /// How long to wait before a mail that may have been sent is sent again; 1 second to 1 day.
+    pub uncertain_wait: Duration,
 }
 
 /// Probes.
@@ -337,6 +348,9 @@ impl Mail {
             ca_file,
             from: settings.checked("mail.from", mail::parse_from)?,
             concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
+            // An attempt has 45 minutes, the steps before the dot included.
+            dot_timeout: settings.span("mail.dot_timeout", SECOND, 30 * MINUTE)?,
+            uncertain_wait: settings.span("mail.uncertain_wait", SECOND, 24 * HOUR)?,
         })
     }
 }

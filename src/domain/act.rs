@@ -21,6 +21,8 @@ named! {
         CancelJob = "job.cancel",
         /// Had a job of another workspace run again.
         RetryJob = "job.retry",
+        /// Said what became of an uncertain job, of their own workspace or another.
+        ResolveJob = "job.resolve",
         /// Cancelled a batch of another workspace.
         CancelBatch = "batch.cancel",
         /// Sealed a batch of another workspace.

@@ -31,6 +31,7 @@ mod recurring;
 mod registry;
 mod run;
 mod stop;
+mod told;
 
 pub use attempt::{Attempt, AttemptParts, Report};
 pub use attempts::{AttemptHandle, Attempts};

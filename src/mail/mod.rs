@@ -11,6 +11,7 @@ mod message;
 mod outbox;
 mod smtp;
 mod templates;
+mod transcript;
 mod transport;
 mod words;
 
@@ -19,5 +20,6 @@ pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Send
 pub use outbox::OutboxTransport;
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
 pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
+pub use transcript::{TRANSCRIPT_BYTES_MAX, Transcript};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
 pub use words::WORDS_CHARS_MAX;

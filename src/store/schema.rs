@@ -187,6 +187,7 @@ diesel::table! {
         outcome -> Text,
         error -> Nullable<Text>,
         node -> Text,
+        transcript -> Nullable<Text>,
     }
 }
 

@@ -382,6 +382,7 @@ pub(crate) fn end(job: JobId, fence: i64, end: AttemptEnd, at: Timestamp) -> Att
         error: None,
         result: None,
         progress: None,
+        transcript: None,
         at,
     }
 }

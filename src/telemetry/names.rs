@@ -74,6 +74,8 @@ pub mod event {
     pub const JOB_FINISHED: &str = "job_finished";
     /// A job was asked to end.
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
+    /// A person said what became of an uncertain job.
+    pub const JOB_RESOLVED: &str = "job_resolved";
     /// A batch was accepted, or jobs were added to one: the transaction is committed.
     pub const BATCH_ACCEPTED: &str = "batch_accepted";
     /// A batch was asked to be cancelled.

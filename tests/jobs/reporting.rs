@@ -285,6 +285,7 @@ async fn answered(store: &Store, id: JobId) {
         error: None,
         result: Some(json!({ "message_id": "m@x", "reply": "250 ok" }).to_string()),
         progress: None,
+        transcript: None,
         at: Clock::System.now(),
     };
     store.finish(finish).await.unwrap();
@@ -408,6 +409,7 @@ async fn an_attempt_that_no_longer_holds_its_job_changes_nothing_that_a_newer_on
         error: None,
         result: None,
         progress: None,
+        transcript: None,
         at: Clock::System.now(),
     };
     reporter.store.finish(lost).await.unwrap();

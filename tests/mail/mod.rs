@@ -9,8 +9,10 @@ mod smtp_dialogue;
 mod smtp_failures;
 mod smtp_login;
 mod smtp_oddities;
+mod smtp_pipelining;
 mod smtp_recipients;
 mod smtp_tls;
+mod smtp_transcript;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -25,3 +25,4 @@ mod shutdown;
 mod supervision;
 mod supervisors;
 mod suspension;
+mod uncertain;

@@ -1,11 +1,13 @@
-//! Jobs: seeing them, cancelling them, running them again.
+//! Jobs: seeing them, cancelling them, running them again, saying what became of them.
 //!
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
 pub(super) mod cancel;
 mod changed;
+mod copies;
 pub(super) mod cursor;
+pub(super) mod resolve;
 mod view;
 mod waiting;
 
@@ -175,7 +177,7 @@ pub(super) async fn shown_in(
         let Some(job) = job else { return Ok(None) };
         let ahead = ahead_of(connection, &job, &registry)?;
         let room = room_for(connection, &job, now)?;
-        Ok(Some((with_attempts(connection, job)?, ahead, room)))
+        Ok(Some((with_transcripts(connection, job)?, ahead, room)))
     });
     let Some(((job, attempts), ahead, room)) = read.await? else {
         return Ok(None);
@@ -336,9 +338,23 @@ async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String
 /// When a statement fails.
 pub(super) fn with_attempts(
     connection: &mut Connection,
-    job: JobRecord,
+    mut job: JobRecord,
 ) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
+    job.copies_possible = copies::possible(connection, &job, &attempts)?;
+    Ok((job, attempts))
+}
+
+/// The job and its attempts with what was said in them.
+///
+/// # Errors
+/// When a statement fails.
+pub(super) fn with_transcripts(
+    connection: &mut Connection,
+    job: JobRecord,
+) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
+    let (job, mut attempts) = with_attempts(connection, job)?;
+    jobs::add_transcripts(connection, job.id, &mut attempts)?;
     Ok((job, attempts))
 }
 
@@ -376,7 +392,7 @@ fn view(job: JobRecord, attempts: Vec<AttemptRecord>, member: &Member, state: &S
     Ok(if is_own { view } else { view.masked() })
 }
 
-fn refused(refusal: OrderRefused) -> Problem {
+pub(super) fn refused(refusal: OrderRefused) -> Problem {
     match refusal {
         OrderRefused::NoSuchJob => Problem::not_found(),
         OrderRefused::State(refused) => Problem::conflict(refused.to_string()),

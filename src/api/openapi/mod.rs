@@ -112,6 +112,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         following::stream_job,
         jobs::cancel_job,
         jobs::retry_job,
+        jobs::resolve::resolve_job,
         bulk::preview_bulk,
         bulk::create_bulk,
         audit::list_acts,

@@ -16,7 +16,9 @@ use crate::domain::email::{
 use crate::domain::id::{
     AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, WorkspaceId,
 };
-use crate::domain::job::{AttemptOutcome, BulkAction, Cause, JobState, OnFailure, Queue, WhenUncertain};
+use crate::domain::job::{
+    AttemptOutcome, BulkAction, Cause, JobState, OnFailure, OnUncertain, Queue, Resolution, WhenUncertain,
+};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
@@ -136,6 +138,8 @@ schemas! {
                 .required("catch_up")
                 .additional_properties(Some(AdditionalProperties::FreeForm(false))),
         );
+    OnUncertain => one_of("What to do when a mail may have gone out and nobody knows.", ["retry", "hold"]);
+    Resolution => one_of("What a person says became of an uncertain job.", ["completed", "discarded"]);
     WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
     OnFailure => one_of(
         "What becomes of a job where something that it waited for did not complete.",

@@ -37,6 +37,7 @@ mod security_events;
 mod sessions;
 mod steering;
 mod turns;
+mod uncertain;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -353,6 +354,7 @@ impl World {
             error: None,
             result: Some("{\"steps\":1}".into()),
             progress: None,
+            transcript: None,
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();

@@ -1,9 +1,10 @@
 //! What all mailing kinds share: the transport, the templates and the sender, and the way from an attempt to a delivery.
 //!
 //! What is promised: a mail whose delivery failed before its final dot was not sent and is tried again; one that the server
-//! took is never sent again by a finished attempt; silence after the dot goes to the kind's rule, but is not answered by
-//! another copy from the fifth attempt on. `Message-ID` and `Date`
-//! are the same over all attempts, so that a reader's program can fold what came twice.
+//! took is never sent again by a finished attempt; silence after the dot goes to the kind's rule (repeated after a short wait
+//! of its own, or held until a person decides), but is not answered by another copy from the fifth attempt on. `Message-ID`
+//! and `Date` are the same over all attempts, so that a reader's program can fold what came twice. What was said with the
+//! server is told with the attempt, also where the delivery was dropped half-way.
 //!
 //! Each recipient is told apart: who is refused for good is listed and the others get the mail; who is refused for now is
 //! tried again alone. The job is completed once nobody waits any more and somebody has got the mail.
@@ -23,7 +24,7 @@ use crate::domain::token::random_bytes;
 use crate::jobs::{Failure, JobContext, Outcome, RetryWish};
 use crate::mail::{
     Content, DeliveryError, Gate, GateClosed, Message, Receipt, RenderError, Rendered, Sender, TemplateError,
-    Templates, Transport,
+    Templates, Transcript, Transport,
 };
 use crate::telemetry;
 
@@ -53,14 +54,19 @@ const SNOOZES_MAX: u32 = 300;
 /// never says so would deliver a copy with each of [`MAIL_ATTEMPTS_MAX`].
 const COPIES_MAX: u32 = 5;
 
-/// How long one attempt may take: the ten minutes that a server may think about the final dot (RFC 5321 §4.5.3.2.6), and
-/// the steps before it.
-pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12 * 60);
+/// How long one attempt may take: longer than the longest `mail.dot_timeout`, with a quarter of an hour for the steps before
+/// it, a large message on a slow line among them.
+pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(45 * 60);
+
+/// How long to wait before a mail that may have been sent is sent again, unless the settings say otherwise: whoever waits
+/// for it should not wait for long, and a relay that restarts is back by then.
+const UNCERTAIN_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Where mail goes and whom it is from; clones share it.
 #[derive(Clone)]
 pub struct Postbox {
     inner: Arc<Inner>,
+    uncertain_wait: std::time::Duration,
 }
 
 struct Inner {
@@ -82,12 +88,26 @@ struct AttemptGate<'a> {
     ctx: &'a JobContext,
     /// Whether the point of no return is being noted, or was.
     is_asked: AtomicBool,
+    transcript: Transcript,
+}
+
+impl Drop for AttemptGate<'_> {
+    /// The delivery has ended, or was dropped before: what was said until then is the attempt's.
+    fn drop(&mut self) {
+        if let Some(text) = self.transcript.take() {
+            self.ctx.transcript(text);
+        }
+    }
 }
 
 impl Gate for AttemptGate<'_> {
     fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>> {
         self.is_asked.store(true, Ordering::SeqCst);
         Box::pin(async { self.ctx.point_of_no_return().await.map_err(|_stopped| GateClosed) })
+    }
+
+    fn transcript(&self) -> Option<&Transcript> {
+        Some(&self.transcript)
     }
 }
 
@@ -103,7 +123,15 @@ impl Postbox {
                 templates: Templates::new()?,
                 from,
             }),
+            uncertain_wait: UNCERTAIN_WAIT,
         })
+    }
+
+    /// The same, but that a mail which may have been sent is sent again after this long, where it is to be.
+    #[must_use]
+    pub fn repeating_after(mut self, uncertain_wait: std::time::Duration) -> Self {
+        self.uncertain_wait = uncertain_wait;
+        self
     }
 
     /// The templates, for checking a request before it is accepted.
@@ -121,9 +149,11 @@ impl Postbox {
             Err(error) => return unrenderable(&error),
         };
         rendered.envelope.to = recipients.open();
+        ctx.repeat_uncertain_after(self.uncertain_wait);
         let gate = AttemptGate {
             ctx,
             is_asked: AtomicBool::new(false),
+            transcript: Transcript::new(),
         };
         let delivery = self.inner.transport.deliver(&rendered, &gate);
         tokio::pin!(delivery);

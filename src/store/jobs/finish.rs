@@ -34,6 +34,8 @@ pub struct AttemptFinish {
     pub result: Option<String>,
     /// How far it came, if it said so since it was last written.
     pub progress: Option<Progress>,
+    /// What was said with whoever is outside, for people.
+    pub transcript: Option<String>,
     /// When it ended.
     pub at: Timestamp,
 }
@@ -72,6 +74,7 @@ const RECORD_COLUMNS: &[&str] = &[
     "outcome",
     "error",
     "node",
+    "transcript",
 ];
 
 /// Writes all ends and answers, for each in its place, what became of the job.
@@ -140,6 +143,7 @@ fn finish_chunk(
             Value::Text(Some(next.outcome.unwrap_or(end.end.outcome()).to_string())),
             Value::Text(end.error.as_deref().map(storable)),
             Value::Text(Some(row.node.unwrap_or_default())),
+            Value::Text(end.transcript.as_deref().map(storable)),
         ]);
     }
     if changes.is_empty() {
@@ -163,9 +167,10 @@ fn finish_chunk(
 }
 
 /// Whether the job's own row says all that there is to say of the attempt, so that it needs none of its own: it completed its
-/// job, as nearly all do.
+/// job and spoke with nobody, as nearly all do but mails.
 fn is_told_by_its_job(next: &crate::domain::job::Next, end: &AttemptFinish) -> bool {
-    next.state == JobState::Completed && end.end == AttemptEnd::Completed && end.error.is_none()
+    let says_more = end.error.is_some() || end.transcript.is_some();
+    next.state == JobState::Completed && end.end == AttemptEnd::Completed && !says_more
 }
 
 /// The record of the attempt that completed a job, where the job's row alone tells of it: to be written before the row says

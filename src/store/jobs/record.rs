@@ -63,6 +63,8 @@ pub struct JobRecord {
     pub batch: Option<BatchId>,
     /// What it waits for beside its time, if it does.
     pub awaited: Option<Awaited>,
+    /// How many attempts may have had their effect without anybody knowing, where that was asked for.
+    pub copies_possible: usize,
 }
 
 /// One attempt as it is shown.
@@ -80,6 +82,8 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The node that ran it.
     pub node: String,
+    /// What was said with whoever is outside, where it was asked for.
+    pub transcript: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -161,6 +165,7 @@ impl TryFrom<RecordRow> for JobRecord {
             schedule: id_of(row.schedule_id.as_deref(), "schedule_id")?,
             batch: id_of(row.batch_id.as_deref(), "batch_id")?,
             awaited: None,
+            copies_possible: 0,
         })
     }
 }
@@ -197,6 +202,7 @@ impl TryFrom<AttemptRow> for AttemptRecord {
             outcome: Some(parsed(&row.outcome, "attempts", "outcome")?),
             error: row.error,
             node: row.node,
+            transcript: None,
         })
     }
 }

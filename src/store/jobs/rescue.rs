@@ -121,6 +121,7 @@ fn end_as_lost(
             error: Some(why.to_owned()),
             result: None,
             progress: None,
+            transcript: None,
             at: now,
         });
     }
