@@ -100,9 +100,9 @@ async fn accept(lives: &watch::Receiver<Life>, key: &str, count: usize) -> HashM
                     if number >= count {
                         return accepted;
                     }
-                    let rule = if number % 4 == 0 { "hold" } else { "repeat" };
+                    let rule = if number % 4 == 0 { "hold" } else { "retry" };
                     let mail = json!({
-                        "to": format!("r{number}@example.com"), "subject": "Hello", "text": "...", "when_uncertain": rule,
+                        "to": format!("r{number}@example.com"), "subject": "Hello", "text": "...", "on_uncertain": rule,
                     });
                     let once = format!("mail-{number}");
                     let job = loop {
@@ -151,7 +151,9 @@ fn explains(job: &Value, copies: usize) -> bool {
 async fn killed_every_300_ms_under_load_no_mail_is_lost_and_none_is_doubled_outside_the_window() {
     let count = mails();
     let relay = Relay::start();
-    let home = Home::new().with("LEGWORK_MAIL__URL", relay.url());
+    let home = Home::new()
+        .with("LEGWORK_MAIL__URL", relay.url())
+        .with("LEGWORK_MAIL__UNCERTAIN_WAIT", "1s");
     let key = home.operator();
     let killer = Killer::start(home);
     let jobs = accept(&killer.lives, &key, count).await;
@@ -178,7 +180,7 @@ async fn killed_every_300_ms_under_load_no_mail_is_lost_and_none_is_doubled_outs
         if came > 1 {
             doubled += 1;
             assert_eq!(
-                *rule, "repeat",
+                *rule, "retry",
                 "a mail that must not come twice came {came} times: {job}"
             );
             assert!(explains(&job, came), "{came} copies without a kill between them: {job}");

@@ -11,7 +11,7 @@ use legwork::domain::job::{JobState, Queue, WhenUncertain};
 use legwork::jobs::kinds::{EmailSend, Postbox};
 use legwork::jobs::{Attempt, AttemptParts, Attempts, MemoryLedger, Registry, Report};
 use legwork::mail::{Login, Security, Sender, SmtpConfig, SmtpTransport, Trust};
-use legwork::sandbox::Act;
+use legwork::sandbox::{Act, Extensions};
 use legwork::store::ClaimedJob;
 use legwork::supervision::{ChildSpec, Tree};
 use legwork::workers::{Perform, Worker};
@@ -67,6 +67,7 @@ pub(super) struct Case {
     row: Row,
     act: (usize, Act),
     rule: WhenUncertain,
+    is_pipelined: bool,
 }
 
 /// What became of it.
@@ -85,16 +86,25 @@ impl fmt::Display for Case {
         let Row(step, fault, first, spent, copies) = self.row;
         write!(
             f,
-            "Row({step:?}, Fault::{fault:?}, {first:?}, {spent}, {copies}) [{}]",
-            self.act.0
+            "Row({step:?}, Fault::{fault:?}, {first:?}, {spent}, {copies}) [act {}, {}]",
+            self.act.0,
+            if self.is_pipelined { "pipelined" } else { "one by one" }
         )
     }
 }
 
 impl Case {
+    /// Each kind of it, with commands said one by one and together.
     pub(super) fn of(row: Row, rule: WhenUncertain) -> impl Iterator<Item = Self> {
         let acts = row.1.acts().into_iter().enumerate();
-        acts.map(move |act| Self { row, act, rule })
+        acts.flat_map(move |act| {
+            [false, true].map(|is_pipelined| Self {
+                row,
+                act: act.clone(),
+                rule,
+                is_pipelined,
+            })
+        })
     }
 
     /// One whose expectation is of no interest.
@@ -156,19 +166,20 @@ struct World {
 }
 
 impl World {
-    fn plain() -> Self {
-        let relay = Relay::start();
+    fn plain(extensions: Extensions) -> Self {
+        let relay = Relay::offering_with(Offer::default(), extensions);
         let config = SmtpConfig::new("127.0.0.1", relay.port());
         Self { relay, config }
     }
 
-    fn encrypted() -> Self {
+    fn encrypted(extensions: Extensions) -> Self {
         let authority = Authority::new();
         let config = authority.issue(&["localhost"]).server_config();
-        let relay = Relay::offering(Offer {
+        let offer = Offer {
             tls: OfferedTls::StartTls(config),
             login: Some(OfferedLogin::by("LOGIN")),
-        });
+        };
+        let relay = Relay::offering_with(offer, extensions);
         let config = SmtpConfig {
             security: Security::StartTls(Trust::load(Some(&authority.file())).unwrap()),
             login: Some(Login {
@@ -183,10 +194,15 @@ impl World {
 
 /// Plays a case to its end.
 pub(super) async fn play(case: Case) -> (Case, Came) {
-    let world = if case.is_encrypted() {
-        World::encrypted()
+    let extensions = if case.is_pipelined {
+        Extensions::ALL
     } else {
-        World::plain()
+        Extensions::PLAIN
+    };
+    let world = if case.is_encrypted() {
+        World::encrypted(extensions)
+    } else {
+        World::plain(extensions)
     };
     let (step, times, whose) = case.place();
     let fault = world.relay.at(step).times(times);
@@ -207,7 +223,9 @@ pub(super) async fn play(case: Case) -> (Case, Came) {
         let is_let_wait = fence == 1 && matches!(case.row.1, Fault::Hang | Fault::TooSlowBytes);
         let mut config = world.config.clone();
         if is_let_wait {
-            (config.command_timeout, config.dot_timeout) = (SHORT, SHORT);
+            config.command_timeout = SHORT;
+            config.progress_timeout = SHORT;
+            config.dot_timeout = SHORT;
         }
         let report = attempt(id, &args, config, (spent + 1, fence), earlier.take()).await;
         let state = report.state.unwrap();
