@@ -19,6 +19,7 @@ mod results;
 mod roles;
 mod rolling;
 mod sandbox;
+mod sandbox_page;
 mod schedules;
 mod settings;
 mod shutdown;

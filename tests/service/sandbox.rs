@@ -9,15 +9,15 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 /// A sandbox as a process; it ends when dropped.
-struct Sandbox {
+pub(super) struct Sandbox {
     process: Child,
     smtp: String,
-    base: String,
+    pub(super) base: String,
     http: reqwest::Client,
 }
 
 impl Sandbox {
-    fn start(arguments: &[&str]) -> Self {
+    pub(super) fn start(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_legwork"))
             .args(["sandbox", "--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .args(arguments)
@@ -52,7 +52,7 @@ impl Sandbox {
     }
 
     /// Sends a mail; the codes of the answers to RCPT and to the dot.
-    fn send(&self, to: &str, message: &str) -> (u16, Option<u16>) {
+    pub(super) fn send(&self, to: &str, message: &str) -> (u16, Option<u16>) {
         let mut dialogue = self.dialogue();
         assert_eq!(dialogue.ask("EHLO test"), 250);
         assert_eq!(dialogue.ask("MAIL FROM:<me@example.com>"), 250);
@@ -66,7 +66,7 @@ impl Sandbox {
         }
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(super) async fn get(&self, path: &str) -> (StatusCode, Value) {
         let answer = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
         (answer.status(), answer.json().await.unwrap())
     }
