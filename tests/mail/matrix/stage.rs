@@ -139,6 +139,27 @@ impl Case {
         }
     }
 
+    /// Nobody listens, and so nothing of the dialogue is said.
+    fn is_refused(&self) -> bool {
+        self.row.0 == "connect"
+    }
+
+    /// Gives the relay its fault; of whom it is, if of one.
+    async fn arrange(&self, relay: &Relay) -> Option<&'static str> {
+        if self.is_refused() {
+            relay.refuse().await;
+            return None;
+        }
+        let (step, times, whose) = self.place();
+        let fault = relay.at(step).times(times);
+        let fault = match whose {
+            Some(recipient) => fault.recipient(recipient),
+            None => fault,
+        };
+        fault.act(self.act.1.clone());
+        whose
+    }
+
     fn is_encrypted(&self) -> bool {
         [
             "starttls",
@@ -204,13 +225,7 @@ pub(super) async fn play(case: Case) -> (Case, Came) {
     } else {
         World::plain(extensions)
     };
-    let (step, times, whose) = case.place();
-    let fault = world.relay.at(step).times(times);
-    let fault = match whose {
-        Some(recipient) => fault.recipient(recipient),
-        None => fault,
-    };
-    fault.act(case.act.1.clone());
+    let whose = case.arrange(&world.relay).await;
     let args = json!({
         "to": TO,
         "body": { "written": { "subject": "Hello", "text": case.text(), "html": null } },
@@ -226,6 +241,9 @@ pub(super) async fn play(case: Case) -> (Case, Came) {
             config.command_timeout = SHORT;
             config.progress_timeout = SHORT;
             config.dot_timeout = SHORT;
+        }
+        if fence == 2 && case.is_refused() {
+            world.relay.listen_again().await;
         }
         let report = attempt(id, &args, config, (spent + 1, fence), earlier.take()).await;
         let state = report.state.unwrap();

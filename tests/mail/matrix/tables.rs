@@ -18,6 +18,7 @@ pub(super) struct Row(
 
 /// Up to the mail: whatever happens is the relay's.
 pub(super) const BEFORE_MAIL: &[Row] = &[
+    Row("connect", Fault::Close, 'S', 1, 1),
     Row("greeting", Fault::Close, 'S', 1, 1),
     Row("greeting", Fault::Reset, 'S', 1, 1),
     Row("greeting", Fault::Hang, 'S', 1, 1),
