@@ -15,10 +15,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use cli::jobs::JobsCommand;
 use cli::keys::KeysCommand;
+use cli::sandbox::SandboxArgs;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
 use cli::templates::TemplatesCommand;
-use cli::{health, help, jobs, keys, settings, supervision, templates};
+use cli::{health, help, jobs, keys, sandbox, settings, supervision, templates};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
 use legwork::app::account_roles;
@@ -60,6 +61,9 @@ enum Command {
     /// See jobs of the running service, cancel them and have them run again, over the same socket
     #[command(subcommand, after_help = help::JOBS)]
     Jobs(Box<JobsCommand>),
+    /// Run a mail server for tests: it shows what it takes, sends nothing on, and fails when told
+    #[command(after_help = help::SANDBOX)]
+    Sandbox(Box<SandboxArgs>),
     /// Bring the database's schema up to date and end
     #[command(after_help = help::MIGRATE)]
     Migrate(MigrateArgs),
@@ -207,6 +211,8 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Serve(args) => serve(config()?, args),
         Command::Supervision(args) => supervise(args, &config()?),
         Command::Jobs(command) => order_jobs(*command, &config()?),
+        // A server of its own: it needs no settings.
+        Command::Sandbox(args) => sandbox::run(*args, |text| say(text).map(|_| ())).map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),

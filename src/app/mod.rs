@@ -15,6 +15,7 @@ mod http;
 pub mod keys;
 mod outgoing;
 mod recovery;
+pub mod sandbox;
 pub mod second_factor;
 mod service_manager;
 mod shutdown;

@@ -163,6 +163,21 @@ Examples:
 All that is given must hold. Without --state, what was discarded is meant; of named jobs, whatever can run again. The order
 is a job of its own: Ctrl-C stops looking on and nothing else, and `legwork jobs cancel` with its id stops it where it is.";
 
+/// After `sandbox`.
+pub(crate) const SANDBOX: &str = "\
+Examples:
+  legwork sandbox                                  and then: LEGWORK_MAIL__URL=smtp://127.0.0.1:2525 legwork serve
+  legwork sandbox --rule 'rcpt to=ann@example.com times=1 reply 450 4.2.1 busy' --rule 'taken times=1 close'
+  curl 'http://127.0.0.1:8025/api/wait?to=ann@example.com&timeout_s=10'
+
+A rule is STEP [to=ADDRESS] [times=N] ACT. Steps: greeting, ehlo, starttls, handshake, ehlo-again, auth, auth-user,
+auth-password, mail, rcpt, data, chunk, body, dot (not taken yet), taken (not answered yet), rset, quit. Acts: reply CODE
+WORDS, close, reset, hang, slow MS, trickle MS, garbage text|long|binary|nul, bounce. Of *@example.com it is for a domain.
+
+Without a rule, the recipient's address makes it fail: ann+450@example.com, ann+dot-close@example.com; its page has the table.
+
+It holds what it takes in memory, until it ends. Whoever reaches it can read it: leave it on loopback, or in a network of tests.";
+
 /// After `jobs resolve`.
 pub(crate) const JOBS_RESOLVE: &str = "\
 Examples:

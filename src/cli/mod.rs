@@ -6,6 +6,7 @@ pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod sandbox;
 pub(crate) mod settings;
 pub(crate) mod supervision;
 pub(crate) mod templates;

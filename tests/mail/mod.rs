@@ -1,5 +1,6 @@
 //! The mail transports against the world outside: a relay over TCP, a folder.
 
+mod matrix;
 mod opensmtpd;
 mod outbox;
 mod postfix;

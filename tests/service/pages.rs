@@ -10,7 +10,7 @@ use crate::support::required;
 use crate::support::service::{Home, PATIENCE, breathe};
 
 /// A browser that a test drives.
-struct Browser {
+pub(super) struct Browser {
     driver: Child,
     http: reqwest::Client,
     session: String,
@@ -19,7 +19,7 @@ struct Browser {
 
 impl Browser {
     /// None, said aloud, where there is no Chromium and none is required.
-    async fn start() -> Option<Self> {
+    pub(super) async fn start() -> Option<Self> {
         let mut command = required::program("chromium", "chromedriver")?;
         let mut driver = command
             .arg("--port=0")
@@ -82,18 +82,18 @@ impl Browser {
         answer["value"].take()
     }
 
-    async fn go(&self, url: &str) {
+    pub(super) async fn go(&self, url: &str) {
         self.post("url", &json!({ "url": url })).await;
     }
 
     /// The text that a person sees.
-    async fn text(&self) -> String {
+    pub(super) async fn text(&self) -> String {
         let text = self.run("return document.body.innerText").await;
         text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until a person sees this, whatever the case.
-    async fn wait_for(&self, words: &str) {
+    pub(super) async fn wait_for(&self, words: &str) {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let text = self.text().await;
@@ -108,7 +108,7 @@ impl Browser {
         }
     }
 
-    async fn click(&self, css: &str) {
+    pub(super) async fn click(&self, css: &str) {
         let element = self.element(css).await;
         self.post(&format!("element/{element}/click"), &json!({})).await;
     }
@@ -128,13 +128,13 @@ impl Browser {
     }
 
     /// What a script answers.
-    async fn run(&self, script: &str) -> Value {
+    pub(super) async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
             .await
     }
 
     /// What the browser complained of since it was asked last, such as a script that the page's policy forbids.
-    async fn complaints(&self) -> Value {
+    pub(super) async fn complaints(&self) -> Value {
         self.post("se/log", &json!({ "type": "browser" })).await
     }
 }
