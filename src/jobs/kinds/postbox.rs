@@ -25,7 +25,7 @@ use crate::domain::token::random_bytes;
 use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
 use crate::mail::{
     Content, DeliveryError, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender, Sites,
-    TemplateError, Templates, Transcript, Transport,
+    SlowedSite, TemplateError, Templates, Transcript, Transport,
 };
 use crate::telemetry;
 
