@@ -28,67 +28,49 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let target = fields.log_target.as_deref().unwrap_or(event.metadata().target());
-        let mut line = Line::default();
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
-        line.put_text("timestamp", &time);
-        line.put_text("level", event.metadata().level().as_str());
-        line.put_text("target", target);
-        line.put_text("message", fields.message.as_deref().unwrap_or_default());
-        for (name, value) in &fields.others {
-            match value {
-                Plain::Text(text) => line.put_text(name, text),
-                Plain::Json(json) => line.put_json(name, json),
-            }
-        }
+        let mut line = String::with_capacity(fields.text.len().saturating_add(HEAD_BYTES));
+        line.push_str("{\"timestamp\":\"");
+        SystemTime.format_time(&mut Writer::new(&mut line))?;
+        line.push_str("\",\"level\":");
+        quote(event.metadata().level().as_str(), &mut line);
+        line.push_str(",\"target\":");
+        quote(target, &mut line);
+        line.push_str(",\"message\":");
+        quote(fields.message.as_deref().unwrap_or_default(), &mut line);
+        line.push_str(&fields.text);
+        let mut outer: Vec<String> = Vec::new();
         for span in ctx.event_scope().into_iter().flatten() {
             let extensions = span.extensions();
             let formatted = extensions.get::<FormattedFields<N>>();
             // What is no object has no names, and is left out.
             let object = formatted.and_then(|fields| serde_json::from_str::<Value>(&fields.fields).ok());
-            if let Some(Value::Object(fields)) = object {
-                for (name, value) in fields {
-                    line.put_json(&name, &value.to_string());
+            if let Some(Value::Object(of_span)) = object {
+                for (name, value) in of_span {
+                    if fields.has(&name) || outer.contains(&name) {
+                        continue;
+                    }
+                    begin(&name, &mut line);
+                    line.push_str(&value.to_string());
+                    outer.push(name);
                 }
             }
         }
-        escape::write_json(&line.text, &mut writer)?;
+        escape::write_json(&line, &mut writer)?;
         writer.write_str("}\n")
     }
 }
 
-/// An object that is being written, without its closing brace.
-#[derive(Default)]
-struct Line {
-    text: String,
-    names: Vec<String>,
-}
+/// Room for what is in each line beside its own fields.
+const HEAD_BYTES: usize = 256;
 
-impl Line {
-    /// Adds a field, unless there is one of that name.
-    fn put_text(&mut self, name: &str, value: &str) {
-        if self.begin(name) {
-            quote(value, &mut self.text);
-        }
-    }
+/// The names that each line has.
+const ALWAYS: [&str; 4] = ["timestamp", "level", "target", "message"];
 
-    /// The same with a value that is JSON already.
-    fn put_json(&mut self, name: &str, value: &str) {
-        if self.begin(name) {
-            self.text.push_str(value);
-        }
-    }
-
-    fn begin(&mut self, name: &str) -> bool {
-        if self.names.iter().any(|known| known == name) {
-            return false;
-        }
-        self.text.push(if self.names.is_empty() { '{' } else { ',' });
-        quote(name, &mut self.text);
-        self.text.push(':');
-        self.names.push(name.to_owned());
-        true
-    }
+/// Appends a name, and what is before and behind it.
+fn begin(name: &str, out: &mut String) {
+    out.push(',');
+    quote(name, out);
+    out.push(':');
 }
 
 /// Appends a text as JSON. Nearly all of them need no escape, and then nothing but a copy.
@@ -106,57 +88,76 @@ fn quote(text: &str, out: &mut String) {
     }
 }
 
-/// A value, as far as it is written.
-enum Plain {
-    /// A text, to be quoted.
-    Text(String),
-    /// A number or a truth value.
-    Json(String),
-}
-
-/// The fields of one event.
+/// The fields of one event: what is in each line, and the others as JSON, a comma before each.
 #[derive(Default)]
 struct Fields {
     message: Option<String>,
     /// Where a line of the `log` crate came from; its event has a target that says nothing.
     log_target: Option<String>,
-    others: Vec<(&'static str, Plain)>,
+    names: Vec<&'static str>,
+    text: String,
 }
 
 impl Fields {
-    fn take(&mut self, field: &Field, value: Plain) {
-        match (field.name(), value) {
-            ("message", Plain::Text(text)) => self.message = Some(text),
-            ("log.target", Plain::Text(text)) => self.log_target = Some(text),
-            (name, _) if name.starts_with("log.") => {}
-            (name, value) => self.others.push((name, value)),
+    fn has(&self, name: &str) -> bool {
+        ALWAYS.contains(&name) || self.names.contains(&name)
+    }
+
+    /// Begins a field, unless it is none of a line, or there is one of that name.
+    fn begin(&mut self, field: &Field) -> bool {
+        let name = field.name();
+        if name.starts_with("log.") || self.has(name) {
+            return false;
+        }
+        self.names.push(name);
+        begin(name, &mut self.text);
+        true
+    }
+
+    fn take_text(&mut self, field: &Field, text: &str) {
+        match field.name() {
+            "message" => self.message = Some(text.to_owned()),
+            "log.target" => self.log_target = Some(text.to_owned()),
+            _ => {
+                if self.begin(field) {
+                    quote(text, &mut self.text);
+                }
+            }
+        }
+    }
+
+    /// The same with a value that is JSON as it is shown.
+    fn take_json(&mut self, field: &Field, value: impl fmt::Display) {
+        if self.begin(field) {
+            let written = write!(self.text, "{value}");
+            debug_assert!(written.is_ok(), "writing to a String never fails");
         }
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.take(field, Plain::Text(format!("{value:?}")));
+        self.take_text(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, Plain::Text(value.to_owned()));
+        self.take_text(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.take(field, Plain::Json(value.to_string()));
+        self.take_json(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.take(field, Plain::Json(value.to_string()));
+        self.take_json(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.take(field, Plain::Json(value.to_string()));
+        self.take_json(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // What is no number is null.
-        self.take(field, Plain::Json(Value::from(value).to_string()));
+        self.take_json(field, Value::from(value));
     }
 }

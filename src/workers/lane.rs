@@ -2,7 +2,8 @@
 //!
 //! Guarantees: never more attempts than slots, each slot held from the claim until the attempt's end is written; one claim
 //! of a lane at a time, so that jobs reach the worker in the order in which they were claimed; a worker that is down gets
-//! nothing claimed for it.
+//! nothing claimed for it. Where most slots are in use, a claim waits up to [`GATHER`] for others, so that few claims take many
+//! jobs each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,13 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 
 /// Jobs in one claim: beyond this a claim's transaction holds others up more than it saves.
 const CLAIM_MAX: usize = 256;
+
+/// How long a claim may wait for more slots to become free, where the worker has enough to do meanwhile.
+const GATHER: Duration = Duration::from_millis(3);
+
+/// A claim waits for more slots if fewer than this part of all are free: its transaction costs nearly as much for one job as for
+/// many.
+const GATHER_BELOW: usize = 4;
 
 /// What a lane is made of.
 pub struct LaneParts {
@@ -199,8 +207,9 @@ impl Lane {
 
     async fn claim_and_send(&self, turn: &mut Turn) -> Option<Timestamp> {
         let mut next_due = None;
-        while let Some(slots) = self.free_slots() {
-            let (slots, term) = slots;
+        loop {
+            self.gather().await;
+            let Some((slots, term)) = self.free_slots() else { break };
             let limit = slots.num_permits();
             let request = ClaimRequest {
                 queue: self.parts.queue,
@@ -240,6 +249,17 @@ impl Lane {
             }
         }
         next_due
+    }
+
+    /// Lets more slots become free, if most are in use.
+    async fn gather(&self) {
+        let free = self.slots.available_permits();
+        if free > 0 && free < self.parts.slots / GATHER_BELOW {
+            // Those that become free meanwhile are seen afterwards, and need wake nobody.
+            self.hungry.store(false, Ordering::SeqCst);
+            tokio::time::sleep(GATHER).await;
+            self.hungry.store(true, Ordering::SeqCst);
+        }
     }
 
     /// As many free slots as one claim may fill, and the term of the lease in which; none if there are none, or nothing is to
