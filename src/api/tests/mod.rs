@@ -357,15 +357,12 @@ impl World {
     /// Ends an attempt, as a worker would.
     async fn finish(&self, job: &ClaimedJob, end: AttemptEnd) {
         let finish = AttemptFinish {
-            job: job.id,
-            fence: job.fence,
-            end,
-            error: None,
             result: Some("{\"steps\":1}".into()),
             progress: None,
             transcript: None,
             suppress: Vec::new(),
             at: self.clock.now(),
+            ..crate::store::testing::end(job.id, job.fence, end, self.clock.now())
         };
         self.state.store.finish(finish).await.unwrap();
     }

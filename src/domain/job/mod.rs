@@ -15,6 +15,7 @@ mod selection;
 mod state;
 mod transition;
 mod turn;
+mod uncertain;
 mod unique;
 
 pub use after::{AFTER_MAX, After, OnFailure};
@@ -26,10 +27,10 @@ pub use retry::Backoff;
 pub use selection::{BulkAction, Selection, StateSet};
 pub use state::{AttemptOutcome, Cause, JobState, Queue, UnknownName};
 pub use transition::{
-    AttemptEnd, DEATHS_MAX, Event, Next, OnUncertain, Refused, Resolution, Retry, Standing, WORKER_PANICS_MAX,
-    WhenUncertain, set_aside, transition,
+    AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, set_aside, transition,
 };
 pub use turn::{Turn, Waiting};
+pub use uncertain::{OnUncertain, Resolution, WhenUncertain};
 pub use unique::{UniqueHold, UniqueKey, UniqueScope};
 
 /// The lowest priority a job can have. Ten steps below the usual one.
