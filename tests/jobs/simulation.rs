@@ -7,6 +7,7 @@ use legwork::clock::{Clock, Timestamp};
 use legwork::domain::email::EmailAddress;
 use legwork::domain::id::{JobId, NodeId, WorkspaceId};
 use legwork::domain::job::{Queue, WhenUncertain};
+use legwork::domain::stream::Stream;
 use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
 use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, new_job};
 use legwork::mail::{Sender, SmtpConfig, SmtpTransport};
@@ -68,16 +69,13 @@ impl Simulation {
 
     /// Accepts a mail with this rule.
     pub(crate) async fn accept_by(&self, when_uncertain: WhenUncertain, to: &[&str]) -> JobId {
-        let args = EmailSendArgs {
-            to: to.iter().map(|text| EmailAddress::parse(text).unwrap()).collect(),
-            body: EmailBody::Written {
-                subject: "Hello".to_owned(),
-                text: "Hello\n".to_owned(),
-                html: None,
-            },
-            stream: legwork::domain::stream::Stream::default(),
-            when_uncertain,
+        let to = to.iter().map(|text| EmailAddress::parse(text).unwrap().into());
+        let body = EmailBody::Written {
+            subject: "Hello".to_owned(),
+            text: "Hello\n".to_owned(),
+            html: None,
         };
+        let args = EmailSendArgs::plain(to.collect(), body, Stream::default(), when_uncertain);
         let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
         let id = job.id;
         self.store.enqueue(vec![job]).await.unwrap();

@@ -1,5 +1,6 @@
-//! The mail transports against the world outside: a relay over TCP, a folder.
+//! The mail transports against the world outside: a relay over TCP, a folder; and what another program reads in the messages.
 
+mod mime;
 mod opensmtpd;
 mod outbox;
 mod postfix;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use legwork::domain::email::{EmailAddress, Subject};
-use legwork::mail::{Gate, GateClosed, Message, Rendered, Sender};
+use legwork::mail::{Extras, Gate, GateClosed, Message, Rendered, Sender};
 
 fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
@@ -30,11 +31,12 @@ fn message(id: &str) -> Message {
             address: address("legwork@example.com"),
             name: None,
         },
-        to: vec![address("ada@example.org")],
+        to: vec![address("ada@example.org").into()],
         subject: Subject::parse("Hello").unwrap(),
         text: "Hello Ada\n".to_owned(),
         html: None,
         job: Some(id.to_owned()),
+        extras: Extras::default(),
     }
 }
 

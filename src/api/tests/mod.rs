@@ -37,6 +37,7 @@ mod security_events;
 mod sessions;
 mod steering;
 mod turns;
+mod uploads;
 mod waiting;
 
 use std::sync::{Arc, Mutex};

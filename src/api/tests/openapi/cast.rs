@@ -179,6 +179,7 @@ impl Cast {
                 vec![waiting.to_string(), built.to_string()]
             }
             "BatchId" => vec![self.batch(token).await],
+            "UploadId" => vec![self.upload(token).await],
             "WorkspaceId" => vec![me("workspace_id").await],
             "AccountId" => vec![me("id").await],
             other => panic!("teach this test how to make what has a {other}"),
@@ -203,6 +204,7 @@ impl Cast {
                     id.to_string()
                 }
                 Some("BatchId") => self.batch(token).await,
+                Some("UploadId") => self.upload(token).await,
                 Some("WorkspaceId") => {
                     let me = self.world.get("/v1/accounts/me", token).await;
                     me.body["workspace_id"].as_str().unwrap().to_owned()
@@ -257,6 +259,14 @@ impl Cast {
         let body = json!({ "jobs": [{ "kind": "probe.run", "args": { "steps": 1 } }], "open": true });
         let made = self.world.post("/v1/batches", token, &body).await;
         made.is(202, &[]);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A file that no mail needs.
+    async fn upload(&self, token: &str) -> String {
+        let upload = request(Method::POST, "/v1/uploads?name=a.txt", token).set_payload("abc");
+        let made = self.world.send(upload).await;
+        made.is(201, &[]);
         made.body["id"].as_str().unwrap().to_owned()
     }
 
@@ -329,6 +339,12 @@ impl Cast {
                 example["token"] = self.world.address_token(&session, &email).await.into();
             }
             _ => {}
+        }
+        let (session, example_id) = (self.session(), "upl_0193a0f2b1c47d3e8f90a1b2c3d4e5f6");
+        let text = example.to_string();
+        if text.contains(example_id) {
+            let upload = self.upload(&session).await;
+            example = serde_json::from_str(&text.replace(example_id, &upload)).unwrap();
         }
         if example["after"].is_array() {
             example["after"] = json!([self.world.probe(&self.session()).await]);

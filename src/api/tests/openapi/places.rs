@@ -11,9 +11,17 @@ const ELSEWHERE: &[(&str, &[(&str, &str)])] = &[
     ("/finally/args", &[("/after/*", "JobId")]),
     ("/job/args", &[("/after/*", "JobId")]),
     ("/args", &[("/after/*", "JobId")]),
-    // The words of a template.
+    // The words of a template, and what a client keeps with a mail.
     ("/data", &[]),
+    ("/headers", &[]),
+    ("/metadata", &[]),
+    ("/messages/*/data", &[]),
+    ("/messages/*/headers", &[]),
+    ("/messages/*/metadata", &[]),
 ];
+
+/// Those of them to which anything may be added.
+const FREE: &[&str] = &["/data", "/metadata", "/messages/*/data", "/messages/*/metadata"];
 
 /// What is no id in the path, the query or the head of a request.
 const NO_IDS: &[&str] = &[
@@ -187,7 +195,7 @@ fn walk(
                     }
                 }
             }
-            None if is_object(choice) && elsewhere(place).0 != "/data" => found.push((at.to_owned(), None)),
+            None if is_object(choice) && !FREE.contains(&elsewhere(place).0) => found.push((at.to_owned(), None)),
             None => {}
         }
     }
