@@ -27,7 +27,7 @@ const SLOTS: usize = 16;
 pub(crate) struct Simulation {
     pub(crate) relay: Relay,
     pub(crate) clock: Clock,
-    store: Store,
+    pub(crate) store: Store,
     registry: Registry,
     attempts: Attempts,
     node: NodeId,
@@ -51,11 +51,12 @@ impl Simulation {
         };
         let transport = SmtpTransport::new(SmtpConfig::new("127.0.0.1", relay.port()));
         let postbox = Postbox::new(Arc::new(transport), sender).unwrap();
+        let store = store.unwrap();
         Self {
             relay,
             clock: Clock::manual(START),
-            store: store.unwrap(),
-            registry: Registry::new().with(EmailSend::new(postbox)),
+            registry: Registry::new().with(EmailSend::new(postbox).with_store(store.clone())),
+            store,
             attempts: Attempts::new(),
             node: NodeId::generate(),
             _folder: folder,
@@ -76,7 +77,12 @@ impl Simulation {
             html: None,
         };
         let args = EmailSendArgs::plain(to.collect(), body, Stream::default(), when_uncertain);
-        let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
+        self.accept_mail(&args).await
+    }
+
+    /// Accepts this mail.
+    pub(crate) async fn accept_mail(&self, args: &EmailSendArgs) -> JobId {
+        let job = new_job::<EmailSend>(args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
         let id = job.id;
         self.store.enqueue(vec![job]).await.unwrap();
         id

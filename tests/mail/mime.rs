@@ -47,7 +47,12 @@ fn text() -> impl Strategy<Value = String> {
 
 fn file() -> impl Strategy<Value = AttachedFile> {
     let names = prop_oneof!["[a-z]{1,8}\\.(pdf|png|txt)", LINE, "[a-z]{190}\\.txt"];
-    let types = prop_oneof![Just("application/pdf"), Just("image/png"), Just("text/plain"), Just("application/x-a.b+c")];
+    let types = prop_oneof![
+        Just("application/pdf"),
+        Just("image/png"),
+        Just("text/plain"),
+        Just("application/x-a.b+c")
+    ];
     let bytes = prop_oneof![
         vec(any::<u8>(), 0..2_000),
         Just((0..=255).collect()),
@@ -75,10 +80,13 @@ fn extras() -> impl Strategy<Value = Extras> {
     (from, copies, vec(header, 0..4), files).prop_map(|(from, (cc, bcc, reply_to), mut headers, files)| {
         headers.sort_by(|a, b| a.name().cmp(b.name()));
         headers.dedup_by(|a, b| a.name() == b.name());
-        let files = files.into_iter().enumerate().map(|(index, (file, is_shown))| AttachedFile {
-            content_id: is_shown.then(|| ContentId::parse(&format!("file{index}@x")).unwrap()),
-            ..file
-        });
+        let files = files
+            .into_iter()
+            .enumerate()
+            .map(|(index, (file, is_shown))| AttachedFile {
+                content_id: is_shown.then(|| ContentId::parse(&format!("file{index}@x")).unwrap()),
+                ..file
+            });
         Extras {
             from,
             cc,
@@ -116,7 +124,9 @@ fn read(text: &str) -> String {
 }
 
 fn wanted(message: &Message) -> Value {
-    let Extras { cc, reply_to, headers, .. } = &message.extras;
+    let Extras {
+        cc, reply_to, headers, ..
+    } = &message.extras;
     let all = |list: &[Mailbox]| list.iter().map(shown).collect::<Vec<_>>();
     let file = |file: &AttachedFile| {
         let mut digest = String::new();
@@ -134,7 +144,9 @@ fn wanted(message: &Message) -> Value {
         Some(_) => files.iter().partition(|file| file.content_id.is_some()),
         None => (files.iter().collect(), Vec::new()),
     };
-    let headers = headers.iter().map(|header| (header.name().to_owned(), json!(header.value())));
+    let headers = headers
+        .iter()
+        .map(|header| (header.name().to_owned(), json!(header.value())));
     json!({
         "from": [shown(message.extras.from.as_ref().unwrap_or(&message.from))],
         "to": all(&message.to), "cc": all(cc), "reply_to": all(reply_to), "bcc": null,
@@ -150,7 +162,10 @@ fn write(folder: &Path, number: usize, message: &Message) {
     let rendered = message.render().unwrap();
     assert!(rendered.bytes.is_ascii());
     let text = std::str::from_utf8(&rendered.bytes).unwrap();
-    assert!(text.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));
+    assert!(
+        text.split("\r\n")
+            .all(|line| line.len() <= 998 && !line.contains(['\r', '\n']))
+    );
     assert!(!text.contains("@hidden.example"), "a blind copy is seen");
     let is_alone = message.html.is_none() && message.extras.attachments.is_empty();
     let mut wanted = wanted(message);
@@ -163,7 +178,9 @@ fn write(folder: &Path, number: usize, message: &Message) {
 
 #[test]
 fn another_program_reads_what_was_asked_for() {
-    let Some(mut python) = program("python", "python3") else { return };
+    let Some(mut python) = program("python", "python3") else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let mut runner = TestRunner::new(Config::default());
     for number in 0..MESSAGES {

@@ -37,24 +37,38 @@ async fn a_file_is_uploaded_listed_shown_sent_and_deleted() {
     world.send(request(Method::POST, &cancel, &token)).await.is(200, &[]);
     world.send(delete()).await.is(204, &[]);
     world.send(delete()).await.is(404, &[]);
-    world.post("/v1/emails", &token, &mail).await.is(422, &["/attachments/0/upload"]);
+    world
+        .post("/v1/emails", &token, &mail)
+        .await
+        .is(422, &["/attachments/0/upload"]);
 }
 
 #[actix_web::test]
 async fn a_name_may_stand_in_the_head_and_must_be_one() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
-    let named = request(Method::POST, "/v1/uploads", &token)
-        .insert_header(("content-disposition", "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe.pdf"));
+    let named = request(Method::POST, "/v1/uploads", &token).insert_header((
+        "content-disposition",
+        "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe.pdf",
+    ));
     let made = world.send(named.set_payload("abc")).await;
     assert_eq!((made.status, &made.body["name"]), (201, &"Größe.pdf".into()));
     assert_eq!(made.body["content_type"], "application/octet-stream");
-    for uri in ["/v1/uploads", "/v1/uploads?name=", "/v1/uploads?name=..%2Fa", "/v1/uploads?name=a%0D%0Ab"] {
-        upload(&world, &token, uri, b"abc".to_vec()).await.is(422, &["/query/name"]);
+    for uri in [
+        "/v1/uploads",
+        "/v1/uploads?name=",
+        "/v1/uploads?name=..%2Fa",
+        "/v1/uploads?name=a%0D%0Ab",
+    ] {
+        upload(&world, &token, uri, b"abc".to_vec())
+            .await
+            .is(422, &["/query/name"]);
     }
     let odd = request(Method::POST, "/v1/uploads?name=a", &token).insert_header(("content-type", "message/rfc822"));
     world.send(odd.set_payload("abc")).await.is(415, &[]);
-    upload(&world, &token, "/v1/uploads?name=a", Vec::new()).await.is(400, &[]);
+    upload(&world, &token, "/v1/uploads?name=a", Vec::new())
+        .await
+        .is(400, &[]);
     assert_eq!(world.get("/v1/uploads", &token).await.body["data"], json!([]));
 }
 
@@ -74,7 +88,9 @@ async fn what_is_too_large_or_beyond_the_quota_leaves_nothing_behind() {
     assert_eq!(full.body["quota"]["name"], "bytes_stored");
     let used = world.get("/v1/workspaces/current", &token).await.body;
     assert_eq!(used["quotas"]["bytes_stored"]["used"], 0);
-    upload(&world, &token, "/v1/uploads?name=a", vec![7; 1_500_000]).await.is(201, &[]);
+    upload(&world, &token, "/v1/uploads?name=a", vec![7; 1_500_000])
+        .await
+        .is(201, &[]);
     let mail = json!({
         "to": "bob@example.org", "subject": "a", "text": "b", "attachments": [{ "name": "b", "content": "YWJj" }]
     });
@@ -85,7 +101,10 @@ async fn what_is_too_large_or_beyond_the_quota_leaves_nothing_behind() {
 #[actix_web::test]
 async fn another_workspaces_file_is_none() {
     let world = World::new();
-    let (ada, eve) = (world.member("ada@example.org").await, world.member("eve@example.org").await);
+    let (ada, eve) = (
+        world.member("ada@example.org").await,
+        world.member("eve@example.org").await,
+    );
     let made = upload(&world, &ada, "/v1/uploads?name=a", b"abc".to_vec()).await;
     let uri = made.header("location");
     let operator = world.operator().await;
@@ -96,8 +115,14 @@ async fn another_workspaces_file_is_none() {
         let mail = json!({
             "to": "bob@example.org", "subject": "a", "text": "b", "attachments": [{ "upload": made.body["id"] }]
         });
-        world.post("/v1/emails", token, &mail).await.is(422, &["/attachments/0/upload"]);
+        world
+            .post("/v1/emails", token, &mail)
+            .await
+            .is(422, &["/attachments/0/upload"]);
         let batch = json!({ "jobs": [{ "kind": "email.send", "args": mail }] });
-        world.post("/v1/batches", token, &batch).await.is(422, &["/jobs/0/args/attachments/0/upload"]);
+        world
+            .post("/v1/batches", token, &batch)
+            .await
+            .is(422, &["/jobs/0/args/attachments/0/upload"]);
     }
 }
