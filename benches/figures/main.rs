@@ -30,6 +30,8 @@ mod goroutine;
 mod latency;
 mod logins;
 mod machine;
+mod mail_building;
+mod mail_sites;
 mod mails;
 mod place;
 #[expect(
@@ -51,6 +53,7 @@ mod required;
 mod round;
 mod scale;
 mod server;
+mod sick_relay;
 mod sink;
 mod table;
 mod turns;
@@ -118,8 +121,18 @@ const FIGURES: &[Figure] = &[
     },
     Figure {
         name: "mails",
-        needs: &["wrk", "smtp-sink", "smtp-source", "sqlite3"],
+        needs: &["wrk", "smtp-sink", "smtp-source", "python3", "sqlite3"],
         measure: mails::measure,
+    },
+    Figure {
+        name: "mail_sites",
+        needs: &["wrk", "sqlite3"],
+        measure: mail_sites::measure,
+    },
+    Figure {
+        name: "mail_building",
+        needs: &[],
+        measure: mail_building::measure,
     },
     Figure {
         name: "report",

@@ -203,6 +203,8 @@ async fn claim_all(store: &Store, count: u64, portion: usize) -> f64 {
                 error: None,
                 result: None,
                 progress: None,
+                transcript: None,
+                suppress: Vec::new(),
                 at: Clock::System.now(),
             })
         });

@@ -13,12 +13,12 @@ use super::State;
 use super::bulk::{BulkBody, preview};
 use super::causes::{CausesQuery, causes};
 use super::http::{Problem, Slug};
-use super::jobs::{JobView, cursor, with_attempts};
+use super::jobs::{JobView, cursor, resolve, with_attempts, with_transcripts};
 use super::reading::Reading;
 use super::work::log_enqueued;
 use crate::control::{DeskRefusal, ErrorKind, JobAsk, JobDesk};
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::domain::job::{JobState, Queue};
+use crate::domain::job::{JobState, Queue, Resolution};
 use crate::jobs::Kind as _;
 use crate::jobs::kinds::JobsBulk;
 use crate::store::acts::{self, ActBy};
@@ -50,6 +50,14 @@ struct ShowWords {
     id: JobId,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResolveWords {
+    id: JobId,
+    #[serde(rename = "as")]
+    resolution: Resolution,
+}
+
 impl JobDesk for Desk {
     fn ask(&self, ask: JobAsk, words: Value, uid: u32) -> BoxFuture<'_, Result<Value, DeskRefusal>> {
         Box::pin(async move {
@@ -59,6 +67,7 @@ impl JobDesk for Desk {
                 JobAsk::Causes => self.causes(read(words)?, uid).await,
                 JobAsk::Preview => self.preview(read(words)?).await,
                 JobAsk::Order => self.order(read(words)?, uid).await,
+                JobAsk::Resolve => self.resolve(read(words)?, uid).await,
             };
             answer.map_err(|problem| refusal(&problem))
         })
@@ -115,10 +124,23 @@ impl Desk {
     async fn show(&self, ShowWords { id }: ShowWords, uid: u32) -> Result<Value, Problem> {
         let read = self.0.store.read(move |connection| {
             let job = jobs::one(connection, id, JobScope::All)?;
-            job.map(|job| with_attempts(connection, job)).transpose()
+            job.map(|job| with_transcripts(connection, job)).transpose()
         });
         let (job, attempts) = read.await?.ok_or_else(Problem::not_found)?;
         Reading::on_this_machine(uid).note(&job, &self.0).await?;
+        written(&JobView::of(job, attempts, &self.0)?.masked())
+    }
+
+    async fn resolve(&self, ResolveWords { id, resolution }: ResolveWords, uid: u32) -> Result<Value, Problem> {
+        let by = ActBy::CommandLine { uid: Some(uid) };
+        let resolved = resolve::resolve(id, JobScope::All, resolution, by, &self.0).await;
+        let (job, attempts) = resolved.map_err(super::failure::or_refused(super::jobs::refused))?;
+        tracing::info!(
+            event = crate::telemetry::names::event::JOB_RESOLVED,
+            job = %id,
+            state = %job.state,
+            "a person said what became of an uncertain job"
+        );
         written(&JobView::of(job, attempts, &self.0)?.masked())
     }
 
@@ -130,13 +152,13 @@ impl Desk {
     }
 
     async fn preview(&self, body: BulkBody) -> Result<Value, Problem> {
-        let order = body.checked(&self.0)?;
+        let order = body.checked(&self.0).await?;
         written(&preview(&order, &self.0).await?)
     }
 
     async fn order(&self, body: BulkBody, uid: u32) -> Result<Value, Problem> {
         let state = &self.0;
-        let order = body.checked(state)?;
+        let order = body.checked(state).await?;
         let found = order.expected(state).await?;
         let job = order.job(WorkspaceId::SERVICE, found, None)?;
         let act = order.act(&job, ActBy::CommandLine { uid: Some(uid) });

@@ -55,11 +55,14 @@ mod sessions;
 mod sse;
 mod state;
 mod supervision;
+mod suppressions;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod then;
 mod throttle;
 mod unique;
+mod unsubscribe;
 mod uploads;
 mod verification;
 mod waiting;
@@ -146,6 +149,11 @@ fn endpoints() -> Endpoints {
             at("/reset")
                 .get(password_resets::show_reset)
                 .post(password_resets::post_reset),
+        )
+        .service(
+            at("/unsubscribe")
+                .get(unsubscribe::show_unsubscribe)
+                .post(unsubscribe::post_unsubscribe),
         )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
@@ -320,6 +328,67 @@ fn endpoints() -> Endpoints {
                 .takes(Scope::SchedulesWrite)
                 .post(schedules::run_schedule),
         )
+        .service(
+            at("/v1/templates")
+                .takes(Scope::TemplatesRead)
+                .get(templates::list_templates)
+                .takes(Scope::TemplatesWrite)
+                .post(templates::create_template),
+        )
+        .service(
+            at("/v1/templates/built-in")
+                .takes(Scope::OperatorsRead)
+                .get(templates::list_built_ins),
+        )
+        .service(
+            at("/v1/templates/built-in/{name}")
+                .takes(Scope::OperatorsRead)
+                .get(templates::show_built_in)
+                .takes(Scope::OperatorsWrite)
+                .put(templates::replace_built_in)
+                .delete(templates::delete_built_in),
+        )
+        .service(
+            at("/v1/templates/{id}")
+                .takes(Scope::TemplatesRead)
+                .get(templates::show_template)
+                .takes(Scope::TemplatesWrite)
+                .delete(templates::delete_template),
+        )
+        .service(
+            at("/v1/templates/{id}/preview")
+                .takes(Scope::TemplatesRead)
+                .post(templates::preview_template),
+        )
+        .service(
+            at("/v1/templates/{id}/versions/{version}")
+                .takes(Scope::TemplatesRead)
+                .get(templates::show_version),
+        )
+        .service(
+            at("/v1/templates/{id}/versions/{version}/restore")
+                .takes(Scope::TemplatesWrite)
+                .post(templates::restore_version),
+        )
+        .service(
+            at("/v1/suppressions")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::list_suppressions)
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::create_suppression),
+        )
+        .service(
+            at("/v1/suppressions/import")
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::import_suppressions),
+        )
+        .service(
+            at("/v1/suppressions/{id}")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::show_suppression)
+                .takes(Scope::SuppressionsWrite)
+                .delete(suppressions::delete_suppression),
+        )
         .service(at("/v1/limits").takes(Scope::LimitsRead).get(limits::list_limits))
         .service(
             at("/v1/limits/{queue}/{key}")
@@ -354,6 +423,11 @@ fn endpoints() -> Endpoints {
                 .post(jobs::cancel_job),
         )
         .service(at("/v1/jobs/{id}/retry").takes(Scope::JobsWrite).post(jobs::retry_job))
+        .service(
+            at("/v1/jobs/{id}/resolve")
+                .takes(Scope::JobsWrite)
+                .post(jobs::resolve::resolve_job),
+        )
         // Operators.
         .service(at("/v1/queues").takes(Scope::OperatorsRead).get(queues::list_queues))
         .service(

@@ -21,6 +21,7 @@ use crate::domain::act::Action;
 use crate::domain::id::AccountId;
 use crate::domain::job::Queue;
 use crate::jobs::{KINDS_MAX, known_by};
+use crate::mail::SlowedSite;
 use crate::store::acts::{self, NewAct};
 use crate::store::jobs::WaitingKind;
 use crate::store::queues::{self, Pause};
@@ -60,7 +61,27 @@ pub(super) struct QueueView {
     slots: usize,
     /// What could be claimed now if this version of the service knew it, which is left to nodes that do.
     unknown_kinds: Vec<UnknownView>,
+    /// Of the queue `mail`, the sites of recipients that this process sends fewer mails at once than it could, since they
+    /// asked for that or did not answer in time; a hundred at most. Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slowed_sites: Vec<SlowedView>,
 }
+
+/// A site that is given fewer mails at once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SlowedSite)]
+struct SlowedView {
+    /// The domain of the recipients' addresses.
+    #[schema(example = "example.com")]
+    site: String,
+    /// How many mails at once it is given.
+    limit: usize,
+    /// Whether it is given none for a while.
+    resting: bool,
+}
+
+/// The most slowed sites in one answer.
+const SLOWED_MAX: usize = 100;
 
 /// A kind, or a version of its arguments, that jobs wait with and this version of the service does not know.
 #[derive(Clone, Serialize, ToSchema)]
@@ -119,6 +140,10 @@ impl QueueView {
             running: standing.running,
             slots: worker.slots,
             unknown_kinds: standing.unknown.iter().map(UnknownView::of).collect(),
+            slowed_sites: match worker.queue {
+                Queue::Mail => slowed(state),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -131,6 +156,16 @@ impl UnknownView {
             known_by: known_by.clone(),
         }
     }
+}
+
+fn slowed(state: &State) -> Vec<SlowedView> {
+    let slowed = state.postbox.slowed_sites().into_iter().take(SLOWED_MAX);
+    let view = |one: SlowedSite| SlowedView {
+        site: one.site.to_string(),
+        limit: one.limit,
+        resting: one.is_resting,
+    };
+    slowed.map(view).collect()
 }
 
 fn thousandths(number: f64) -> f64 {

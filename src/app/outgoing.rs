@@ -79,6 +79,7 @@ fn to_relay(relay: &Relay, mail: &Mail) -> Result<SmtpConfig, OutgoingError> {
         hello_name: HelloName::parse(sender(&mail.from)?.address.domain()).unwrap_or_default(),
         // As many as can be busy at once: an idle connection saves four round trips, and six with TLS and a login.
         max_idle: mail.concurrency,
+        dot_timeout: mail.dot_timeout,
         ..SmtpConfig::new(relay.host.as_str(), relay.port)
     })
 }

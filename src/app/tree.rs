@@ -265,7 +265,7 @@ struct Post {
 
 fn posts(config: &Config) -> Vec<Post> {
     let all = [
-        ("mailer", Queue::Mail, config.mail.concurrency),
+        ("mailer", Queue::Mail, mail_slots(config.mail.concurrency)),
         ("prober", Queue::Probes, config.probes.concurrency),
         ("reporter", Queue::Reports, config.reports.concurrency),
         ("operator", Queue::Operations, config.operations.concurrency),
@@ -277,6 +277,16 @@ fn posts(config: &Config) -> Vec<Post> {
         attempts: Attempts::new(),
     };
     all.into_iter().map(post).collect()
+}
+
+/// How many mails may be under way with so many connections: those that wait for one, and those whose end is being written, leave
+/// none idle. Few more where connections are many, since each holds its mail in memory, and is another's that a node claimed.
+fn mail_slots(connections: usize) -> usize {
+    const FOR_EACH: usize = 12;
+    const LEAST: usize = 24;
+    const WAITING_MAX: usize = 240;
+    let most = connections.saturating_add(WAITING_MAX);
+    connections.saturating_mul(FOR_EACH).max(LEAST).min(most)
 }
 
 /// What all actors of this service have in common.

@@ -103,6 +103,7 @@ fn derived_value(config: &Config, setting: &str) -> Option<String> {
         "public_url" => Some(config.public_url.to_string()),
         "database.url" => Some(config.database.url.to_string()),
         "mail.url" => Some(config.mail.url.to_string()),
+        "mail.site_concurrency" => Some(config.mail.site_concurrency.to_string()),
         "retention.cancelled_days" => Some(days(config.retention.cancelled)),
         "retention.uncertain_days" => Some(days(config.retention.uncertain)),
         "log.format" => Some(config.log.format.to_string()),

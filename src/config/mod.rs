@@ -20,6 +20,7 @@ mod retention;
 mod service_manager;
 mod session;
 mod source;
+mod span;
 mod url;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,12 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// The file that is read if it exists and no other is named.
 pub const FILE_NAME: &str = "legwork.toml";
+
+/// One second.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One minute.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// One hour.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -123,8 +130,14 @@ pub struct Mail {
     pub from: String,
     /// A file with the certificates of authorities that are trusted beside the system's, as PEM.
     pub ca_file: Option<PathBuf>,
-    /// Mails that are sent at once; 1 to 1,000.
+    /// Mails that are handed over at once, each on a connection of its own; 1 to 1,000.
     pub concurrency: usize,
+    /// Those among them that may be for one site, the domain of an address; 1 to 1,000.
+    pub site_concurrency: usize,
+    /// How long a relay may think about a mail once it has all of it; 1 second to 30 minutes.
+    pub dot_timeout: Duration,
+    /// How long to wait before a mail that may have been sent is sent again; 1 second to 1 day.
+    pub uncertain_wait: Duration,
     /// The most bytes of a mail over the wire; 64 KiB to 200 MiB.
     pub message_bytes_max: usize,
 }
@@ -349,11 +362,21 @@ impl Mail {
             "mail.ca_file",
             "is of no use with a mail.url that checks no certificate; write smtps://, or ?tls=required after smtp://host",
         )?;
+        let concurrency: usize = settings.ranged("mail.concurrency", 1, 1_000)?;
+        let site_concurrency = match settings.value("mail.site_concurrency") {
+            Some(_) => settings.ranged("mail.site_concurrency", 1, 1_000)?,
+            // Two sites that begin to hang at once must not leave the others without a connection.
+            None => (concurrency / 2).max(1),
+        };
         Ok(Self {
             url: url.unwrap_or_else(|| MailUrl::Outbox(data_dir.join("outbox"))),
             ca_file,
             from: settings.checked("mail.from", mail::parse_from)?,
-            concurrency: settings.ranged("mail.concurrency", 1, 1_000)?,
+            concurrency,
+            site_concurrency,
+            // An attempt has 45 minutes, the steps before the dot included.
+            dot_timeout: settings.span("mail.dot_timeout", SECOND, 30 * MINUTE)?,
+            uncertain_wait: settings.span("mail.uncertain_wait", SECOND, 24 * HOUR)?,
             message_bytes_max: settings.ranged("mail.message_bytes_max", 64 * 1024, 200 * 1024 * 1024)?,
         })
     }

@@ -16,9 +16,10 @@ use serde::de::DeserializeOwned;
 
 use super::DEFAULTS;
 use super::environment::{self, FILE_SUFFIX, Variable};
+use super::span;
 
 /// Settings whose default depends on others or on the terminal, so that `defaults.toml` has no value for them.
-const DERIVED: [&str; 10] = [
+const DERIVED: [&str; 11] = [
     "public_url",
     "secret_keys",
     "database.url",
@@ -26,6 +27,7 @@ const DERIVED: [&str; 10] = [
     "mail.username",
     "mail.password",
     "mail.ca_file",
+    "mail.site_concurrency",
     "retention.cancelled_days",
     "retention.uncertain_days",
     "log.format",
@@ -255,6 +257,11 @@ impl Settings {
         let number = self.figment.extract_inner_lossy::<u64>(setting).ok();
         let within = number.filter(|number| (min..=max).contains(number));
         within.ok_or_else(|| self.invalid(setting, format!("must be a whole number from {min} to {max}")))
+    }
+
+    /// A time with its unit, from `min` to `max`.
+    pub(super) fn span(&self, setting: &'static str, min: Duration, max: Duration) -> Result<Duration, ConfigError> {
+        self.checked(setting, |text: String| span::read(&text, min, max))
     }
 
     /// A whole number of milliseconds from `min` to `max`.

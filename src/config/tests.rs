@@ -27,6 +27,8 @@ fn the_defaults_need_nothing_but_the_binary() {
     assert_eq!((config.database.readers, config.database.writers), (4, 4));
     assert_eq!(config.mail.url.to_string(), "file:data/outbox");
     assert_eq!(config.passwords.cost, PasswordCost::OWASP);
+    assert_eq!(config.mail.dot_timeout, Duration::from_secs(600));
+    assert_eq!(config.mail.uncertain_wait, Duration::from_secs(10));
     assert_eq!(config.passwords.waiting, 64);
     assert_eq!(config.reports.ttl, Duration::from_secs(7 * 24 * 3600));
     assert_eq!(
@@ -36,6 +38,22 @@ fn the_defaults_need_nothing_but_the_binary() {
     assert_eq!(config.session.ttl, Duration::from_secs(14 * 24 * 3600));
     assert_eq!(config.shutdown.grace, Duration::from_secs(10));
     assert!(config.secret_keys.is_none());
+}
+
+#[test]
+fn a_time_has_its_unit_in_the_file_and_in_a_variable() {
+    let file = "[mail]\ndot_timeout = '5m'\nuncertain_wait = '2m'";
+    let config = load(file, &[("LEGWORK_MAIL__UNCERTAIN_WAIT", "1500ms")]).unwrap();
+    assert_eq!(config.mail.dot_timeout, Duration::from_secs(300));
+    assert_eq!(config.mail.uncertain_wait, Duration::from_millis(1_500));
+    assert_eq!(
+        refused("[mail]\ndot_timeout = 600", &[]),
+        "mail.dot_timeout must be a time from 1s to 30m with its unit; 600 could be 600s or 600m; legwork.toml sets it to 600"
+    );
+    assert_eq!(
+        refused("", &[("LEGWORK_MAIL__DOT_TIMEOUT", "31m")]),
+        "mail.dot_timeout must be a time from 1s to 30m; LEGWORK_MAIL__DOT_TIMEOUT sets it to \"31m\""
+    );
 }
 
 #[test]

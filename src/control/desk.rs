@@ -23,6 +23,8 @@ pub enum JobAsk {
     Preview,
     /// An order for many.
     Order,
+    /// What became of an uncertain one.
+    Resolve,
 }
 
 /// Why it is not answered.

@@ -23,6 +23,8 @@ named! {
         CancelJob = "job.cancel",
         /// Had a job of another workspace run again.
         RetryJob = "job.retry",
+        /// Said what became of an uncertain job, of their own workspace or another.
+        ResolveJob = "job.resolve",
         /// Cancelled a batch of another workspace.
         CancelBatch = "batch.cancel",
         /// Sealed a batch of another workspace.
@@ -43,6 +45,10 @@ named! {
         CancelJobs = "jobs.cancel",
         /// Ordered that all jobs of a filter run again.
         RetryJobs = "jobs.retry",
+        /// Replaced the template of a mail that the service itself sends.
+        ReplaceTemplate = "template.replace",
+        /// Brought the built-in template of such a mail back.
+        RestoreTemplate = "template.restore",
         /// Restarted an actor.
         RestartActor = "actor.restart",
         /// Suspended an actor.

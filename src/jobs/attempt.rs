@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::attempts::AttemptHandle;
 use super::conclude::conclude;
 use super::ledger::Ledger;
-use super::progress::ProgressCell;
 use super::run;
 use super::stop::StopCause;
+use super::told::Told;
 use super::{ArgsError, ErasedKind, Prepared};
 use crate::clock::Clock;
 use crate::domain::job::{AttemptEnd, AttemptOutcome, JobState, Retry};
@@ -131,13 +131,13 @@ impl Attempt {
 
     /// Runs the attempt and writes its end.
     pub async fn run(mut self, received: Result<Option<Box<dyn Prepared>>, ArgsError>) -> Option<Report> {
-        let progress = Arc::new(ProgressCell::default());
+        let told = Arc::new(Told::default());
         let end = match received {
-            Ok(Some(prepared)) => run::drive(self.begun.get()?, prepared, &progress).await,
+            Ok(Some(prepared)) => run::drive(self.begun.get()?, prepared, &told).await,
             Ok(None) => return None,
             Err(error) => unreadable(self.begun.get()?, &error),
         };
-        Some(conclude(self.begun.take()?, end, &progress).await)
+        Some(conclude(self.begun.take()?, end, &told).await)
     }
 }
 
@@ -160,7 +160,7 @@ impl Drop for Attempt {
 /// next start takes the job back.
 fn conclude_beside(parts: AttemptParts, end: End) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(async move { conclude(parts, end, &ProgressCell::default()).await });
+        runtime.spawn(async move { conclude(parts, end, &Told::default()).await });
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::attempt::{AttemptParts, End, Report};
 use super::ledger::Ledger;
-use super::progress::ProgressCell;
 use super::stop::StopCause;
+use super::told::Told;
 use crate::clock::Timestamp;
 use crate::domain::job::{AttemptEnd, JobState, Retry};
 use crate::store::{AttemptFinish, ClaimedJob, Finished, StoreError};
@@ -26,7 +26,7 @@ const WRITE_RETRY_MAX: Duration = Duration::from_secs(5);
 const ERROR_CHARS_MAX: usize = 2_000;
 
 /// Writes the end, logs it, and lets go of what was kept.
-pub(super) async fn conclude(parts: AttemptParts, end: End, progress: &ProgressCell) -> Report {
+pub(super) async fn conclude(parts: AttemptParts, end: End, told: &Told) -> Report {
     let mut at = parts.clock.now();
     if let (Some(StopCause::DeadlinePassed), Some(deadline)) = (parts.handle.stop().cause(), parts.job.deadline) {
         // A timer and the clock by which the deadline is judged may differ by a little.
@@ -38,7 +38,9 @@ pub(super) async fn conclude(parts: AttemptParts, end: End, progress: &ProgressC
         end: end.end,
         error: end.error.map(|error| error.chars().take(ERROR_CHARS_MAX).collect()),
         result: end.result,
-        progress: progress.take(),
+        progress: told.progress.take(),
+        transcript: told.take_transcript(),
+        suppress: told.progress.take_suppressions(),
         at,
     };
     let (finish, finished) = write_or_give_up(&*parts.ledger, finish).await;
@@ -94,6 +96,9 @@ async fn write_or_give_up(ledger: &dyn Ledger, finish: AttemptFinish) -> (Attemp
         error: Some(format!("the attempt ended as {outcome}, but that could not be written")),
         result: None,
         progress: None,
+        // It may be what cannot be written.
+        transcript: None,
+        suppress: Vec::new(),
         ..finish
     };
     let written = write(ledger, &plain).await;

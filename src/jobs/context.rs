@@ -1,16 +1,17 @@
 //! What an attempt is given beside its arguments.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::ledger::Ledger;
-use super::progress::ProgressCell;
 use super::stop::{StopCause, StopSignal};
+use super::told::Told;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{Progress, WhenUncertain};
+use crate::store::suppressions::NewSuppression;
 use crate::store::{ClaimedJob, Held};
 use crate::telemetry::names::event;
 
@@ -34,8 +35,7 @@ struct Inner {
     accepted_at: Timestamp,
     earlier_result: Option<String>,
     stop: StopSignal,
-    progress: Arc<ProgressCell>,
-    past_no_return: Arc<AtomicBool>,
+    told: Arc<Told>,
     when_uncertain: WhenUncertain,
     ledger: Arc<dyn Ledger>,
     clock: Clock,
@@ -45,8 +45,7 @@ impl JobContext {
     pub(super) fn new(
         job: &ClaimedJob,
         stop: StopSignal,
-        progress: Arc<ProgressCell>,
-        past_no_return: Arc<AtomicBool>,
+        told: Arc<Told>,
         when_uncertain: WhenUncertain,
         ledger: Arc<dyn Ledger>,
         clock: Clock,
@@ -61,8 +60,7 @@ impl JobContext {
                 accepted_at: job.created_at,
                 earlier_result: job.result.clone(),
                 stop,
-                progress,
-                past_no_return,
+                told,
                 when_uncertain,
                 ledger,
                 clock,
@@ -137,13 +135,31 @@ impl JobContext {
 
     /// Says how far the work has come. It never waits; the latest is stored a few times a second.
     pub fn progress(&self, done: u64, total: Option<u64>, note: Option<&str>) {
-        self.inner.progress.set(Progress::new(done, total, note));
+        self.inner.told.progress.set(Progress::new(done, total, note));
+    }
+
+    /// What was said with whoever is outside, for people who look at the attempt: printable, without secrets and whole
+    /// addresses, and at most some KiB. Each call replaces what an earlier one said; it is stored with the attempt's end.
+    pub fn transcript(&self, text: String) {
+        self.inner.told.set_transcript(text);
+    }
+
+    /// From now on, what is uncertain and is to be repeated is repeated after this long, in place of the kind's backoff:
+    /// nothing is wrong with the work then, and whoever may have lost an answer is best asked again soon.
+    pub fn repeat_uncertain_after(&self, wait: Duration) {
+        self.inner.told.set_uncertain_wait(wait);
+    }
+
+    /// Has these addresses suppressed in the transaction that writes the attempt's end, whatever that is, and only if the
+    /// attempt still holds the job then.
+    pub fn suppress(&self, new: Vec<NewSuppression>) {
+        self.inner.progress.suppress(new);
     }
 
     /// Whether the point of no return was passed.
     #[must_use]
     pub fn is_past_no_return(&self) -> bool {
-        self.inner.past_no_return.load(Ordering::SeqCst)
+        self.inner.told.is_past_no_return()
     }
 
     /// To be awaited directly before an effect that cannot be undone. From then on, whatever ends the attempt without an
@@ -182,7 +198,7 @@ impl JobContext {
                 }
             }
         }
-        inner.past_no_return.store(true, Ordering::SeqCst);
+        inner.told.pass_no_return();
         Ok(())
     }
 }

@@ -120,7 +120,7 @@ impl Ledger for MemoryLedger {
             AttemptEnd::Failed(Retry::Never) => JobState::Discarded,
             AttemptEnd::Cancelled => JobState::Cancelled,
             AttemptEnd::Uncertain(WhenUncertain::Hold, _) => JobState::Uncertain,
-            AttemptEnd::Snoozed(_) => JobState::Scheduled,
+            AttemptEnd::Snoozed(_) | AttemptEnd::Uncertain(_, Retry::Unspent(_)) => JobState::Scheduled,
             AttemptEnd::Drained | AttemptEnd::Lost => JobState::Available,
             _ => JobState::Retryable,
         };

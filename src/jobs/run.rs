@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -14,8 +13,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::attempt::{AttemptParts, End, retry_after_backoff};
-use super::progress::ProgressCell;
 use super::stop::StopCause;
+use super::told::Told;
 use super::{Failure, JobContext, Outcome, Prepared, RetryWish};
 use crate::domain::job::{AttemptEnd, Retry, WhenUncertain};
 
@@ -31,9 +30,8 @@ const PANICKED: &str = "the work panicked";
 type Answer = Result<Outcome, Box<dyn Any + Send>>;
 
 /// Runs the work and answers how the attempt ended.
-pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, progress: &Arc<ProgressCell>) -> End {
+pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, told: &Arc<Told>) -> End {
     let stop = parts.handle.stop().clone();
-    let past_no_return = Arc::new(AtomicBool::new(false));
     if let Some(cause) = stop.cause() {
         return stopped_before_it_began(parts, cause);
     }
@@ -44,8 +42,7 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
     let ctx = JobContext::new(
         &parts.job,
         stop.clone(),
-        Arc::clone(progress),
-        Arc::clone(&past_no_return),
+        Arc::clone(told),
         rule,
         Arc::clone(&parts.ledger),
         parts.clock.clone(),
@@ -60,7 +57,7 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
             stop.give(at_limit);
             None
         }
-        () = progress.store_to(parts, &stop) => None,
+        () = told.progress.store_to(parts, &stop) => None,
     };
     let answer = match answer {
         Some(answer) => Some(answer),
@@ -75,7 +72,8 @@ pub(super) async fn drive(parts: &AttemptParts, prepared: Box<dyn Prepared>, pro
     let ended = Ended {
         parts,
         cause: stop.cause(),
-        past_no_return: past_no_return.load(Ordering::SeqCst),
+        past_no_return: told.is_past_no_return(),
+        uncertain_wait: told.uncertain_wait(),
         rule,
     };
     ended.end(answer)
@@ -96,6 +94,7 @@ pub(super) fn stopped_before_it_began(parts: &AttemptParts, cause: StopCause) ->
         parts,
         cause: Some(cause),
         past_no_return: false,
+        uncertain_wait: None,
         // Not asked for: nothing was done.
         rule: WhenUncertain::Repeat,
     };
@@ -107,6 +106,7 @@ struct Ended<'a> {
     parts: &'a AttemptParts,
     cause: Option<StopCause>,
     past_no_return: bool,
+    uncertain_wait: Option<Duration>,
     rule: WhenUncertain,
 }
 
@@ -122,16 +122,13 @@ impl Ended<'_> {
             },
             Some(Ok(Outcome::Uncertain { why, hold })) => {
                 let rule = if hold { WhenUncertain::Hold } else { self.rule };
-                End::of(AttemptEnd::Uncertain(rule, self.retry()), why)
+                End::of(AttemptEnd::Uncertain(rule, self.repetition()), why)
             }
             Some(Ok(Outcome::Cancelled)) => self.stopped("it ended when it was told to stop"),
             // What the panic said is in the log: it is ours, and the attempt's error is shown to the job's owner.
             Some(Err(_payload)) if self.past_no_return => self.uncertain(PANICKED),
             Some(Err(_payload)) => End::of(AttemptEnd::Panicked(self.retry()), PANICKED),
-            // It is run again anyway, and a shutdown must not cost an attempt that `kill -9` would not.
-            None if self.cause == Some(StopCause::Draining) && self.rule == WhenUncertain::Repeat => {
-                self.stopped("it was dropped")
-            }
+            None if self.past_no_return && self.cause == Some(StopCause::Draining) => self.shut_down(),
             None if self.past_no_return => self.uncertain("it was ended past its point of no return"),
             None => self.stopped("it did not end when it was told to stop, and was dropped"),
         }
@@ -172,9 +169,31 @@ impl Ended<'_> {
 
     fn uncertain(&self, why: &str) -> End {
         End::of(
-            AttemptEnd::Uncertain(self.rule, self.retry()),
+            AttemptEnd::Uncertain(self.rule, self.repetition()),
             format!("{why}; its effect may have happened"),
         )
+    }
+
+    /// It was dropped past its point of no return by a shutdown. Where it is repeated that costs no attempt, as `kill -9` at
+    /// the same instant would not.
+    fn shut_down(&self) -> End {
+        let end = self.uncertain("the service shut down past its point of no return");
+        let wait = self.uncertain_wait.unwrap_or_default();
+        match end.end {
+            AttemptEnd::Uncertain(WhenUncertain::Repeat, _) => End {
+                end: AttemptEnd::Uncertain(WhenUncertain::Repeat, Retry::Unspent(self.parts.clock.now().plus(wait))),
+                ..end
+            },
+            _ => end,
+        }
+    }
+
+    /// When what is uncertain is repeated, if it is.
+    fn repetition(&self) -> Retry {
+        match self.uncertain_wait {
+            Some(wait) => Retry::At(self.parts.clock.now().plus(wait)),
+            None => self.retry(),
+        }
     }
 
     fn retry(&self) -> Retry {

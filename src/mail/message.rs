@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
 
+use super::unsubscribe::UnsubscribeHeader;
 use crate::clock::Timestamp;
 use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress, Mailbox, MediaType, Subject};
 use encoded::text_header;
@@ -67,6 +68,8 @@ pub struct Extras {
     pub headers: Vec<CustomHeader>,
     /// Files, in their order.
     pub attachments: Vec<AttachedFile>,
+    /// How its reader ends the stream that it belongs to.
+    pub list_unsubscribe: Option<UnsubscribeHeader>,
 }
 
 /// A file in a message. `Debug` shows no content.
@@ -180,6 +183,9 @@ impl Message {
         for custom in &extras.headers {
             let name = HeaderName::new_from_ascii(custom.name().to_owned()).map_err(|_not_one| RenderError::Header)?;
             builder = builder.raw_header(text_header(name, custom.value()));
+        }
+        for header in extras.list_unsubscribe.iter().flat_map(UnsubscribeHeader::lines) {
+            builder = builder.raw_header(header);
         }
         let built = match self.body()? {
             parts::MessageBody::Single(part) => builder.singlepart(part),

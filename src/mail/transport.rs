@@ -1,6 +1,6 @@
 //! The contract of whatever carries a mail away, and how a delivery ends.
 //!
-//! Guarantees that each transport keeps: before the gate opens nothing has happened that anybody outside could see; an
+//! Guarantees that each transport keeps: before the gate opens nothing has happened that could become a delivery; an
 //! error that is not [`DeliveryError::Uncertain`] means that the mail was handed over for nobody; a receipt names each
 //! recipient for whom it was not.
 
@@ -9,14 +9,15 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 
 use super::message::Rendered;
+use super::transcript::Transcript;
 use super::words::sanitise;
 
 /// Carries one rendered mail to where it goes.
 pub trait Transport: Send + Sync + 'static {
     /// Delivers one mail.
     ///
-    /// `gate.open()` is awaited once, directly before the step after which the effect may have happened (the message and
-    /// its final dot; the rename into the outbox). If it answers `Err`, nothing is sent. Dropping the future before the
+    /// `gate.open()` is awaited once, directly before the step after which the effect may have happened (the end of the
+    /// message with its final dot; the rename into the outbox). If it answers `Err`, nothing is sent. Dropping the future before the
     /// gate was asked leaves nothing behind; dropping it later means that the mail may or may not have gone.
     ///
     /// # Errors
@@ -27,13 +28,19 @@ pub trait Transport: Send + Sync + 'static {
     fn describe(&self) -> String;
 }
 
-/// Asked for leave directly before the point of no return.
+/// What a delivery has to do with whoever wants it: it asks for leave directly before the point of no return, and tells what
+/// was said.
 pub trait Gate: Send + Sync {
     /// Answers when the mail may go.
     ///
     /// # Errors
     /// [`GateClosed`] if it must not go any more; the transport then ends without having sent anything.
     fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>>;
+
+    /// Where the delivery writes down what was said; none where nobody asks for it.
+    fn transcript(&self) -> Option<&Transcript> {
+        None
+    }
 }
 
 /// The mail must not be sent any more: cancelled, or the attempt is no longer ours.
@@ -98,7 +105,7 @@ pub enum Phase {
     Sender,
     /// RCPT TO, of any recipient.
     Recipient,
-    /// DATA and the message up to its final dot; writing the file under its temporary name.
+    /// DATA and the message before the end of its final dot; writing the file under its temporary name.
     Data,
     /// The final dot and the answer to it; the rename into the outbox.
     Dot,

@@ -13,7 +13,8 @@ use super::dialect::{AnyOf, Literally, Locked};
 use super::schema::{
     accounts, address_changes, api_keys, attempts, batches, dependencies, devices, events, idempotency_keys, jobs,
     limit_buckets, limits, mail_counts, password_resets, recovery_codes, registrations, reports, schedule_fires,
-    schedules, second_factors, sessions, unique_keys, uploads, waiters, workspaces,
+    schedules, second_factors, sessions, suppressions, template_revisions, template_versions, templates, unique_keys,
+    uploads, waiters, workspaces,
 };
 use super::text::{number, parsed};
 use super::{Connection, StoreError, uploads as files};
@@ -82,6 +83,10 @@ const TABLES: &[Step] = &[
     ("limits", &[], by!(limits, limit_key: String)),
     ("limit_buckets", &[], by!(limit_buckets, limit_key: String)),
     ("mail_counts", &[], by!(mail_counts, hour: i64)),
+    ("template_versions", &[], by!(template_versions, template_id: String)),
+    ("templates", &[], by!(templates, id: String)),
+    ("template_revisions", &[], by!(template_revisions, revision: i64)),
+    ("suppressions", &[], by!(suppressions, id: String)),
     ("events", &[], by!(events, seq: i64)),
 ];
 

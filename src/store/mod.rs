@@ -51,6 +51,8 @@ pub mod security;
 mod session_uses;
 pub mod sessions;
 mod source;
+pub mod suppressions;
+pub mod templates;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;

@@ -1,5 +1,11 @@
 //! The tables as diesel knows them: portable types, one schema for every database. A test compares it with the migrations.
 
+mod mail;
+mod mailing;
+
+pub(super) use mail::*;
+pub(super) use mailing::{mail_counts, suppressions};
+
 diesel::table! {
     workspaces (id) {
         id -> Text,
@@ -189,6 +195,7 @@ diesel::table! {
         outcome -> Text,
         error -> Nullable<Text>,
         node -> Text,
+        transcript -> Nullable<Text>,
     }
 }
 
@@ -402,15 +409,6 @@ diesel::table! {
         network -> Nullable<Text>,
         created_at -> BigInt,
         last_used_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    mail_counts (workspace_id, hour, node) {
-        workspace_id -> Text,
-        hour -> BigInt,
-        node -> Text,
-        mails -> BigInt,
     }
 }
 

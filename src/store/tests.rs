@@ -10,9 +10,15 @@ use diesel::connection::SimpleConnection;
 use super::testing::{NOW, TestStore, TestTree, job, request};
 use super::*;
 
-/// The names, types and nullability of a table's columns as `schema.rs` says them, read from its text.
+/// The names, types and nullability of a table's columns as `schema` says them, read from its text.
 fn declared() -> Vec<(String, Vec<String>)> {
-    let text = include_str!("schema.rs").split("diesel::joinable!").next().unwrap();
+    let text = [
+        include_str!("schema.rs"),
+        include_str!("schema/mail.rs"),
+        include_str!("schema/mailing.rs"),
+    ]
+    .map(|text| text.split("diesel::joinable!").next().unwrap())
+    .concat();
     let tables = text.split("diesel::table! {").skip(1).map(|table| {
         let (name, columns) = table.trim_start().split_once(" (").unwrap();
         let columns = columns

@@ -74,6 +74,8 @@ pub mod event {
     pub const JOB_FINISHED: &str = "job_finished";
     /// A job was asked to end.
     pub const JOB_CANCEL_REQUESTED: &str = "job_cancel_requested";
+    /// A person said what became of an uncertain job.
+    pub const JOB_RESOLVED: &str = "job_resolved";
     /// A batch was accepted, or jobs were added to one: the transaction is committed.
     pub const BATCH_ACCEPTED: &str = "batch_accepted";
     /// A batch was asked to be cancelled.
@@ -104,6 +106,14 @@ pub mod event {
     pub const SCHEDULES_UNSEEN: &str = "schedules_unseen";
     /// Somebody made, changed, paused, resumed or deleted a schedule.
     pub const SCHEDULE_CHANGED: &str = "schedule_changed";
+    /// A server said that addresses do not exist; they are suppressed with the end of the attempt.
+    pub const RECIPIENTS_GONE: &str = "recipients_gone";
+    /// Somebody suppressed an address, or took that away.
+    pub const SUPPRESSION_CHANGED: &str = "suppression_changed";
+    /// Somebody suppressed many addresses at once.
+    pub const SUPPRESSIONS_IMPORTED: &str = "suppressions_imported";
+    /// Whoever gets mails of a stream said that they want no more of them.
+    pub const UNSUBSCRIBED: &str = "unsubscribed";
     /// A job whose row cannot be read was given up.
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
@@ -134,10 +144,24 @@ pub mod event {
     pub const WEIGHT_SET: &str = "weight_set";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// Somebody made a version of a template, or deleted a template; an operator replaced a built-in one or brought it back.
+    pub const TEMPLATE_CHANGED: &str = "template_changed";
+    /// What an operator put in the place of a built-in template could not be rendered; the built-in one was sent.
+    pub const REPLACEMENT_FAILED: &str = "replacement_failed";
     /// The relay cannot be used: `error` says why. Mails wait until `relay_up`.
     pub const RELAY_DOWN: &str = "relay_down";
     /// The relay can be used again.
     pub const RELAY_UP: &str = "relay_up";
+    /// The relay asked for less, or did not answer in time: it is given fewer mails at once, until `relay_recovered`.
+    pub const RELAY_SLOWED: &str = "relay_slowed";
+    /// The relay is given as many mails at once as before.
+    pub const RELAY_RECOVERED: &str = "relay_recovered";
+    /// A site asked for less, or did not answer in time: it is given fewer mails at once, until `site_recovered`.
+    pub const SITE_SLOWED: &str = "site_slowed";
+    /// A site does not answer, or takes nothing, although it is given one mail at a time: it is given none for a while.
+    pub const SITE_RESTS: &str = "site_rests";
+    /// A site is given as many mails at once as before.
+    pub const SITE_RECOVERED: &str = "site_recovered";
     /// A report's file was built.
     pub const REPORT_BUILT: &str = "report_built";
     /// An order for many jobs stopped half-way, since the database failed; it goes on where it was.

@@ -250,7 +250,14 @@ async fn silence_after_the_dot_goes_to_the_rule_of_the_mail() {
         let mailer = Mailer::by(&relay);
         let (_, report) = mailer.send(rule).await;
         assert_eq!(report.outcome, AttemptOutcome::Uncertain);
-        assert!(matches!(mailer.end(), AttemptEnd::Uncertain(written, _) if written == rule));
+        let again = Retry::At(NOW.plus(Duration::from_secs(10)));
+        assert_eq!(
+            mailer.end(),
+            AttemptEnd::Uncertain(rule, again),
+            "after ten seconds, unless told otherwise"
+        );
+        let said = mailer.ledger.finishes().remove(0).transcript.unwrap();
+        assert!(said.contains(" C: RCPT TO:<a***@example.org>\n"), "{said}");
         assert_eq!(relay.taken().len(), 1);
     }
 }

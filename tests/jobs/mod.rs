@@ -6,3 +6,4 @@ mod outage;
 mod recipients;
 mod reporting;
 mod simulation;
+mod suppressed;

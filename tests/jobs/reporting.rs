@@ -279,6 +279,8 @@ async fn answered(store: &Store, id: JobId) {
         error: None,
         result: Some(json!({ "message_id": "m@x", "reply": "250 ok" }).to_string()),
         progress: None,
+        transcript: None,
+        suppress: Vec::new(),
         at: Clock::System.now(),
     };
     store.finish(finish).await.unwrap();
@@ -402,6 +404,8 @@ async fn an_attempt_that_no_longer_holds_its_job_changes_nothing_that_a_newer_on
         error: None,
         result: None,
         progress: None,
+        transcript: None,
+        suppress: Vec::new(),
         at: Clock::System.now(),
     };
     reporter.store.finish(lost).await.unwrap();

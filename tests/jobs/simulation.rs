@@ -7,9 +7,11 @@ use legwork::clock::{Clock, Timestamp};
 use legwork::domain::email::EmailAddress;
 use legwork::domain::id::{JobId, NodeId, WorkspaceId};
 use legwork::domain::job::{Queue, WhenUncertain};
+use legwork::domain::list_unsubscribe::ListUnsubscribe;
 use legwork::domain::stream::Stream;
-use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
-use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, new_job};
+use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox, UnsubscribeLinks};
+use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, SuppressionList, new_job};
+use legwork::keyring::KeyRing;
 use legwork::mail::{Sender, SmtpConfig, SmtpTransport};
 use legwork::store::{
     AttemptRecord, ClaimRequest, ClaimedJob, Database, JobRecord, JobScope, Store, StoreOptions, jobs,
@@ -28,6 +30,7 @@ pub(crate) struct Simulation {
     pub(crate) relay: Relay,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
+    pub(crate) keys: Arc<KeyRing>,
     registry: Registry,
     attempts: Attempts,
     node: NodeId,
@@ -44,19 +47,23 @@ impl Simulation {
             readers: 1,
             on_available: Arc::new(|_| {}),
         };
-        let store = Store::open(&options, Tree::new("root", Clock::System).root());
+        let store = Store::open(&options, Tree::new("root", Clock::System).root()).unwrap();
         let sender = Sender {
             address: EmailAddress::parse("legwork@example.com").unwrap(),
             name: None,
         };
         let transport = SmtpTransport::new(SmtpConfig::new("127.0.0.1", relay.port()));
-        let postbox = Postbox::new(Arc::new(transport), sender).unwrap();
-        let store = store.unwrap();
+        let keys = Arc::new(KeyRing::ephemeral().unwrap());
+        let postbox = Postbox::new(Arc::new(transport), sender).unwrap().keeping_to(
+            SuppressionList::new(store.clone()),
+            UnsubscribeLinks::new(Arc::clone(&keys), "https://legwork.example/unsubscribe"),
+        );
         Self {
             relay,
             clock: Clock::manual(START),
             registry: Registry::new().with(EmailSend::new(postbox).with_store(store.clone())),
             store,
+            keys,
             attempts: Attempts::new(),
             node: NodeId::generate(),
             _folder: folder,
@@ -70,13 +77,31 @@ impl Simulation {
 
     /// Accepts a mail with this rule.
     pub(crate) async fn accept_by(&self, when_uncertain: WhenUncertain, to: &[&str]) -> JobId {
+        self.accept_args(when_uncertain, to, Stream::DEFAULT, None).await
+    }
+
+    /// Accepts a mail of this stream, which says so how its reader ends it.
+    pub(crate) async fn accept_in(&self, stream: &str, ends: Option<ListUnsubscribe>, to: &[&str]) -> JobId {
+        self.accept_args(WhenUncertain::Hold, to, stream, ends).await
+    }
+
+    async fn accept_args(
+        &self,
+        when_uncertain: WhenUncertain,
+        to: &[&str],
+        stream: &str,
+        list_unsubscribe: Option<ListUnsubscribe>,
+    ) -> JobId {
         let to = to.iter().map(|text| EmailAddress::parse(text).unwrap().into());
         let body = EmailBody::Written {
             subject: "Hello".to_owned(),
             text: "Hello\n".to_owned(),
             html: None,
         };
-        let args = EmailSendArgs::plain(to.collect(), body, Stream::default(), when_uncertain);
+        let args = EmailSendArgs {
+            list_unsubscribe,
+            ..EmailSendArgs::plain(to.collect(), body, Stream::parse(stream).unwrap(), when_uncertain)
+        };
         self.accept_mail(&args).await
     }
 

@@ -1,5 +1,6 @@
 //! The mail transports against the world outside: a relay over TCP, a folder; and what another program reads in the messages.
 
+mod matrix;
 mod mime;
 mod opensmtpd;
 mod outbox;
@@ -9,8 +10,10 @@ mod smtp_dialogue;
 mod smtp_failures;
 mod smtp_login;
 mod smtp_oddities;
+mod smtp_pipelining;
 mod smtp_recipients;
 mod smtp_tls;
+mod smtp_transcript;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

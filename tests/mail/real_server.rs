@@ -1,11 +1,12 @@
 //! What is expected of every real mail server: the mail arrives, and each refusal is told for what it is.
 
 use legwork::mail::{
-    DeliveryError, Login, Message, OpenGate, Phase, Security, SmtpConfig, SmtpTransport, Transport, Trust,
+    DeliveryError, Login, Message, OpenGate, Phase, Rendered, Security, SmtpConfig, SmtpTransport, Transport, Trust,
 };
 use secrecy::SecretString;
 
-use super::{address, message};
+use super::smtp_transcript::Keeping;
+use super::{address, mail, message};
 use crate::support::certificates::Authority;
 use crate::support::mail_server::MailServer;
 
@@ -73,6 +74,7 @@ pub(super) async fn is_spoken_to(server: &MailServer) {
     mails_arrive(server).await;
     an_unknown_recipient_is_refused_alone(server).await;
     every_refusal_says_what_is_wrong(server).await;
+    what_it_offers_is_made_use_of(server).await;
     assert_eq!(
         server.mails_of("ada", 5).await.len(),
         5,
@@ -171,6 +173,70 @@ async fn every_refusal_says_what_is_wrong(server: &MailServer) {
     };
     let (phase, words) = in_the_clear.refusal().await;
     assert!(phase == Phase::Login && words.contains("?tls=required"), "{words}");
+}
+
+async fn what_it_offers_is_made_use_of(server: &MailServer) {
+    let keeping = Keeping::new();
+    let sent = to("offers", &["bob@example.org"]).render().unwrap();
+    Way::starttls(server)
+        .transport()
+        .deliver(&sent, &keeping)
+        .await
+        .unwrap();
+    let lines = keeping.lines();
+    let place = |start: &str| lines.iter().position(|line| line.starts_with(start));
+    let found = |start: &str| place(start).unwrap_or_else(|| panic!("no {start} in {lines:#?}"));
+    assert!(found("C: STARTTLS") < found("-- encrypted by"), "{lines:#?}");
+    assert!(found("-- encrypted by") < found("C: AUTH"), "{lines:#?}");
+    assert!(!lines.join(" ").contains("sesame"));
+    let offers = lines
+        .iter()
+        .rfind(|line| line.starts_with("S: 250") && line.contains("SIZE"))
+        .unwrap();
+    let offers = |name: &str| offers.contains(name);
+    let size = sent.bytes.len();
+    let from = found(&format!("C: MAIL FROM:<l***@example.com> SIZE={size}"));
+    let is_group = lines[from + 1].starts_with("C: RCPT") && lines[from + 2] == "C: DATA";
+    assert_eq!(is_group, offers("PIPELINING"), "{lines:#?}");
+
+    let international = Rendered {
+        bytes: "Message-ID: <utf8@legwork.test>\r\nSubject: Gr\u{fc}\u{df}e\r\n\r\nx\r\n".into(),
+        ..to("utf8", &["bob@example.org"]).render().unwrap()
+    };
+    match Way::starttls(server)
+        .transport()
+        .deliver(&international, &OpenGate)
+        .await
+    {
+        Ok(_) => {
+            assert!(offers("SMTPUTF8"));
+            let mails = server.mails_of("bob", 3).await;
+            assert!(
+                mails.iter().any(|mail| mail.contains("Subject: Gr\u{fc}\u{df}e")),
+                "{mails:?}"
+            );
+        }
+        Err(error) => assert!(!offers("SMTPUTF8") && error.to_string().contains("SMTPUTF8"), "{error}"),
+    }
+
+    let large = Rendered {
+        bytes: b"x23456789012345678901234567890\r\n".repeat(2_000_000),
+        ..mail("large")
+    };
+    let error = Way::tls(server)
+        .transport()
+        .deliver(&large, &OpenGate)
+        .await
+        .unwrap_err();
+    let is_known_before = matches!(
+        error,
+        DeliveryError::Permanent {
+            phase: Phase::Sender,
+            code: None,
+            ..
+        }
+    );
+    assert!(is_known_before, "{error:?}");
 }
 
 async fn without_login_nothing_is_taken(way: &Way) {

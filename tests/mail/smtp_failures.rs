@@ -181,14 +181,17 @@ async fn a_message_of_which_the_dot_was_never_begun_is_not_uncertain() {
     }
     .render()
     .unwrap();
-    let error = starve(&relay, large.clone(), &hold, Duration::from_secs(600)).await;
+    // A time without progress, and not one for the whole, which takes as long as its line is slow.
+    let error = starve(&relay, large.clone(), &hold, Duration::from_secs(180)).await;
     assert_eq!(transient(error).0, Phase::Data);
     hold.release();
     relay.wait_for_open(0).await;
     relay.heal();
     relay.at(Step::Body).drop_connection();
-    let error = transport(&relay).deliver(&large, &OpenGate).await.unwrap_err();
+    let gate = CountingGate::open();
+    let error = transport(&relay).deliver(&large, &gate).await.unwrap_err();
     assert_eq!(transient(error).0, Phase::Data);
+    assert_eq!(gate.asked(), 0, "what is left of a large message is asked about");
     relay.wait_for_open(0).await;
     assert!(relay.taken().is_empty());
 }

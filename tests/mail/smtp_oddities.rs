@@ -76,6 +76,14 @@ async fn mails_take_turns_on_the_connections_that_the_relay_allows() {
     assert!(relay.taken().iter().all(|mail| mail.connection == 1));
     assert_eq!(relay.taken().len(), 9);
     let tried = relay.connections();
+    let hold = relay.at(Step::Data).hold();
+    let deliveries: Vec<_> = (10..14).map(|number| deliver(format!("job_{number}"))).collect();
+    hold.reached(1).await;
+    hold.release();
+    for delivery in deliveries {
+        delivery.await.unwrap().unwrap();
+    }
+    assert_eq!(relay.connections(), tried, "it is known how many the relay allows");
     relay.at(Step::Mail).times(1).drop_connection();
     for _ in 0..3 {
         let error = transport.deliver(&mail("job_9"), &OpenGate).await.unwrap_err();

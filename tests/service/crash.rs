@@ -162,7 +162,7 @@ async fn a_mail_that_must_not_come_twice_is_held_as_uncertain_when_the_kill_fell
     let home = Home::new().with("LEGWORK_MAIL__URL", relay.url());
     let key = home.operator();
     let service = home.serve();
-    let mail = json!({ "to": "r@example.com", "subject": "Invoice", "text": "...", "when_uncertain": "hold" });
+    let mail = json!({ "to": "r@example.com", "subject": "Invoice", "text": "...", "on_uncertain": "hold" });
     let (status, job) = service.post(&key, "/v1/emails", &mail).await;
     assert_eq!(status, 202, "{job}");
     hold.reached(1).await;

@@ -101,14 +101,16 @@ pub(super) async fn ordered(
     let surroundings = Surroundings::of(works.iter().filter_map(|(_, work)| work.email()), member, state).await?;
     let (mut all, mut finishing) = (Vec::with_capacity(works.len()), None);
     for (place, work) in works {
-        let ordered = work.ordered(
-            &place,
-            member,
-            (&surroundings, &mut contents),
-            request,
-            state.clock.now(),
-            fields,
-        )?;
+        let ordered = work
+            .ordered(
+                &place,
+                member,
+                (&surroundings, &mut contents),
+                request,
+                state.clock.now(),
+                fields,
+            )
+            .await?;
         if place.is_finishing {
             finishing = ordered;
         } else {
@@ -189,7 +191,7 @@ impl Work {
         }
     }
 
-    fn ordered(
+    async fn ordered(
         self,
         place: &Place,
         member: &Member,
@@ -208,7 +210,7 @@ impl Work {
         let ordered = match self {
             Self::Email(mut body) => {
                 let order = place.order(body.wishes(), fields, request, now);
-                match body.args(surroundings, contents, fields) {
+                match body.args(surroundings, contents, fields).await? {
                     Some(args) => Some(Ordered {
                         mails: args.mails(),
                         uploads: args.uploads(),

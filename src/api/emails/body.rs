@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 use super::files::{AttachmentBody, Contents, attached};
 use super::recipients::{Addressed, addressed, reply_to, sender};
 use super::surroundings::Surroundings;
+use super::uncertain::rule;
+use super::unsubscribing::unsubscribing;
 use super::words::words;
-use crate::api::http::{Fields, pointer_part};
-use crate::api::openapi::{MailboxBody, Recipients, TemplateName};
+use crate::api::http::{Fields, Problem, pointer_part};
+use crate::api::openapi::{MailboxBody, Recipients};
 use crate::api::order::Wishes;
 use crate::api::unique::UniqueBody;
 use crate::clock::Timestamp;
@@ -19,7 +21,8 @@ use crate::domain::email::{
     CUSTOM_HEADERS_MAX, CustomHeader, METADATA_FIELDS_MAX, Subject, TAGS_MAX, metadata_value, tag,
 };
 use crate::domain::id::{JobId, UploadId};
-use crate::domain::job::{OnFailure, WhenUncertain};
+use crate::domain::job::{OnFailure, OnUncertain, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
 use crate::jobs::kinds::{EmailBody, EmailSendArgs};
 
@@ -52,12 +55,15 @@ pub(in crate::api) struct NewEmailBody {
     /// The same as HTML; its limit is in bytes.
     #[schema(max_length = 524_288)]
     pub(super) html: Option<String>,
-    /// The name of a built-in template.
-    #[schema(value_type = Option<TemplateName>)]
+    /// The name of a template: one of the workspace's own, or a built-in one.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     pub(super) template: Option<String>,
-    /// The fields that the template asks for.
+    /// What the template is filled with.
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
     pub(super) data: Option<Value>,
+    /// In which locale: the template's version in it, in the nearest wider one (`de` for `de-AT`), or without one.
+    #[schema(min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    pub(super) locale: Option<String>,
     /// Headers besides, at most 50: `X-…`, but for `X-Legwork-…`, and those that only say how the mail is shown and sorted.
     headers: Option<BTreeMap<String, String>>,
     /// Files.
@@ -71,7 +77,15 @@ pub(in crate::api) struct NewEmailBody {
     /// The stream it belongs to, `transactional` where none is named: who wants no mails of one still gets those of others.
     #[schema(min_length = 1, max_length = 50, pattern = "^[a-z][a-z0-9_-]*$")]
     stream: Option<String>,
-    /// What to do where nobody can know whether the mail went out: `repeat`, the default, or `hold`.
+    /// Has the mail say how its reader ends its stream: `true` by a link of the service's own, with one click, for one recipient
+    /// and a stream that is named; or by own links, `https:` or `mailto:`.
+    #[schema(value_type = Option<ListUnsubscribe>)]
+    list_unsubscribe: Option<Value>,
+    /// What to do where nobody can know whether the mail went out: `retry`, the default, sends it again after a short wait,
+    /// at the risk of a copy; `hold` leaves it `uncertain` until a person decides.
+    on_uncertain: Option<OnUncertain>,
+    /// The name of `on_uncertain` in release 0.1.0: `repeat` or `hold`.
+    #[schema(deprecated)]
     when_uncertain: Option<WhenUncertain>,
     /// From when it may go out; a time that has passed means at once.
     run_at: Option<Timestamp>,
@@ -137,13 +151,17 @@ impl NewEmailBody {
         }
     }
 
-    /// Which mail, with what is wrong noted in `fields`; its contents are the next of `contents`.
-    pub(in crate::api) fn args(
+    /// Which mail, with what is wrong noted in `fields`; its contents are the next of `contents`. It is rendered, if it is by a
+    /// template: one of the workspace's, if there is one, or a built-in one.
+    ///
+    /// # Errors
+    /// What is not the fault of what was sent: templates that cannot be read, and too many that are rendered at once.
+    pub(in crate::api) async fn args(
         mut self,
         surroundings: &Surroundings<'_>,
         contents: &mut Contents,
         fields: &mut Fields,
-    ) -> Option<EmailSendArgs> {
+    ) -> Result<Option<EmailSendArgs>, Problem> {
         let Addressed { to, cc, bcc } = addressed(&self.to, self.cc.as_ref(), self.bcc.as_ref(), fields);
         let from = sender(self.from.as_ref(), surroundings, fields);
         let reply_to = reply_to(self.reply_to.as_ref(), fields);
@@ -151,15 +169,18 @@ impl NewEmailBody {
             Some(name) => fields.check("/stream", Stream::parse(name)).unwrap_or_default(),
             None => Stream::default(),
         };
-        let when_uncertain = self.when_uncertain.unwrap_or(WhenUncertain::Repeat);
+        let list_unsubscribe = self.list_unsubscribe.as_ref();
+        let readers = to.len() + cc.len() + bcc.len();
+        let list_unsubscribe = list_unsubscribe.and_then(|given| unsubscribing(given, readers, &stream, fields));
+        let when_uncertain = rule(self.on_uncertain, self.when_uncertain, fields);
         let headers = headers(self.headers.take(), fields);
         let tags = tags(self.tags.take(), fields);
         let metadata = metadata(self.metadata.take(), fields);
         let files = self.attachments.take();
-        let body = words(self, surroundings.templates, fields);
-        let text_bytes = body.as_ref().map_or(0, bytes_of);
+        let words = words(self, surroundings, fields).await?;
+        let text_bytes = words.as_ref().map_or(0, |(body, _)| bytes_of(body));
         let attachments = attached(files, text_bytes, surroundings, contents, fields);
-        Some(EmailSendArgs {
+        Ok(words.map(|(body, made_by)| EmailSendArgs {
             to,
             cc,
             bcc: bcc.into_iter().map(|one| one.address).collect(),
@@ -169,10 +190,12 @@ impl NewEmailBody {
             attachments,
             tags,
             metadata,
-            body: body?,
+            body,
             stream,
+            list_unsubscribe,
             when_uncertain,
-        })
+            made_by,
+        }))
     }
 }
 

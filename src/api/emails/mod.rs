@@ -9,6 +9,8 @@ mod body;
 mod files;
 mod recipients;
 mod surroundings;
+mod uncertain;
+mod unsubscribing;
 mod words;
 
 use actix_web::{HttpResponse, web};
@@ -30,7 +32,8 @@ use crate::store::{NewJob, Tx};
 /// Sends a mail.
 ///
 /// All recipients in `to` and `cc` see each other, and one who is refused does not keep it from the others: the job's result
-/// tells of each. The envelope's sender is always the service's own, so that what cannot be delivered comes back to it.
+/// tells of each. The envelope's sender is always the service's own, so that what cannot be delivered comes back to it. Who is
+/// suppressed in the stream when it is sent is left out, and the result says so.
 #[utoipa::path(
     post, path = "/v1/emails", tag = "work", security(("member" = [])),
     request_body(content = NewEmailBody, examples(
@@ -42,7 +45,7 @@ use crate::store::{NewJob, Tx};
             "to": ["bob@example.com"], "template": "welcome",
             "data": { "name": "Bob", "link": "https://example.com/x" },
             "run_at": "2030-01-01T08:30:00Z", "deadline_at": "2030-02-01T08:30:00Z", "priority": 5,
-            "when_uncertain": "hold"
+            "on_uncertain": "hold"
         }))),
         ("whole" = (summary = "With copies, headers, files and marks", value = json!({
             "to": { "email": "bob@example.com", "name": "Bob" }, "cc": ["eve@example.com"], "bcc": "log@example.com",
@@ -58,6 +61,9 @@ use crate::store::{NewJob, Tx};
         ("unique" = (summary = "Once a minute at most", value = json!({
             "to": "bob@example.com", "subject": "Alarm", "text": "The door is open.",
             "unique": { "key": "alarm", "for_s": 60 }
+        }))),
+        ("news" = (summary = "Of a stream that its reader can end", value = json!({
+            "to": "bob@example.com", "subject": "News", "text": "We are well.", "stream": "news", "list_unsubscribe": true
         }))),
         ("after" = (summary = "Once another job has completed", value = json!({
             "to": "bob@example.com", "subject": "Done", "text": "All is done.",
@@ -76,7 +82,7 @@ pub(super) async fn create_email(
     let surroundings = Surroundings::of([&body], &member, &state).await?;
     let mut fields = Fields::new();
     let order = body.wishes().checked(&mut fields, &request, state.clock.now());
-    let args = body.args(&surroundings, &mut contents, &mut fields);
+    let args = body.args(&surroundings, &mut contents, &mut fields).await?;
     let args = fields.finish_with(args)?;
     let (uploads, files) = (args.uploads(), JobFiles::of(contents, &member, &state));
     let besides = (!uploads.is_empty()).then_some(move |tx: &mut Tx<'_>, job: &NewJob| {

@@ -12,14 +12,16 @@ use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::http::Problem;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::UploadId;
-use crate::mail::{Sender, Templates};
+use crate::domain::id::{UploadId, WorkspaceId};
+use crate::mail::Sender;
 use crate::store::uploads::{self, UploadRecord};
 use crate::store::workspaces;
 
 /// What mails of one workspace are checked against.
 pub(in crate::api) struct Surroundings<'a> {
-    pub(super) templates: &'a Templates,
+    pub(super) state: &'a State,
+    /// Whose templates are looked at before the built-in ones.
+    pub(super) workspace: Option<WorkspaceId>,
     /// Whom mails are from that name no other sender.
     pub(super) own: &'a Sender,
     /// The most bytes of one over the wire.
@@ -29,10 +31,11 @@ pub(in crate::api) struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    /// Without grants and uploads: for whoever may name neither.
-    pub(in crate::api) fn bare(state: &'a State) -> Self {
+    /// With the templates of `workspace`, without grants and uploads: for whoever may name neither.
+    pub(in crate::api) fn bare(workspace: Option<WorkspaceId>, state: &'a State) -> Self {
         Self {
-            templates: state.postbox.templates(),
+            state,
+            workspace,
             own: state.postbox.sender(),
             message_bytes_max: state.config.mail.message_bytes_max,
             domains: Vec::new(),
@@ -52,8 +55,16 @@ impl<'a> Surroundings<'a> {
         let record = read.await?;
         Ok(Self {
             domains: record.map(|record| record.sender_domains).unwrap_or_default(),
-            ..Self::bare(state)
+            ..Self::bare(Some(workspace), state)
         })
+    }
+
+    /// The same with the templates of the workspace whose job it is.
+    pub(in crate::api) fn of_job(self, workspace: WorkspaceId) -> Self {
+        Self {
+            workspace: Some(workspace),
+            ..self
+        }
     }
 
     /// What these mails of the member's workspace are checked against.
@@ -65,7 +76,7 @@ impl<'a> Surroundings<'a> {
         member: &Member,
         state: &'a State,
     ) -> Result<Self, Problem> {
-        let bare = Self::bare(state);
+        let bare = Self::bare(Some(member.account.workspace), state);
         let (mut from_others, mut ids) = (false, BTreeSet::new());
         for body in bodies {
             from_others |= bare.is_from_another(body);

@@ -39,12 +39,12 @@ pub(in crate::api) struct Changed {
 }
 
 impl Changed {
-    /// `args` as those of a job of this kind.
+    /// `args` as those of a job of this kind, of this workspace; where it is none's, only built-in templates are known.
     ///
     /// # Errors
     /// 422 with pointers for what is wrong, and for a kind whose arguments nobody may change; 403 for what only operators may
     /// order.
-    pub(in crate::api) fn checked(
+    pub(in crate::api) async fn checked(
         kind: &str,
         args: Unread,
         is_operator: bool,
@@ -57,7 +57,7 @@ impl Changed {
                 body.wishes().refuse(&mut fields);
                 body.refuse_files("must be left out: a mail with other files is another mail", &mut fields);
                 body.refuse_labels(&mut fields);
-                let args = body.args(surroundings, &mut Contents::default(), &mut fields);
+                let args = body.args(surroundings, &mut Contents::default(), &mut fields).await?;
                 let args = fields.finish_with(args)?;
                 Self::of::<EmailSend>(&args, args.mails())
             }

@@ -1,11 +1,13 @@
-//! Jobs: seeing them, cancelling them, running them again.
+//! Jobs: seeing them, cancelling them, running them again, saying what became of them.
 //!
 //! Guarantees: a job of another workspace is not found, and operators find all; an order is in the database before it is
 //! answered, and hurried along to the attempt only then.
 
 pub(super) mod cancel;
 mod changed;
+mod copies;
 pub(super) mod cursor;
+pub(super) mod resolve;
 mod view;
 mod waiting;
 
@@ -32,7 +34,7 @@ use crate::domain::job::{JobState, Queue, Refused, Room, rank};
 use crate::domain::scope::Scope;
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
-use crate::store::jobs::{self, OrderRefused, Place};
+use crate::store::jobs::{self, JobArguments, OrderRefused, Place};
 use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError, limits};
 use crate::telemetry::names::event;
 
@@ -176,7 +178,7 @@ pub(super) async fn shown_in(
         let Some(job) = job else { return Ok(None) };
         let ahead = ahead_of(connection, &job, &registry)?;
         let room = room_for(connection, &job, now)?;
-        Ok(Some((with_attempts(connection, job)?, ahead, room)))
+        Ok(Some((with_transcripts(connection, job)?, ahead, room)))
     });
     let Some(((job, attempts), ahead, room)) = read.await? else {
         return Ok(None);
@@ -252,15 +254,11 @@ pub(super) async fn retry_job(
     let (scope, now) = (member.job_scope(), state.clock.now());
     let changed = match body.and_then(|body| body.args) {
         Some(args) => {
-            let (kind, ..) = runs_again(id, scope, &state).await?;
-            member.needs_to_order(&kind)?;
-            let surroundings = Surroundings::with_grants(&member, &state).await?;
-            Some(Changed::checked(
-                &kind,
-                args,
-                member.account.is_operator,
-                &surroundings,
-            )?)
+            let job = runs_again(id, scope, &state).await?;
+            member.needs_to_order(&job.kind)?;
+            let surroundings = Surroundings::with_grants(&member, &state).await?.of_job(job.workspace);
+            let is_operator = member.account.is_operator;
+            Some(Changed::checked(&job.kind, args, is_operator, &surroundings).await?)
         }
         None => None,
     };
@@ -313,28 +311,28 @@ async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Qu
     if scope == JobScope::All {
         return Ok((None, 0));
     }
-    let (kind, queue, args) = runs_again(id, scope, state).await?;
-    let is_mail = kind == EmailSend::NAME;
+    let job = runs_again(id, scope, state).await?;
+    let is_mail = job.kind == EmailSend::NAME;
     let args = is_mail
-        .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
+        .then(|| serde_json::from_str::<EmailSendArgs>(&job.args).ok())
         .flatten();
     let mails = args.map_or(usize::from(is_mail), |args| args.mails());
-    Ok((queue.parse().ok(), mails))
+    Ok((job.queue.parse().ok(), mails))
 }
 
-/// The kind, the queue and the arguments of a job that can run again.
+/// A job that can run again.
 ///
 /// # Errors
 /// 404 where there is none in the scope; 409 where it cannot.
-async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String, String, String), Problem> {
+async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<JobArguments, Problem> {
     let read = state
         .store
         .read(move |connection| jobs::arguments(connection, id, scope));
-    let (kind, queue, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
-    if !standing.can_run_again() {
-        return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
+    let job = read.await?.ok_or_else(Problem::not_found)?;
+    if !job.state.can_run_again() {
+        return Err(refused(OrderRefused::State(Refused::NotNow(job.state))));
     }
-    Ok((kind, queue, args))
+    Ok(job)
 }
 
 /// The job and its attempts.
@@ -343,9 +341,23 @@ async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String
 /// When a statement fails.
 pub(super) fn with_attempts(
     connection: &mut Connection,
-    job: JobRecord,
+    mut job: JobRecord,
 ) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
     let attempts = jobs::attempts_of(connection, &job)?;
+    job.copies_possible = copies::possible(connection, &job, &attempts)?;
+    Ok((job, attempts))
+}
+
+/// The job and its attempts with what was said in them.
+///
+/// # Errors
+/// When a statement fails.
+pub(super) fn with_transcripts(
+    connection: &mut Connection,
+    job: JobRecord,
+) -> Result<(JobRecord, Vec<AttemptRecord>), StoreError> {
+    let (job, mut attempts) = with_attempts(connection, job)?;
+    jobs::add_transcripts(connection, job.id, &mut attempts)?;
     Ok((job, attempts))
 }
 
@@ -383,7 +395,7 @@ fn view(job: JobRecord, attempts: Vec<AttemptRecord>, member: &Member, state: &S
     Ok(if is_own { view } else { view.masked() })
 }
 
-fn refused(refusal: OrderRefused) -> Problem {
+pub(super) fn refused(refusal: OrderRefused) -> Problem {
     match refusal {
         OrderRefused::NoSuchJob => Problem::not_found(),
         OrderRefused::State(refused) => Problem::conflict(refused.to_string()),

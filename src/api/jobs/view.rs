@@ -65,6 +65,11 @@ pub(in crate::api) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     batch_id: Option<BatchId>,
+    /// How many attempts may have had their effect without anybody knowing: so many copies of a mail there may be, beside
+    /// the one of an attempt that completed. Absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    copies_possible: Option<usize>,
     /// The words that its asker marked it with.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -110,6 +115,11 @@ struct AttemptView {
     error: Option<String>,
     /// The process that ran it.
     node: String,
+    /// What was said with the mail server, a line each with the milliseconds since it began: `C:` is this service, `S:` the
+    /// server. Only where one job is asked for, and of its newest attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transcript: Option<String>,
 }
 
 /// What a job is marked with, as its row says it; what cannot be read is left out.
@@ -168,6 +178,7 @@ impl JobView {
                 .first()
                 .map(|first| first.number - 1)
                 .filter(|omitted| *omitted > 0),
+            copies_possible: Some(job.copies_possible).filter(|count| *count > 0),
             attempts: attempts.into_iter().map(AttemptView::from).collect(),
         })
     }
@@ -209,6 +220,7 @@ impl JobView {
             key: job.limit_key.as_ref().map(ToString::to_string),
             schedule_id: job.schedule,
             batch_id: job.batch,
+            copies_possible: None,
             attempts: Vec::new(),
             attempts_omitted: None,
         }
@@ -300,6 +312,7 @@ impl From<AttemptRecord> for AttemptView {
             outcome: attempt.outcome,
             error: attempt.error,
             node: attempt.node,
+            transcript: attempt.transcript,
         }
     }
 }

@@ -54,7 +54,8 @@ impl JobBody {
                 let surroundings = Surroundings::of([&body], member, state).await?;
                 let wishes = body.wishes().recurring(&mut fields);
                 let order = wishes.checked(&mut fields, request, now);
-                let args = body.args(&surroundings, &mut Contents::default(), &mut fields);
+                // Rendered now: what is changed about a template later is not of this schedule until it is changed, too.
+                let args = body.args(&surroundings, &mut Contents::default(), &mut fields).await?;
                 let args = fields.finish_with(args)?;
                 let version = EmailSend::version_of(&args);
                 kept::<EmailSend>(&args, args.mails(), order, given).map(|job| ScheduledJob {

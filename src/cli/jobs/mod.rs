@@ -71,6 +71,18 @@ pub(crate) enum JobsCommand {
         #[arg(long, value_name = "FILE")]
         args: Option<std::path::PathBuf>,
     },
+    /// Say what became of an uncertain job, such as a mail that may have gone out
+    #[command(after_help = help::JOBS_RESOLVE)]
+    Resolve {
+        /// Its id
+        id: String,
+        /// completed if its effect has happened, discarded if it has not and is not wanted any more
+        #[arg(long = "as", value_name = "STATE", value_parser = ["completed", "discarded"])]
+        resolution: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Which jobs.
@@ -140,6 +152,11 @@ pub(crate) fn run(command: JobsCommand, data_dir: &Path) -> Result<ExitCode, Fai
             say(&told, json, tables::causes)
         }
         JobsCommand::Cancel(order) => order::give(&mut client, "cancel", order, None),
+        JobsCommand::Resolve { id, resolution, json } => {
+            let words = json!({ "id": id, "as": resolution });
+            let told = ask(&mut client, JobAsk::Resolve, words)?;
+            say(&told, json, tables::job)
+        }
         JobsCommand::Retry { order, args } => order::give(&mut client, "retry", order, args.as_deref()),
     }
 }

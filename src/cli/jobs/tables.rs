@@ -41,6 +41,15 @@ pub(super) fn job(told: &Value) -> String {
         lines.push(String::new());
         lines.push(table(&["ATTEMPT", "OUTCOME", "BEGAN", "ENDED", "ERROR"], rows));
     }
+    for attempt in list(told, "attempts") {
+        if let Some(said) = attempt.get("transcript").and_then(Value::as_str) {
+            lines.push(format!(
+                "\nattempt {}, milliseconds since it began:",
+                text(attempt, "number")
+            ));
+            lines.extend(said.lines().map(|line| format!("  {}", harmless(line))));
+        }
+    }
     lines.join("\n")
 }
 
@@ -127,9 +136,9 @@ mod tests {
             "{drawn}"
         );
         assert!(drawn.ends_with("… of the newest 100000; there are more"), "{drawn}");
-        let told =
-            json!({ "id": "job_3", "result": { "a": 1 }, "cause": null, "attempts": [{ "number": 1, "error": "x" }] });
+        let told = json!({ "id": "job_3", "result": { "a": 1 }, "cause": null, "attempts": [{ "number": 1, "error": "x", "transcript": "0 C: a\n1 S: \u{1b}b\n" }] });
         let drawn = job(&told);
+        assert!(drawn.ends_with("  0 C: a\n  1 S: \\u{1b}b"), "{drawn}");
         assert!(
             drawn.contains("result               {\"a\":1}") && !drawn.contains("cause"),
             "{drawn}"

@@ -26,8 +26,8 @@ pub use retry::Backoff;
 pub use selection::{BulkAction, Selection, StateSet};
 pub use state::{AttemptOutcome, Cause, JobState, Queue, UnknownName};
 pub use transition::{
-    AttemptEnd, DEATHS_MAX, Event, Next, Refused, Retry, Standing, WORKER_PANICS_MAX, WhenUncertain, set_aside,
-    transition,
+    AttemptEnd, DEATHS_MAX, Event, Next, OnUncertain, Refused, Resolution, Retry, Standing, WORKER_PANICS_MAX,
+    WhenUncertain, set_aside, transition,
 };
 pub use turn::{Turn, Waiting};
 pub use unique::{UniqueHold, UniqueKey, UniqueScope};

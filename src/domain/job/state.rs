@@ -100,6 +100,8 @@ named! {
         DependencyFailed = "dependency_failed",
         /// It killed its worker or its process too often.
         Quarantined = "quarantined",
+        /// It was uncertain, and a person said what became of it.
+        Resolved = "resolved",
         /// Its row holds what cannot be read.
         Corrupt = "corrupt",
     }

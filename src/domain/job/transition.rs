@@ -1,8 +1,10 @@
 //! The one function that decides what becomes of a job.
 //!
 //! Guarantees: it is total (every state meets every event with an answer or a refusal), a finished job leaves its state only
-//! by a person's retry, a cancel that was asked for and a deadline that has passed win over every further attempt, and an
-//! attempt that was ended from outside past its point of no return is never simply run again.
+//! by a person's retry (or, where it is uncertain, by what a person knows of it), a cancel that was asked for and a deadline
+//! that has passed win over every further attempt, and an attempt that was ended from outside past its point of no return is
+//! never simply run again. A job whose effect may have happened, and which nothing repeats any more, is uncertain, whatever
+//! keeps it from being repeated.
 
 use super::state::{AttemptOutcome, Cause, JobState};
 use crate::clock::Timestamp;
@@ -47,6 +49,8 @@ impl Standing {
 pub enum Retry {
     /// Not before this time, if attempts are left.
     At(Timestamp),
+    /// Not before this time, and the attempt does not count.
+    Unspent(Timestamp),
     /// Trying again is of no use.
     Never,
 }
@@ -59,6 +63,48 @@ pub enum WhenUncertain {
     Repeat,
     /// Stop and show it: not at all is better than twice.
     Hold,
+}
+
+/// A [`WhenUncertain`] in the words of those who order a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUncertain {
+    /// Try again.
+    Retry,
+    /// Wait for a person's decision.
+    Hold,
+}
+
+impl OnUncertain {
+    /// The rule that it names.
+    #[must_use]
+    pub const fn rule(self) -> WhenUncertain {
+        match self {
+            Self::Retry => WhenUncertain::Repeat,
+            Self::Hold => WhenUncertain::Hold,
+        }
+    }
+}
+
+/// What a person knows of a job whose effect was uncertain. (Who wants it run again retries it.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// Its effect has happened.
+    Completed,
+    /// Its effect has not happened, and is not wanted any more.
+    Discarded,
+}
+
+impl Resolution {
+    /// Where the job is then.
+    #[must_use]
+    pub const fn state(self) -> JobState {
+        match self {
+            Self::Completed => JobState::Completed,
+            Self::Discarded => JobState::Discarded,
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -124,6 +170,8 @@ pub enum Event {
     CancelRequested,
     /// A person asks to run it again.
     RetryRequested,
+    /// A person knows what became of it, and says so.
+    Resolved(Resolution),
     /// Its deadline passed.
     DeadlinePassed,
     /// All that it waited for has ended, and it may run from this time on.
@@ -200,6 +248,7 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
         // Asking twice is answered like asking once, so that a client may repeat a request whose answer it lost.
         Event::CancelRequested if state == JobState::Cancelled => Ok(unchanged(standing).cancelled()),
         Event::RetryRequested if state.can_run_again() => Ok(again(standing, now)),
+        Event::Resolved(resolution) if state == JobState::Uncertain => Ok(unchanged(standing).resolved(resolution)),
         Event::DeadlinePassed if !state.is_final() && !standing.is_overdue(now) => Err(Refused::NotOverdue),
         Event::DeadlinePassed if state.is_waiting() => Ok(unchanged(standing).overdue()),
         // Its attempt is told to stop, and its end decides: work that completes all the same has completed.
@@ -217,6 +266,7 @@ pub fn transition(standing: &Standing, event: Event, now: Timestamp) -> Result<N
         | Event::Ended(_)
         | Event::AwaitedEnded(_)
         | Event::AwaitedFailed
+        | Event::Resolved(_)
         | Event::RetryRequested => Err(Refused::NotNow(state)),
     }
 }
@@ -260,6 +310,9 @@ fn ended(standing: &Standing, end: AttemptEnd, now: Timestamp) -> Next {
     };
     let begins_late = !next.state.is_final() && standing.is_overdue(next.run_at);
     if !stands && (standing.is_overdue(now) || begins_late) {
+        if next.outcome == Some(AttemptOutcome::Uncertain) {
+            return next.overdue().into_state(JobState::Uncertain);
+        }
         return Next {
             cancel_requested: standing.cancel_requested,
             ..next.overdue()
@@ -297,8 +350,8 @@ fn ended_in_time(standing: &Standing, end: AttemptEnd, now: Timestamp) -> Next {
         AttemptEnd::Failed(retry)
         | AttemptEnd::TimedOut(retry)
         | AttemptEnd::Panicked(retry)
-        | AttemptEnd::WorkerPanicked(retry)
-        | AttemptEnd::Uncertain(WhenUncertain::Repeat, retry) => next.spent(retry),
+        | AttemptEnd::WorkerPanicked(retry) => next.spent(retry, now),
+        AttemptEnd::Uncertain(WhenUncertain::Repeat, retry) => next.repeated(retry, now),
     }
 }
 
@@ -350,6 +403,11 @@ impl Next {
         self.into_state(JobState::Cancelled)
     }
 
+    fn resolved(mut self, resolution: Resolution) -> Self {
+        self.cause = Some(Cause::Resolved);
+        self.into_state(resolution.state())
+    }
+
     fn discarded(mut self, cause: Cause) -> Self {
         self.cause = Some(cause);
         self.into_state(JobState::Discarded)
@@ -370,10 +428,21 @@ impl Next {
         self.into_state(state)
     }
 
+    /// As [`Self::spent`], but that a job which is not repeated is uncertain.
+    fn repeated(self, retry: Retry, now: Timestamp) -> Self {
+        let next = self.spent(retry, now);
+        if next.state.is_final() {
+            next.into_state(JobState::Uncertain)
+        } else {
+            next
+        }
+    }
+
     /// The attempt counts; the job waits for the next one, or ends.
-    fn spent(mut self, retry: Retry) -> Self {
+    fn spent(mut self, retry: Retry, now: Timestamp) -> Self {
         match retry {
             Retry::Never => self.discarded(Cause::Permanent),
+            Retry::Unspent(until) => self.given_back(until, now),
             Retry::At(_) if self.cancel_requested => self.cancelled(),
             Retry::At(_) if self.attempt >= self.max_attempts => self.discarded(Cause::AttemptsSpent),
             Retry::At(at) => {

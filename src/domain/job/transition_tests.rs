@@ -30,6 +30,8 @@ fn ends() -> Vec<AttemptEnd> {
         AttemptEnd::Cancelled,
         AttemptEnd::Uncertain(WhenUncertain::Hold, retry),
         AttemptEnd::Uncertain(WhenUncertain::Repeat, retry),
+        AttemptEnd::Uncertain(WhenUncertain::Repeat, Retry::Unspent(LATER)),
+        AttemptEnd::Uncertain(WhenUncertain::Repeat, Retry::Never),
         AttemptEnd::TimedOut(retry),
         AttemptEnd::Panicked(retry),
         AttemptEnd::WorkerPanicked(retry),
@@ -44,6 +46,8 @@ fn events() -> Vec<Event> {
         Event::Claimed,
         Event::CancelRequested,
         Event::RetryRequested,
+        Event::Resolved(Resolution::Completed),
+        Event::Resolved(Resolution::Discarded),
         Event::DeadlinePassed,
         Event::AwaitedEnded(NOW),
         Event::AwaitedEnded(LATER),
@@ -68,12 +72,14 @@ fn every_event_in_every_state_leads_where_the_table_says() {
                 (Scheduled | Available | Retryable | Cancelled, Event::CancelRequested) => Some(Cancelled),
                 (Running, Event::CancelRequested) => Some(Running),
                 (Retryable | Completed | Discarded | Cancelled | Uncertain, Event::RetryRequested) => Some(Available),
+                (Uncertain, Event::Resolved(Resolution::Completed)) => Some(Completed),
+                (Uncertain, Event::Resolved(Resolution::Discarded)) => Some(Discarded),
                 (Running, Event::Ended(end)) => Some(match end {
                     AttemptEnd::Completed => Completed,
                     AttemptEnd::Failed(Retry::Never) => Discarded,
                     AttemptEnd::Cancelled => Cancelled,
-                    AttemptEnd::Uncertain(WhenUncertain::Hold, _) => Uncertain,
-                    AttemptEnd::Snoozed(_) => Scheduled,
+                    AttemptEnd::Uncertain(WhenUncertain::Hold, _) | AttemptEnd::Uncertain(_, Retry::Never) => Uncertain,
+                    AttemptEnd::Snoozed(_) | AttemptEnd::Uncertain(_, Retry::Unspent(_)) => Scheduled,
                     AttemptEnd::Drained | AttemptEnd::Lost => Available,
                     _ => Retryable,
                 }),
@@ -212,6 +218,56 @@ fn a_persons_retry_adds_one_attempt_and_forgets_the_cancel() {
     assert_eq!((waiting.max_attempts, waiting.run_at), (3, LATER));
 }
 
+#[test]
+fn what_may_have_happened_and_is_not_repeated_any_more_is_uncertain_whatever_keeps_it_from_that() {
+    let end = |retry| Event::Ended(AttemptEnd::Uncertain(WhenUncertain::Repeat, retry));
+    let running = standing(JobState::Running);
+    let spent = Standing {
+        attempt: 3,
+        ..running.clone()
+    };
+    let asked = Standing {
+        cancel_requested: true,
+        ..running.clone()
+    };
+    for (job, retry, cause) in [
+        (&spent, Retry::At(LATER), Cause::AttemptsSpent),
+        (&asked, Retry::At(LATER), Cause::Requested),
+        (&asked, Retry::Unspent(LATER), Cause::Requested),
+        (&running, Retry::Never, Cause::Permanent),
+    ] {
+        let next = transition(job, end(retry), NOW).unwrap();
+        assert_eq!(
+            (next.state, next.cause),
+            (JobState::Uncertain, Some(cause)),
+            "{retry:?}"
+        );
+    }
+    let given_back = transition(&spent, end(Retry::Unspent(LATER)), NOW).unwrap();
+    assert_eq!(
+        (given_back.state, given_back.attempt, given_back.run_at),
+        (JobState::Scheduled, 2, LATER),
+        "a shutdown costs no attempt"
+    );
+    assert_eq!(given_back.outcome, Some(AttemptOutcome::Uncertain));
+}
+
+#[test]
+fn only_of_an_uncertain_job_a_person_says_what_became_of_it() {
+    for &state in JobState::ALL {
+        for resolution in [Resolution::Completed, Resolution::Discarded] {
+            let next = transition(&standing(state), Event::Resolved(resolution), NOW);
+            if state == JobState::Uncertain {
+                let next = next.unwrap();
+                assert_eq!((next.state, next.cause), (resolution.state(), Some(Cause::Resolved)));
+                assert_eq!((next.outcome, next.attempt), (None, 1), "no attempt ended by that");
+            } else {
+                assert_eq!(next.unwrap_err(), Refused::NotNow(state));
+            }
+        }
+    }
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let events = events();
     (0..events.len()).prop_map(move |index| events[index])
@@ -235,8 +291,9 @@ proptest! {
                 prop_assert!(next.state.is_final());
             }
             if job.state.is_final() {
+                let is_persons = matches!(event, Event::RetryRequested | Event::Resolved(_));
                 prop_assert!(
-                    event == Event::RetryRequested || next.state == job.state,
+                    is_persons || next.state == job.state,
                     "{} left by {event:?}", job.state
                 );
             }
@@ -306,7 +363,7 @@ fn an_attempt_that_ends_after_the_deadline_or_would_be_followed_by_a_later_one_e
         let late = transition(&job, Event::Ended(end), LATER).unwrap();
         match end {
             AttemptEnd::Completed => assert_eq!((late.state, late.cause), (JobState::Completed, None)),
-            AttemptEnd::Uncertain(WhenUncertain::Hold, _) => assert_eq!(late.state, JobState::Uncertain),
+            AttemptEnd::Uncertain(..) => assert_eq!(late.state, JobState::Uncertain, "{end:?}"),
             _ => assert_eq!(
                 (late.state, late.cause),
                 (JobState::Cancelled, Some(Cause::Deadline)),
@@ -324,11 +381,11 @@ fn an_attempt_that_ends_after_the_deadline_or_would_be_followed_by_a_later_one_e
             assert_eq!(early, plain, "{end:?}: the deadline is still to come");
         } else {
             // What waits until after the deadline waits in vain.
-            assert_eq!(
-                (early.state, early.cause),
-                (JobState::Cancelled, Some(Cause::Deadline)),
-                "{end:?}"
-            );
+            let state = match end {
+                AttemptEnd::Uncertain(..) => JobState::Uncertain,
+                _ => JobState::Cancelled,
+            };
+            assert_eq!((early.state, early.cause), (state, Some(Cause::Deadline)), "{end:?}");
         }
     }
 }

@@ -16,8 +16,9 @@ use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sen
 use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress, Mailbox, MediaType, Subject};
 use crate::domain::id::{UploadId, WorkspaceId};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
-use crate::jobs::{ArgsError, JobContext, Kind, Outcome};
+use crate::jobs::{ArgsError, JobContext, Kind, Outcome, UsedTemplate};
 use crate::mail::{AttachedFile, Content, Extras};
 use crate::store::{Connection, Store, StoreError, uploads, workspaces};
 use crate::telemetry;
@@ -68,8 +69,23 @@ pub struct EmailSendArgs {
     /// The stream that it belongs to.
     #[serde(default)]
     pub stream: Stream,
+    /// How its reader may end that stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_unsubscribe: Option<ListUnsubscribe>,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
+    /// By which template its words were made, if one did. It changes nothing of the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
+}
+
+/// A template that made a mail when it was accepted, and what it was given.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MadeBy {
+    /// Which.
+    pub template: UsedTemplate,
+    /// The data.
+    pub data: Value,
 }
 
 /// A file of a mail.
@@ -101,7 +117,7 @@ pub enum EmailBody {
         /// The same as HTML.
         html: Option<String>,
     },
-    /// A built-in template with these fields.
+    /// A built-in template with these fields, in jobs of older versions: now they are rendered when they are accepted.
     Template {
         /// Its name.
         name: String,
@@ -126,7 +142,9 @@ impl EmailSendArgs {
             metadata: BTreeMap::new(),
             body,
             stream,
+            list_unsubscribe: None,
             when_uncertain,
+            made_by: None,
         }
     }
 
@@ -156,6 +174,8 @@ impl EmailSendArgs {
             && self.from.is_none()
             && self.headers.is_empty()
             && self.attachments.is_empty()
+            && self.list_unsubscribe.is_none()
+            && self.stream == Stream::default()
     }
 }
 
@@ -322,7 +342,10 @@ impl Kind for EmailSend {
                 reply_to: args.reply_to,
                 headers: args.headers,
                 attachments,
+                list_unsubscribe: None,
             },
+            stream: Some(args.stream),
+            list_unsubscribe: args.list_unsubscribe,
         };
         self.postbox.send(sending, &ctx).await
     }

@@ -51,7 +51,7 @@ async fn a_shutdown_past_the_point_of_no_return_costs_no_attempt_where_the_rule_
         });
         let end = end.await.end;
         match rule {
-            Repeat => assert_eq!(end, AttemptEnd::Drained),
+            Repeat => assert_eq!(end, AttemptEnd::Uncertain(Repeat, Retry::Unspent(NOW))),
             Hold => assert!(matches!(end, AttemptEnd::Uncertain(Hold, _)), "{end:?}"),
         }
     }
@@ -94,4 +94,81 @@ async fn the_point_of_no_return_is_shut_when_the_row_says_that_a_cancel_was_aske
     });
     assert_eq!(end.await.end, AttemptEnd::Cancelled);
     assert!(bench.ledger.no_returns().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_uncertain_is_repeated_after_the_wait_that_the_work_asks_for() {
+    let wait = Duration::from_secs(7);
+    for from in [From::TimeLimit, From::Panic] {
+        let bench = Bench::new();
+        let end = bench.run(Repeat, move |ctx| async move {
+            ctx.repeat_uncertain_after(wait);
+            ctx.point_of_no_return().await.unwrap();
+            match from {
+                From::Panic => panic!("in the middle"),
+                _ => forever().await,
+            }
+        });
+        let end = end.await.end;
+        assert_eq!(
+            end,
+            AttemptEnd::Uncertain(Repeat, Retry::At(NOW.plus(wait))),
+            "{from:?}"
+        );
+    }
+    let bench = Bench::new();
+    let end = bench.run(Repeat, move |ctx| async move {
+        ctx.repeat_uncertain_after(wait);
+        Outcome::Uncertain {
+            why: "silence".to_owned(),
+            hold: false,
+        }
+    });
+    let end = end.await.end;
+    assert_eq!(end, AttemptEnd::Uncertain(Repeat, Retry::At(NOW.plus(wait))));
+    let bench = Bench::new();
+    let attempts = bench.attempts.clone();
+    let end = bench.run(Repeat, move |ctx| async move {
+        ctx.repeat_uncertain_after(wait);
+        ctx.point_of_no_return().await.unwrap();
+        attempts.stop(ctx.job(), StopCause::Draining);
+        forever().await
+    });
+    let end = end.await.end;
+    assert_eq!(end, AttemptEnd::Uncertain(Repeat, Retry::Unspent(NOW.plus(wait))));
+    // Before its point of no return it backs off as ever.
+    let bench = Bench::new();
+    let end = bench.run(Repeat, move |ctx| async move {
+        ctx.repeat_uncertain_after(wait);
+        Outcome::retry("busy")
+    });
+    assert!(is_retried(end.await.end));
+}
+
+/// Tells what was said when it is dropped.
+struct Telling(JobContext);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.transcript("220 hello".to_owned());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_is_kept_however_the_attempt_ends() {
+    for from in [None, Some(From::TimeLimit), Some(From::Cancel), Some(From::Panic)] {
+        let bench = Bench::new();
+        let attempts = bench.attempts.clone();
+        let end = bench.run(Hold, move |ctx| async move {
+            let _telling = Telling(ctx.clone());
+            match from {
+                None => return Outcome::completed(),
+                Some(From::TimeLimit) => {}
+                Some(From::Cancel) => assert!(attempts.stop(ctx.job(), StopCause::CancelRequested)),
+                Some(From::Panic) => panic!("in the middle"),
+            }
+            forever().await
+        });
+        assert_eq!(end.await.transcript.as_deref(), Some("220 hello"), "{from:?}");
+    }
 }

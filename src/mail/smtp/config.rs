@@ -23,18 +23,22 @@ pub struct SmtpConfig {
     pub connect_timeout: Duration,
     /// How long the greeting with EHLO, the TLS handshake, and the answer to each command before the message, may take.
     pub command_timeout: Duration,
-    /// How long sending the message and waiting for the answer to its final dot may take.
+    /// How long the server may take no byte more of a message that is being sent.
+    pub progress_timeout: Duration,
+    /// How long the answer to the final dot may take, once the message is sent.
     pub dot_timeout: Duration,
     /// How many idle connections are kept.
     pub max_idle: usize,
 }
 
 impl SmtpConfig {
-    /// The defaults for a relay: no encryption and no login, 30 s to connect, 60 s a command, 10 min for the message with its dot, 8 idle connections.
+    /// The defaults for a relay: no encryption and no login, 30 s to connect, 60 s a command, 3 min without
+    /// progress in a message, 10 min for the answer to its dot, 8 idle connections.
     ///
     /// A command gets 60 s where RFC 5321 §4.5.3.2 suggests 5 min: nothing is sent yet, so giving up costs one repetition,
     /// whereas each stuck dialogue holds one of the mailer's few slots. Giving up on the answer to the dot costs certainty,
-    /// so it gets the full 10 min of §4.5.3.2.6.
+    /// so it gets the full 10 min of §4.5.3.2.6. A
+    /// message may take as long as it needs, while something of it goes out every 3 min (§4.5.3.2.5).
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
@@ -45,6 +49,7 @@ impl SmtpConfig {
             hello_name: HelloName::default(),
             connect_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_secs(60),
+            progress_timeout: Duration::from_secs(180),
             dot_timeout: Duration::from_secs(600),
             max_idle: 8,
         }

@@ -8,50 +8,64 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::commands::Starttls;
-use lettre::transport::smtp::extension::{ClientId, Extension};
+use lettre::transport::smtp::response::Response;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::answer::{number, silence, words_of};
+use super::answer::{Lost, number, said, silence};
 use super::config::{Security, SmtpConfig};
 use super::dialogue::Connection;
 use super::handshake::encrypt;
-use super::stream::{Injected, PlainStream, SecureStream};
-use super::tolerance::Mended;
+use super::offers::Offers;
+use super::transaction::{log_heard, log_note, log_said};
 use super::trust::Trust;
+use super::wire::{Injected, Wire};
+use crate::mail::transcript::Transcript;
 use crate::mail::transport::{DeliveryError, Phase};
+use crate::mail::words::sanitise;
 
 /// The port on which servers expect TLS from the start (RFC 8314 §3.3).
 const IMPLICIT_TLS_PORT: u16 = 465;
 
 /// Opens a connection on which a mail can be begun.
-pub(super) async fn connect(config: &SmtpConfig) -> Result<Connection, DeliveryError> {
-    let stream = reach(config).await?;
-    let (session, is_encrypted) = match &config.security {
-        Security::None => (greet(config, Box::new(stream)).await?, false),
+pub(super) async fn connect(config: &SmtpConfig, transcript: Option<&Transcript>) -> Result<Connection, DeliveryError> {
+    let opened = open(config, transcript).await;
+    if let Err(error) = &opened
+        && error.code().is_none()
+    {
+        log_note(transcript, || error.to_string());
+    }
+    opened
+}
+
+async fn open(config: &SmtpConfig, transcript: Option<&Transcript>) -> Result<Connection, DeliveryError> {
+    let stream = reach(config, transcript).await?;
+    let fresh = Fresh { config, transcript };
+    let mut connection = match &config.security {
+        Security::None => fresh.greeted(Wire::plain(stream), false).await?,
         Security::Tls(trust) => {
-            let stream = SecureStream::greeted(*handshake(config, trust, stream).await?);
-            (greet(config, Box::new(stream)).await?, true)
+            let wire = fresh.handshake(trust, stream).await?;
+            fresh.greeted(wire, true).await?
         }
-        Security::StartTls(trust) => match start_tls(config, trust, stream).await? {
-            (session, true) => (session, true),
-            (_, false) => {
+        Security::StartTls(trust) => {
+            let connection = fresh.start_tls(trust, stream).await?;
+            if !connection.is_encrypted() {
                 let words = "the relay does not offer STARTTLS, and mail.url requires encryption";
                 return Err(DeliveryError::unavailable(Phase::Encryption, words));
             }
-        },
-        Security::Opportunistic(trust) => start_tls(config, trust, stream).await?,
+            connection
+        }
+        Security::Opportunistic(trust) => fresh.start_tls(trust, stream).await?,
     };
-    let mut connection = Connection::new(session, is_encrypted);
     if let Some(login) = &config.login {
-        login.perform(&mut connection, config.command_timeout).await?;
+        login
+            .perform(&mut connection, config.command_timeout, transcript)
+            .await?;
     }
     Ok(connection)
 }
 
-async fn reach(config: &SmtpConfig) -> Result<TcpStream, DeliveryError> {
+async fn reach(config: &SmtpConfig, transcript: Option<&Transcript>) -> Result<TcpStream, DeliveryError> {
     let limit = config.connect_timeout;
     let failed = |words: &str| DeliveryError::unavailable(Phase::Connect, words);
     let target = (config.host.as_str(), config.port);
@@ -63,6 +77,10 @@ async fn reach(config: &SmtpConfig) -> Result<TcpStream, DeliveryError> {
     };
     // A dialogue is a chain of small writes; Nagle's algorithm would hold each back for the peer's delayed answer.
     stream.set_nodelay(true).map_err(|error| failed(&error.to_string()))?;
+    log_note(transcript, || match stream.peer_addr() {
+        Ok(peer) => format!("connected to {} ({peer})", config.url()),
+        Err(_) => format!("connected to {}", config.url()),
+    });
     Ok(stream)
 }
 
@@ -82,73 +100,112 @@ async fn any_of(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStre
     TcpStream::connect(last).await
 }
 
-/// Reads the greeting and says EHLO.
-async fn greet(config: &SmtpConfig, stream: Box<dyn AsyncTokioStream>) -> Result<AsyncSmtpConnection, DeliveryError> {
-    let hello = ClientId::Domain(config.hello_name.as_str().to_owned());
-    let limit = config.command_timeout;
-    let stream = Box::new(Mended::new(stream));
-    match timeout(limit, AsyncSmtpConnection::connect_with_transport(stream, &hello)).await {
-        Ok(Ok(session)) => Ok(session),
-        Ok(Err(error)) => Err(refused(Phase::Greeting, &error)),
-        Err(_) if config.port == IMPLICIT_TLS_PORT && !matches!(config.security, Security::Tls(_)) => {
-            let words = format!(
-                "{}; a relay on port {IMPLICIT_TLS_PORT} is meant by smtps://",
-                silence(limit)
-            );
-            Err(DeliveryError::unavailable(Phase::Greeting, &words))
+/// A connection that is being opened.
+#[derive(Clone, Copy)]
+struct Fresh<'a> {
+    config: &'a SmtpConfig,
+    transcript: Option<&'a Transcript>,
+}
+
+impl Fresh<'_> {
+    /// Reads the greeting and says EHLO.
+    async fn greeted(self, mut wire: Wire, is_encrypted: bool) -> Result<Connection, DeliveryError> {
+        let greeting = async {
+            let answer = wire.answer().await?;
+            log_heard(self.transcript, &answer);
+            if answer.is_positive() {
+                self.hello(&mut wire).await
+            } else {
+                Ok(answer)
+            }
+        };
+        let hello = self.within_time(greeting).await?;
+        Ok(Connection::new(wire, Offers::of(&hello), is_encrypted))
+    }
+
+    /// The positive answer to a greeting, in the time of one command.
+    async fn within_time(
+        self,
+        greeting: impl Future<Output = Result<Response, Lost>>,
+    ) -> Result<Response, DeliveryError> {
+        let limit = self.config.command_timeout;
+        match timeout(limit, greeting).await {
+            Ok(Ok(answer)) if answer.is_positive() => Ok(answer),
+            Ok(Ok(answer)) => Err(refused(Phase::Greeting, &answer)),
+            Ok(Err(lost)) => Err(DeliveryError::unavailable(Phase::Greeting, lost.words())),
+            Err(_) if self.config.port == IMPLICIT_TLS_PORT && !matches!(self.config.security, Security::Tls(_)) => {
+                let words = format!(
+                    "{}; a relay on port {IMPLICIT_TLS_PORT} is meant by smtps://",
+                    silence(limit)
+                );
+                Err(DeliveryError::unavailable(Phase::Greeting, &words))
+            }
+            Err(_) => Err(DeliveryError::unavailable(Phase::Greeting, &silence(limit))),
         }
-        Err(_) => Err(DeliveryError::unavailable(Phase::Greeting, &silence(limit))),
     }
-}
 
-/// Encrypts a connection if the server offers it; whether it did.
-async fn start_tls(
-    config: &SmtpConfig,
-    trust: &Trust,
-    stream: TcpStream,
-) -> Result<(AsyncSmtpConnection, bool), DeliveryError> {
-    let plain = PlainStream::new(stream);
-    let mut session = greet(config, Box::new(plain.clone())).await?;
-    if !session.server_info().supports_feature(Extension::StartTls) {
-        return Ok((session, false));
+    async fn hello(self, wire: &mut Wire) -> Result<Response, Lost> {
+        self.say(wire, &format!("EHLO {}\r\n", self.config.hello_name)).await
     }
-    let limit = config.command_timeout;
-    match timeout(limit, session.command(Starttls)).await {
-        Ok(Ok(answer)) if answer.has_code(220) => {}
-        Ok(Ok(answer)) => {
-            let words = format!("unexpected answer to STARTTLS: {}", answer.code());
-            return Err(DeliveryError::unavailable(Phase::Encryption, &words));
+
+    async fn say(self, wire: &mut Wire, text: &str) -> Result<Response, Lost> {
+        log_said(self.transcript, text);
+        let written = wire.write_all(text.as_bytes()).await;
+        written.map_err(|error| Lost::of(&error.to_string()))?;
+        let answer = wire.answer().await?;
+        log_heard(self.transcript, &answer);
+        Ok(answer)
+    }
+
+    /// Greets, and encrypts the connection if the server offers it.
+    async fn start_tls(self, trust: &Trust, stream: TcpStream) -> Result<Connection, DeliveryError> {
+        let connection = self.greeted(Wire::plain(stream), false).await?;
+        if !connection.offers.start_tls {
+            return Ok(connection);
         }
-        Ok(Err(error)) => return Err(refused(Phase::Encryption, &error)),
-        Err(_) => return Err(DeliveryError::unavailable(Phase::Encryption, &silence(limit))),
+        let mut wire = connection.wire;
+        let limit = self.config.command_timeout;
+        match timeout(limit, self.say(&mut wire, "STARTTLS\r\n")).await {
+            Ok(Ok(answer)) if answer.has_code(220) => {}
+            Ok(Ok(answer)) if answer.is_positive() => {
+                let words = format!("unexpected answer to STARTTLS: {}", answer.code());
+                return Err(DeliveryError::unavailable(Phase::Encryption, &words));
+            }
+            Ok(Ok(answer)) => return Err(refused(Phase::Encryption, &answer)),
+            Ok(Err(lost)) => return Err(DeliveryError::unavailable(Phase::Encryption, lost.words())),
+            Err(_) => return Err(DeliveryError::unavailable(Phase::Encryption, &silence(limit))),
+        }
+        let stream = wire.into_plain().map_err(|Injected| {
+            let words =
+                "more came behind the answer to STARTTLS, before the encryption; somebody may have put it there";
+            DeliveryError::unavailable(Phase::Encryption, words)
+        })?;
+        let mut wire = self.handshake(trust, stream).await?;
+        // All that was said before is forgotten (RFC 3207 §4.2): the offers are those made to this EHLO.
+        let hello = self.within_time(self.hello(&mut wire)).await?;
+        Ok(Connection::new(wire, Offers::of(&hello), true))
     }
-    let stream = plain.take().map_err(|Injected| {
-        let words = "more came behind the answer to STARTTLS, before the encryption; somebody may have put it there";
-        DeliveryError::unavailable(Phase::Encryption, words)
-    })?;
-    let stream = SecureStream::greeted_before(*handshake(config, trust, stream).await?);
-    // All that was said before is forgotten with the old session (RFC 3207 §4.2): the offers are those made to this EHLO.
-    Ok((greet(config, Box::new(stream)).await?, true))
+
+    async fn handshake(self, trust: &Trust, stream: TcpStream) -> Result<Wire, DeliveryError> {
+        let limit = self.config.command_timeout;
+        let stream = match timeout(limit, encrypt(trust, &self.config.host, stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(words)) => return Err(DeliveryError::unavailable(Phase::Encryption, &words)),
+            Err(_) => return Err(DeliveryError::unavailable(Phase::Encryption, &silence(limit))),
+        };
+        log_note(self.transcript, || match stream.get_ref().1.protocol_version() {
+            Some(version) => format!("encrypted by {version:?}"),
+            None => "encrypted".to_owned(),
+        });
+        Ok(Wire::secure(stream))
+    }
 }
 
-async fn handshake(
-    config: &SmtpConfig,
-    trust: &Trust,
-    stream: TcpStream,
-) -> Result<Box<tokio_rustls::client::TlsStream<TcpStream>>, DeliveryError> {
-    let limit: Duration = config.command_timeout;
-    match timeout(limit, encrypt(trust, &config.host, stream)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(words)) => Err(DeliveryError::unavailable(Phase::Encryption, &words)),
-        Err(_) => Err(DeliveryError::unavailable(Phase::Encryption, &silence(limit))),
-    }
-}
-
-fn refused(phase: Phase, error: &lettre::transport::smtp::Error) -> DeliveryError {
+fn refused(phase: Phase, answer: &Response) -> DeliveryError {
     DeliveryError::Unavailable {
         phase,
-        code: error.status().and_then(number),
-        words: words_of(error),
+        code: number(answer.code()),
+        words: sanitise(&said(answer)),
     }
 }
 

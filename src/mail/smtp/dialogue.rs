@@ -1,36 +1,44 @@
-//! One mail's dialogue with the relay: MAIL, RCPT for each, DATA, the gate, the message with its final dot.
+//! One mail's dialogue with the relay: MAIL, RCPT for each, DATA, the gate, the end of the message with its final dot.
 //!
-//! lettre writes the commands and reads the answers; the order, the timeouts and the meaning of each failure are here.
-//! How a connection comes about is in `connect`.
+//! Where the relay offers PIPELINING, MAIL, all RCPT and DATA go out in one write (RFC 2920), and their answers are read in
+//! that order, so that a mail takes two round trips. If nobody is left to whom the mail may go and DATA was answered with 354
+//! all the same, the connection is closed: that is surely no delivery, while the empty message that the RFC allows there
+//! asks the server to take something. How a connection comes about is in `connect`.
 
-use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lettre::Address;
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter, ServerInfo};
 use lettre::transport::smtp::response::{Response, Severity};
 use tokio::time::timeout;
 
-use super::answer::{number, said, silence, words_of};
+use super::answer::{Lost, number, said, silence};
+use super::body::Body;
 use super::config::SmtpConfig;
 use super::connect::connect;
-use crate::domain::email::EmailAddress;
+use super::offers::Offers;
+use super::transaction::{Commands, log_heard, log_note, log_said};
+use super::wire::Wire;
 use crate::mail::message::Rendered;
+use crate::mail::transcript::Transcript;
 use crate::mail::transport::{DeliveryError, Gate, GateClosed, Phase, Receipt, Refusal};
 use crate::mail::words::sanitise;
 
 /// An open connection on which a mail can be begun: encrypted and logged in as the settings ask for.
 pub(super) struct Connection {
-    session: AsyncSmtpConnection,
+    pub(super) wire: Wire,
+    pub(super) offers: Offers,
     is_encrypted: bool,
+    /// Mails that were begun on it.
+    mails: u64,
 }
 
 impl Connection {
-    pub(super) fn new(session: AsyncSmtpConnection, is_encrypted: bool) -> Self {
-        Self { session, is_encrypted }
+    pub(super) fn new(wire: Wire, offers: Offers, is_encrypted: bool) -> Self {
+        Self {
+            wire,
+            offers,
+            is_encrypted,
+            mails: 0,
+        }
     }
 
     /// Whether nobody on the way can read along.
@@ -38,13 +46,12 @@ impl Connection {
         self.is_encrypted
     }
 
-    /// What the server said to the last EHLO.
-    pub(super) fn server_info(&self) -> &ServerInfo {
-        self.session.server_info()
-    }
-
-    pub(super) async fn command(&mut self, command: impl Display) -> Result<Response, lettre::transport::smtp::Error> {
-        self.session.command(command).await
+    /// Says `line`, which has no end yet, and reads the answer, whatever it is.
+    pub(super) async fn command(&mut self, line: &str) -> Result<Response, Lost> {
+        let line = format!("{line}\r\n");
+        let written = self.wire.write_all(line.as_bytes()).await;
+        written.map_err(|error| Lost::of(&error.to_string()))?;
+        self.wire.answer().await
     }
 }
 
@@ -54,6 +61,8 @@ const RESET_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const CLOSING: u16 = 421;
 /// The replies with which a server asks for a login, or for a better one (RFC 4954 §6), at commands that are none.
 const LOGIN_WANTED: [u16; 4] = [530, 534, 535, 538];
+/// The reply that says that a message is too large: about the mail, also where it answers MAIL (RFC 1870 §6.1).
+const TOO_LARGE: u16 = 552;
 
 /// Why a dialogue stopped, and whether its connection can still be used.
 pub(super) enum Stop {
@@ -77,29 +86,27 @@ impl Stop {
 pub(super) struct Dialogue<'a> {
     config: &'a SmtpConfig,
     mail: &'a Rendered,
-    sender: Address,
-    recipients: Vec<Address>,
+    commands: Commands<'a>,
+    transcript: Option<&'a Transcript>,
 }
 
 impl<'a> Dialogue<'a> {
-    pub(super) fn new(config: &'a SmtpConfig, mail: &'a Rendered) -> Result<Self, DeliveryError> {
-        let sender = address(&mail.envelope.from, Phase::Sender)?;
-        let recipients = mail.envelope.to.iter().map(|to| address(to, Phase::Recipient));
-        let recipients: Vec<_> = recipients.collect::<Result<_, DeliveryError>>()?;
-        if recipients.is_empty() {
-            return Err(DeliveryError::permanent(Phase::Recipient, "the mail has no recipient"));
-        }
+    pub(super) fn new(
+        config: &'a SmtpConfig,
+        mail: &'a Rendered,
+        transcript: Option<&'a Transcript>,
+    ) -> Result<Self, DeliveryError> {
         Ok(Self {
             config,
             mail,
-            sender,
-            recipients,
+            commands: Commands::of(mail)?,
+            transcript,
         })
     }
 
     /// A fresh connection, up to and including the answer to MAIL.
     pub(super) async fn connect_and_name_sender(&self) -> Result<Connection, DeliveryError> {
-        let mut connection = connect(self.config).await?;
+        let mut connection = connect(self.config, self.transcript).await?;
         match self.name_sender(&mut connection).await {
             Ok(()) => Ok(connection),
             // Not worth keeping: a fresh connection on which the first mail was refused.
@@ -107,173 +114,287 @@ impl<'a> Dialogue<'a> {
         }
     }
 
-    /// MAIL, the first command of a mail on any connection.
+    /// MAIL, the first command of a mail on any connection, with all that may be said together with it.
     pub(super) async fn name_sender(&self, connection: &mut Connection) -> Result<(), Stop> {
-        let mut parameters = Vec::new();
-        // What `Message::render` makes is ASCII, and so is each address of `EmailAddress`; this is for other bytes.
-        if !self.mail.bytes.is_ascii() {
-            if !connection.server_info().supports_feature(Extension::EightBitMime) {
-                let words = "the mail has 8-bit content and the server does not offer 8BITMIME";
-                return Err(Stop::Refused(DeliveryError::permanent(Phase::Sender, words)));
+        if connection.mails > 0 {
+            let nth = connection.mails.saturating_add(1);
+            log_note(self.transcript, || {
+                format!("a connection that is kept; mail {nth} on it")
+            });
+            if !connection.wire.is_quiet() {
+                return Err(self.lost(
+                    Phase::Sender,
+                    &Lost::of("the server closed the connection while it was idle"),
+                ));
             }
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        let command = Mail::new(Some(self.sender.clone()), parameters);
-        self.step(connection, Phase::Sender, command, Severity::PositiveCompletion)
+        connection.mails = connection.mails.saturating_add(1);
+        let parameters = self.commands.parameters(&connection.offers).map_err(Stop::Refused)?;
+        let mut text = self.commands.mail(&parameters);
+        if connection.offers.pipelining {
+            self.commands.recipients(&mut text);
+            text.push_str("DATA\r\n");
+        }
+        log_said(self.transcript, &text);
+        self.say(connection, &text, Phase::Sender).await?;
+        match self
+            .answer(connection, Phase::Sender, Severity::PositiveCompletion)
             .await
+        {
+            Err(Stop::Refused(error)) if connection.offers.pipelining => {
+                let answers = self.mail.envelope.to.len().saturating_add(1);
+                Err(self.skip(connection, answers, error).await)
+            }
+            Err(stop) => Err(stop),
+            Ok(_) => Ok(()),
+        }
     }
 
-    /// RCPT for each, DATA, the gate, the message and its dot. Who is refused at RCPT is left out, unless that is everybody.
+    /// RCPT for each and DATA, unless they were said with MAIL; the gate, the message and its dot. Who is refused at RCPT is
+    /// left out, unless that is everybody.
     pub(super) async fn carry(&self, connection: &mut Connection, gate: &dyn Gate) -> Result<Receipt, Stop> {
+        let is_said = connection.offers.pipelining;
         let refusals = self.name_recipients(connection).await?;
-        if refusals.len() == self.recipients.len() {
-            return Err(Stop::Refused(DeliveryError::Recipients { refusals }));
+        if let Some(error) = nobody(&refusals, self.mail.envelope.to.len()) {
+            return Err(if is_said {
+                self.skip(connection, 1, error).await
+            } else {
+                Stop::Refused(error)
+            });
         }
-        self.step(connection, Phase::Data, Data, Severity::PositiveIntermediate)
+        if !is_said {
+            log_said(self.transcript, "DATA\r\n");
+            self.say(connection, "DATA\r\n", Phase::Data).await?;
+        }
+        self.answer(connection, Phase::Data, Severity::PositiveIntermediate)
             .await?;
         // After DATA there is no way back but closing: the server takes every byte as part of the message.
-        gate.open()
-            .await
-            .map_err(|GateClosed| Stop::broken(DeliveryError::GateClosed))?;
-        let words = self.send_message(connection).await?;
+        let mut body = Body::new(&self.mail.bytes);
+        self.send_head(connection, &mut body).await?;
+        gate.open().await.map_err(|GateClosed| {
+            log_note(self.transcript, || {
+                "closed before the end of the message: it must not go any more".to_owned()
+            });
+            Stop::broken(DeliveryError::GateClosed)
+        })?;
+        let words = self.send_end(connection, &mut body).await?;
+        let refusals = refusals.into_iter().map(|(refusal, _)| refusal).collect();
         Ok(Receipt { words, refusals })
     }
 
-    async fn name_recipients(&self, connection: &mut Connection) -> Result<Vec<Refusal>, Stop> {
+    /// Who was refused, and whether that was for want of a login.
+    async fn name_recipients(&self, connection: &mut Connection) -> Result<Vec<(Refusal, bool)>, Stop> {
         let mut refusals = Vec::new();
-        // A relay that wants a login for some addresses and not for others defers those; one that does for all is of no use.
-        let mut logins_wanted = 0_usize;
-        for (position, recipient) in self.recipients.iter().enumerate() {
-            let command = Rcpt::new(recipient.clone(), Vec::new());
+        for position in 0..self.mail.envelope.to.len() {
+            if !connection.offers.pipelining {
+                let text = self.commands.recipient(position);
+                log_said(self.transcript, &text);
+                self.say(connection, &text, Phase::Recipient).await?;
+            }
             let answer = self
-                .step(connection, Phase::Recipient, command, Severity::PositiveCompletion)
+                .answer(connection, Phase::Recipient, Severity::PositiveCompletion)
                 .await;
-            let (is_final, code, words) = match answer {
-                Ok(()) => continue,
-                Err(Stop::Refused(DeliveryError::Permanent { code, words, .. })) => (true, code, words),
-                Err(Stop::Refused(DeliveryError::Transient { code, words, .. })) => (false, code, words),
-                Err(Stop::Refused(DeliveryError::Unavailable { code, words, .. })) => {
-                    logins_wanted = logins_wanted.saturating_add(1);
-                    (false, code, words)
-                }
+            let (is_final, wants_login, code, words) = match answer {
+                Ok(_) => continue,
+                Err(Stop::Refused(DeliveryError::Permanent { code, words, .. })) => (true, false, code, words),
+                Err(Stop::Refused(DeliveryError::Transient { code, words, .. })) => (false, false, code, words),
+                Err(Stop::Refused(DeliveryError::Unavailable { code, words, .. })) => (false, true, code, words),
                 Err(stop) => return Err(stop),
             };
-            refusals.push(Refusal {
+            let refusal = Refusal {
                 position,
                 is_final,
                 code,
                 words,
-            });
+            };
+            refusals.push((refusal, wants_login));
         }
-        match refusals.first() {
-            Some(first) if logins_wanted == self.recipients.len() => Err(Stop::Refused(DeliveryError::Unavailable {
-                phase: Phase::Login,
-                code: first.code,
-                words: first.words.clone(),
-            })),
-            _ => Ok(refusals),
+        Ok(refusals)
+    }
+
+    /// Reads the answers to commands that were said together with one that was refused with `error`; the last is to DATA.
+    /// Only where all are there, and the server does not wait for a message now, can the connection be used again.
+    async fn skip(&self, connection: &mut Connection, answers: usize, error: DeliveryError) -> Stop {
+        let reading = async {
+            for _ in 1..answers {
+                connection.wire.answer().await?;
+            }
+            connection.wire.answer().await
+        };
+        match timeout(RESET_TIMEOUT, reading).await {
+            Ok(Ok(data)) => {
+                log_heard(self.transcript, &data);
+                if data.is_positive() || number(data.code()) == Some(CLOSING) {
+                    log_note(self.transcript, || {
+                        "closed without a message: there is nobody to send it to".to_owned()
+                    });
+                    Stop::broken(error)
+                } else {
+                    Stop::Refused(error)
+                }
+            }
+            _ => Stop::broken(error),
         }
     }
 
     /// Makes the server forget a refused mail; whether the connection can be used again.
     pub(super) async fn reset(&self, connection: &mut Connection) -> bool {
-        matches!(timeout(RESET_TIMEOUT, connection.command(Rset)).await, Ok(Ok(_)))
+        matches!(timeout(RESET_TIMEOUT, connection.command("RSET")).await, Ok(Ok(answer)) if answer.is_positive())
     }
 
-    async fn step<C: Display>(
-        &self,
-        connection: &mut Connection,
-        phase: Phase,
-        command: C,
-        expected: Severity,
-    ) -> Result<(), Stop> {
+    async fn say(&self, connection: &mut Connection, text: &str, phase: Phase) -> Result<(), Stop> {
         let limit = self.config.command_timeout;
-        match timeout(limit, connection.command(command)).await {
-            Ok(Ok(answer)) if answer.code().severity == expected => Ok(()),
-            Ok(Ok(answer)) => Err(Stop::broken(DeliveryError::Transient {
-                phase,
-                code: number(answer.code()),
-                words: sanitise(&format!("unexpected answer: {}", said(&answer))),
-            })),
-            Ok(Err(error)) => Err(stop_of(&error, phase)),
-            Err(_) => Err(Stop::broken(DeliveryError::transient(phase, &silence(limit)))),
+        match timeout(limit, connection.wire.write_all(text.as_bytes())).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.lost(phase, &Lost::of(&error.to_string()))),
+            Err(_) => Err(self.silent(phase, limit)),
         }
     }
 
-    async fn send_message(&self, connection: &mut Connection) -> Result<String, Stop> {
-        // lettre ends the message with CRLF, dot, CRLF; without ours taken off, each mail would grow by an empty line.
-        let message = self.mail.bytes.strip_suffix(b"\r\n").unwrap_or(&self.mail.bytes);
-        // lettre asks for the next piece when the last one is written and flushed: then the dot comes next.
-        let dot_begun = AtomicBool::new(false);
-        let pieces = std::iter::once(message).chain(std::iter::from_fn(|| {
-            dot_begun.store(true, Ordering::Relaxed);
-            None
-        }));
-        let limit = self.config.dot_timeout;
-        let answer = timeout(limit, connection.session.message_iter(pieces)).await;
-        let no_answer = |words: &str| match dot_begun.load(Ordering::Relaxed) {
-            true => Stop::broken(DeliveryError::uncertain(words)),
-            false => Stop::broken(DeliveryError::transient(Phase::Data, words)),
+    async fn answer(&self, connection: &mut Connection, phase: Phase, expected: Severity) -> Result<Response, Stop> {
+        let limit = self.config.command_timeout;
+        let answer = match timeout(limit, connection.wire.answer()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(lost)) => return Err(self.lost(phase, &lost)),
+            Err(_) => return Err(self.silent(phase, limit)),
         };
-        match answer {
-            Ok(Ok(answer)) if answer.code().severity == Severity::PositiveCompletion => {
-                Ok(sanitise(&format!("{} {}", answer.code(), said(&answer))))
+        log_heard(self.transcript, &answer);
+        if answer.code().severity == expected {
+            return Ok(answer);
+        }
+        if answer.is_positive() {
+            return Err(Stop::broken(DeliveryError::Transient {
+                phase,
+                code: number(answer.code()),
+                words: sanitise(&format!("unexpected answer: {}", said(&answer))),
+            }));
+        }
+        Err(refused(&answer, phase))
+    }
+
+    fn lost(&self, phase: Phase, lost: &Lost) -> Stop {
+        log_note(self.transcript, || lost.words().to_owned());
+        Stop::Broken {
+            error: DeliveryError::transient(phase, lost.words()),
+            stale: true,
+        }
+    }
+
+    fn silent(&self, phase: Phase, limit: Duration) -> Stop {
+        log_note(self.transcript, || silence(limit));
+        Stop::broken(DeliveryError::transient(phase, &silence(limit)))
+    }
+
+    /// All of a large message but its last piece. Without the rest it is none, so that whatever fails here is no delivery.
+    async fn send_head(&self, connection: &mut Connection, body: &mut Body<'_>) -> Result<(), Stop> {
+        let bytes = body.head_bytes();
+        while let Some(piece) = body.next_of_head() {
+            let mut begun = 0;
+            let written = self.write_steadily(connection, &piece, &mut begun).await;
+            written.map_err(|words| {
+                log_note(self.transcript, || format!("in the middle of the message: {words}"));
+                Stop::broken(DeliveryError::transient(Phase::Data, &words))
+            })?;
+        }
+        if bytes > 0 {
+            log_note(self.transcript, || format!("{bytes} bytes of the message are sent"));
+        }
+        Ok(())
+    }
+
+    /// The last piece with the final dot, and the answer to it.
+    async fn send_end(&self, connection: &mut Connection, body: &mut Body<'_>) -> Result<String, Stop> {
+        log_said(
+            self.transcript,
+            &format!("({} bytes and the final dot)\r\n", body.tail_bytes()),
+        );
+        let (piece, before_end) = body.last();
+        let mut sent = 0;
+        if let Err(words) = self.write_steadily(connection, &piece, &mut sent).await {
+            log_note(self.transcript, || words.clone());
+            // Of a final dot that was begun nobody knows how much arrived.
+            return Err(Stop::broken(if sent > before_end {
+                DeliveryError::uncertain(&words)
+            } else {
+                DeliveryError::transient(Phase::Data, &words)
+            }));
+        }
+        let limit = self.config.dot_timeout;
+        let answer = match timeout(limit, connection.wire.answer()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(lost)) => {
+                log_note(self.transcript, || lost.words().to_owned());
+                return Err(Stop::broken(DeliveryError::uncertain(lost.words())));
             }
-            Ok(Ok(answer)) => Err(Stop::broken(DeliveryError::Uncertain {
+            Err(_) => {
+                log_note(self.transcript, || silence(limit));
+                return Err(Stop::broken(DeliveryError::uncertain(&silence(limit))));
+            }
+        };
+        log_heard(self.transcript, &answer);
+        match answer.code().severity {
+            Severity::PositiveCompletion => Ok(sanitise(&format!("{} {}", answer.code(), said(&answer)))),
+            Severity::PositiveIntermediate => Err(Stop::broken(DeliveryError::Uncertain {
                 phase: Phase::Dot,
                 code: number(answer.code()),
                 words: sanitise(&format!("unexpected answer: {}", said(&answer))),
             })),
-            Ok(Err(error)) if error.status().is_some() => Err(stop_of(&error, Phase::Dot)),
-            Ok(Err(error)) => Err(no_answer(&words_of(&error))),
-            Err(_) => Err(no_answer(&silence(limit))),
+            _ => Err(refused(&answer, Phase::Dot)),
         }
     }
-}
 
-/// What a failed command before the dot, or a negative answer to the dot, comes to.
-fn stop_of(error: &lettre::transport::smtp::Error, phase: Phase) -> Stop {
-    let words = words_of(error);
-    match error.status() {
-        Some(status) if number(status).is_some_and(|code| LOGIN_WANTED.contains(&code)) => {
-            Stop::Refused(DeliveryError::Unavailable {
-                phase: Phase::Login,
-                code: number(status),
-                words,
-            })
-        }
-        // The sender is the service's own: who refuses it refuses a setting, which must not cost the mails that wait.
-        Some(status) if status.severity == Severity::PermanentNegativeCompletion && phase != Phase::Sender => {
-            Stop::Refused(DeliveryError::Permanent {
-                phase,
-                code: number(status),
-                words,
-            })
-        }
-        Some(status) => {
-            let code = number(status);
-            let error = DeliveryError::Transient { phase, code, words };
-            if code == Some(CLOSING) {
-                Stop::Broken { error, stale: true }
-            } else {
-                Stop::Refused(error)
+    /// Writes `bytes`; each step forward may take its time, so that a slow line is none that stands still. `sent` counts what
+    /// the stream has taken, also where it fails.
+    async fn write_steadily(&self, connection: &mut Connection, bytes: &[u8], sent: &mut usize) -> Result<(), String> {
+        let limit = self.config.progress_timeout;
+        let stalled = || format!("no byte of the message was taken within {} s", limit.as_secs_f32());
+        while let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
+            match timeout(limit, connection.wire.write(rest)).await {
+                Ok(Ok(0)) => return Err("the server takes no more".to_owned()),
+                Ok(Ok(count)) => *sent = sent.saturating_add(count),
+                Ok(Err(error)) => return Err(sanitise(&error.to_string())),
+                Err(_) => return Err(stalled()),
             }
         }
-        // No answer at all: the connection was lost, or what came is not SMTP.
-        None => Stop::Broken {
-            error: DeliveryError::Transient {
-                phase,
-                code: None,
-                words,
-            },
-            stale: true,
-        },
+        match timeout(limit, connection.wire.flush()).await {
+            Ok(flushed) => flushed.map_err(|error| sanitise(&error.to_string())),
+            Err(_) => Err(stalled()),
+        }
     }
 }
 
-fn address(address: &EmailAddress, phase: Phase) -> Result<Address, DeliveryError> {
-    address
-        .as_str()
-        .parse()
-        .map_err(|error: lettre::address::AddressError| DeliveryError::permanent(phase, &format!("{address}: {error}")))
+/// The error of a mail for which no recipient was taken; none where one was.
+fn nobody(refusals: &[(Refusal, bool)], recipients: usize) -> Option<DeliveryError> {
+    let (first, _) = refusals.first().filter(|_| refusals.len() == recipients)?;
+    // A relay that wants a login for some addresses and not for others defers those; one that does for all is of no use.
+    if refusals.iter().all(|(_, wants_login)| *wants_login) {
+        return Some(DeliveryError::Unavailable {
+            phase: Phase::Login,
+            code: first.code,
+            words: first.words.clone(),
+        });
+    }
+    let refusals = refusals.iter().map(|(refusal, _)| refusal.clone()).collect();
+    Some(DeliveryError::Recipients { refusals })
+}
+
+/// What a negative answer comes to.
+fn refused(answer: &Response, phase: Phase) -> Stop {
+    let words = sanitise(&said(answer));
+    let code = number(answer.code());
+    let is_final = answer.code().severity == Severity::PermanentNegativeCompletion;
+    if code.is_some_and(|code| LOGIN_WANTED.contains(&code)) {
+        let phase = Phase::Login;
+        return Stop::Refused(DeliveryError::Unavailable { phase, code, words });
+    }
+    // The sender is the service's own: who refuses it refuses a setting, which must not cost the mails that wait.
+    if is_final && (phase != Phase::Sender || code == Some(TOO_LARGE)) {
+        return Stop::Refused(DeliveryError::Permanent { phase, code, words });
+    }
+    let error = DeliveryError::Transient { phase, code, words };
+    if code == Some(CLOSING) {
+        Stop::Broken { error, stale: true }
+    } else {
+        Stop::Refused(error)
+    }
 }

@@ -1,7 +1,7 @@
 //! Logging in to the relay by AUTH PLAIN or LOGIN.
 //!
 //! Guarantees: what is used is what the server offers on the connection as it is then, after STARTTLS if there is one; the
-//! password is in no `Debug` and no error, whatever the server repeats of it.
+//! password is in no `Debug`, no error and no transcript, whatever the server repeats of it.
 //!
 //! Left out: mechanisms that need a challenge or a token of others (CRAM-MD5, SCRAM, XOAUTH2).
 
@@ -16,8 +16,9 @@ use lettre::transport::smtp::response::Response;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::answer::{number, said, silence, words_of};
+use super::answer::{number, said, silence};
 use super::dialogue::Connection;
+use crate::mail::transcript::{Side, Transcript};
 use crate::mail::transport::{DeliveryError, Phase};
 use crate::mail::words::sanitise;
 
@@ -43,8 +44,13 @@ impl fmt::Debug for Login {
 
 impl Login {
     /// Logs in; each answer may take as long as `limit`.
-    pub(super) async fn perform(&self, connection: &mut Connection, limit: Duration) -> Result<(), DeliveryError> {
-        let Some(mechanism) = connection.server_info().get_auth_mechanism(MECHANISMS) else {
+    pub(super) async fn perform(
+        &self,
+        connection: &mut Connection,
+        limit: Duration,
+        transcript: Option<&Transcript>,
+    ) -> Result<(), DeliveryError> {
+        let Some(mechanism) = connection.offers.login(MECHANISMS) else {
             let words = if connection.is_encrypted() {
                 "the relay offers no login by PLAIN or LOGIN"
             } else {
@@ -52,49 +58,42 @@ impl Login {
             };
             return Err(DeliveryError::unavailable(Phase::Login, words));
         };
+        let log = |side: Side, words: &str| {
+            if let Some(transcript) = transcript {
+                transcript.foreign(side, words);
+            }
+        };
+        let not_understood = |_error: lettre::transport::smtp::Error| {
+            DeliveryError::unavailable(Phase::Login, "the relay asks in a way that is not understood")
+        };
         let credentials = Credentials::new(self.user.clone(), self.password.expose_secret().to_owned());
-        let mut command = Auth::new(mechanism, credentials.clone(), None);
+        let mut command = Auth::new(mechanism, credentials.clone(), None).map_err(not_understood)?;
+        let mut shown = format!("AUTH {mechanism} ***");
         for _ in 0..=CHALLENGES_MAX {
-            let answer = match timeout(limit, connection.command(command.map_err(|error| self.failed(&error))?)).await {
+            log(Side::Client, &shown);
+            let line = command.to_string();
+            let answer = match timeout(limit, connection.command(line.trim_end())).await {
                 Err(_) => return Err(DeliveryError::unavailable(Phase::Login, &silence(limit))),
-                Ok(Err(error)) => return Err(self.failed(&error)),
+                Ok(Err(lost)) => {
+                    let words = self.without_secrets(lost.words());
+                    return Err(DeliveryError::unavailable(Phase::Login, &words));
+                }
                 Ok(Ok(answer)) => answer,
             };
-            if !answer.has_code(334) {
-                return self.accepted(&answer);
+            // Over the server's own words, before anything is cut off them.
+            let words = self.without_secrets(&said(&answer));
+            log(Side::Server, &format!("{} {words}", answer.code()));
+            if answer.has_code(334) {
+                command = Auth::new_from_response(mechanism, credentials.clone(), &answer).map_err(not_understood)?;
+                "***".clone_into(&mut shown);
+            } else {
+                return accepted(&answer, words);
             }
-            command = Auth::new_from_response(mechanism, credentials.clone(), &answer);
         }
         Err(DeliveryError::unavailable(
             Phase::Login,
             "the relay asked for more than a user and a password",
         ))
-    }
-
-    /// The last answer: 235, or something that is no refusal and no success either.
-    fn accepted(&self, answer: &Response) -> Result<(), DeliveryError> {
-        if answer.has_code(235) {
-            return Ok(());
-        }
-        Err(DeliveryError::Unavailable {
-            phase: Phase::Login,
-            code: number(answer.code()),
-            words: sanitise(&self.without_secrets(&format!("unexpected answer: {}", said(answer)))),
-        })
-    }
-
-    fn failed(&self, error: &lettre::transport::smtp::Error) -> DeliveryError {
-        let said = match (error.is_client(), error.status()) {
-            (true, _) => "the relay asks in a way that is not understood".to_owned(),
-            // Over the server's own words, before anything is cut off them.
-            (_, Some(_)) => std::error::Error::source(error).map_or_else(String::new, ToString::to_string),
-            _ => words_of(error),
-        };
-        DeliveryError::Unavailable {
-            phase: Phase::Login,
-            code: error.status().and_then(number),
-            words: sanitise(&self.without_secrets(&said)),
-        }
     }
 
     /// `text` without anything that the password can be seen from: as it is, as it goes over the wire, and pieces of that.
@@ -120,6 +119,23 @@ impl Login {
         let words = words.map(|word| if is_piece(word) { "***" } else { word });
         words.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The last answer, whose words hold no secret: 235, or something that is no success.
+fn accepted(answer: &Response, words: String) -> Result<(), DeliveryError> {
+    if answer.has_code(235) {
+        return Ok(());
+    }
+    let words = if answer.is_positive() {
+        format!("unexpected answer: {words}")
+    } else {
+        words
+    };
+    Err(DeliveryError::Unavailable {
+        phase: Phase::Login,
+        code: number(answer.code()),
+        words: sanitise(&words),
+    })
 }
 
 #[cfg(test)]

@@ -1,27 +1,31 @@
 //! Delivery to an SMTP relay, driven step by step so that each way to fail is told apart.
 //!
-//! Guarantees: the gate is asked after the server has taken the sender, all recipients and DATA, and before the first byte
-//! of the message; a mail goes to those recipients whom the server takes, and the others are named with what it said; only
+//! Guarantees: the gate is asked after the server has taken the sender, a recipient and DATA, and before the last piece of
+//! the message, which for all but large ones is the whole; a mail goes to those recipients whom the server takes, and the others are named with what it said; only
 //! silence, or an answer that is none, after the final dot was begun is uncertain; a delivery that is dropped half-way
 //! closes its connection, which is never used again; what is wrong with the relay or with our settings (no connection, no
 //! encryption, no login) is told apart from what is wrong with a mail; a password goes only over a connection that is as
 //! safe as the settings ask for, and into no error.
 //!
-//! Left out: PIPELINING, SIZE, HELO for servers from before 1995, and MX lookup (it speaks to one relay). A connection
+//! Left out: CHUNKING (the gate stands between the recipients and the message, so that BDAT saves no round trip, and whoever
+//! offers it takes DATA too), HELO for servers from before 1995, and MX lookup (it speaks to one relay). A connection
 //! belongs to the runtime on which it was opened: use one `SmtpTransport` from one runtime, or accept that a connection of a
 //! runtime that has ended is found broken and replaced.
 
 mod answer;
+mod body;
 mod breaker;
 mod config;
 mod connect;
 mod dialogue;
 mod handshake;
 mod login;
+mod offers;
 mod pool;
-mod stream;
 mod tolerance;
+mod transaction;
 mod trust;
+mod wire;
 
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
@@ -59,7 +63,7 @@ impl SmtpTransport {
     }
 
     async fn run(&self, mail: &Rendered, gate: &dyn Gate) -> Result<Receipt, DeliveryError> {
-        let dialogue = Dialogue::new(&self.config, mail)?;
+        let dialogue = Dialogue::new(&self.config, mail, gate.transcript())?;
         let mut connection = self.begin(&dialogue).await?;
         let _in_use = self.idle.in_use();
         match dialogue.carry(&mut connection, gate).await {
@@ -83,12 +87,21 @@ impl SmtpTransport {
         {
             return Ok(begun);
         }
+        if self.idle.is_full()
+            && let Some(begun) = self.begin_on_the_next_free(dialogue).await?
+        {
+            return Ok(begun);
+        }
         let pass = self.breaker.enter()?;
         let opening = self.idle.in_use();
         let opened = dialogue.connect_and_name_sender().await;
         drop(opening);
         let begun = match opened {
-            Err(error) if is_crowded(&error) => self.begin_on_the_next_free(dialogue, error).await,
+            Err(error) if is_crowded(&error) => {
+                self.idle.is_crowded();
+                let begun = self.begin_on_the_next_free(dialogue).await;
+                begun.and_then(|begun| begun.ok_or(error))
+            }
             opened => opened,
         };
         match &begun {
@@ -129,15 +142,11 @@ impl SmtpTransport {
         }
     }
 
-    /// Takes turns on the connections that the relay allows, as long as some are in use; `crowded` if none comes free.
-    async fn begin_on_the_next_free(
-        &self,
-        dialogue: &Dialogue<'_>,
-        crowded: DeliveryError,
-    ) -> Result<Connection, DeliveryError> {
+    /// Takes turns on the connections that the relay allows, as long as some are in use; nothing if none comes free.
+    async fn begin_on_the_next_free(&self, dialogue: &Dialogue<'_>) -> Result<Option<Connection>, DeliveryError> {
         match timeout(self.config.command_timeout, self.idle.next_free()).await {
-            Ok(Some(freed)) => self.begin_again(dialogue, freed).await?.ok_or(crowded),
-            Ok(None) | Err(_) => Err(crowded),
+            Ok(Some(freed)) => self.begin_again(dialogue, freed).await,
+            Ok(None) | Err(_) => Ok(None),
         }
     }
 

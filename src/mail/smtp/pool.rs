@@ -1,4 +1,4 @@
-//! Idle connections to the relay: bounded in number and in age.
+//! Idle connections to the relay: bounded in number and in age; and how many it allows, where it has said so.
 //!
 //! Guarantees: at most `max` are kept; none is handed out that has been idle for [`IDLE_MAX`] or longer. They are not asked
 //! whether they still live (that costs a round trip each time): the first command finds out.
@@ -18,6 +18,9 @@ use super::dialogue::Connection;
 /// How long a connection may be idle: well below the 5 min after which servers commonly close (RFC 5321 §4.5.3.2.7).
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
+/// How long it is believed that a relay allows so many connections: then one more is tried.
+const CROWDED_FOR: Duration = Duration::from_secs(30);
+
 pub(super) struct Pool {
     /// Sorted by the time at which they became idle. A plain mutex: it is held for a push or a pop, never over an await.
     idle: Mutex<Vec<Idle>>,
@@ -26,6 +29,8 @@ pub(super) struct Pool {
     in_use: AtomicUsize,
     /// Told whenever one of them is no longer in use.
     freed: Notify,
+    /// How many the relay allowed when it refused one more, and until when that is believed.
+    allowed: Mutex<Option<(usize, Instant)>>,
 }
 
 /// A connection is in use for as long as this lives.
@@ -50,6 +55,7 @@ impl Pool {
             max,
             in_use: AtomicUsize::new(0),
             freed: Notify::new(),
+            allowed: Mutex::new(None),
         }
     }
 
@@ -75,6 +81,23 @@ impl Pool {
     pub(super) fn in_use(&self) -> InUse<'_> {
         self.in_use.fetch_add(1, Ordering::SeqCst);
         InUse(self)
+    }
+
+    /// The relay has refused a connection, since there are enough: as many as are in use now, or fewer.
+    pub(super) fn is_crowded(&self) {
+        let until = Instant::now().checked_add(CROWDED_FOR);
+        *self.allowed() = until.map(|until| (self.in_use.load(Ordering::SeqCst), until));
+    }
+
+    /// Whether one more connection is not worth a try.
+    pub(super) fn is_full(&self) -> bool {
+        let allowed = self.allowed().filter(|(_, until)| Instant::now() < *until);
+        // Without any in use there is nobody to wait for.
+        allowed.is_some_and(|(allowed, _)| self.in_use.load(Ordering::SeqCst) >= allowed.max(1))
+    }
+
+    fn allowed(&self) -> MutexGuard<'_, Option<(usize, Instant)>> {
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next connection that somebody puts back; none once no other is in use.

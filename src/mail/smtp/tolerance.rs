@@ -7,43 +7,12 @@
 //!
 //! Guarantees: what is kept of one line is bounded, however long a server makes it.
 
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use lettre::transport::smtp::client::AsyncTokioStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// How much is read at once; with what is added to it, it fits the buffer of lettre's reader, which is 8 KiB.
-const READ_BYTES: usize = 1024;
-/// How much is kept of a line: lettre takes lines of 1,000 bytes, twice what RFC 5321 §4.5.3.1.5 allows.
+/// How much is kept of a line: twice what RFC 5321 §4.5.3.1.5 allows.
 const LINE_BYTES_MAX: usize = 900;
-/// A line beyond this is no answer: what lettre takes of all lines of one together.
-const ENDLESS_BYTES: usize = 100_000;
-
-/// A stream whose answers are mended on their way.
-#[derive(Debug)]
-pub(super) struct Mended {
-    stream: Box<dyn AsyncTokioStream>,
-    line: Line,
-    /// Mended, and not handed out yet.
-    ahead: Vec<u8>,
-}
-
-impl Mended {
-    pub(super) fn new(stream: Box<dyn AsyncTokioStream>) -> Self {
-        Self {
-            stream,
-            line: Line::default(),
-            ahead: Vec::new(),
-        }
-    }
-}
 
 /// The line that is being read.
 #[derive(Debug, Default)]
-struct Line {
+pub(super) struct Line {
     /// Its bytes so far.
     length: usize,
     /// Whether they are digits, and nothing but a code so far.
@@ -52,8 +21,13 @@ struct Line {
 }
 
 impl Line {
+    /// How long it is so far, whatever is kept of it.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
     /// Appends what `byte` becomes to `out`.
-    fn mend(&mut self, byte: u8, out: &mut Vec<u8>) {
+    pub(super) fn mend(&mut self, byte: u8, out: &mut Vec<u8>) {
         let is_code = self.length == 0 || self.is_code;
         if is_code && self.length == 3 && matches!(byte, b'\r' | b'\n') {
             out.push(b' ');
@@ -76,51 +50,6 @@ impl Line {
         self.is_code = is_code && self.length < 3 && byte.is_ascii_digit();
         self.length = self.length.saturating_add(1);
         self.ended_with_cr = byte == b'\r';
-    }
-}
-
-impl AsyncRead for Mended {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        while this.ahead.is_empty() {
-            let mut space = [0; READ_BYTES];
-            let mut read = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
-            if read.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            for byte in read.filled() {
-                this.line.mend(*byte, &mut this.ahead);
-            }
-            if this.line.length > ENDLESS_BYTES {
-                return Poll::Ready(Err(io::Error::other(
-                    "the server answers with a line that does not end",
-                )));
-            }
-        }
-        let handed: Vec<u8> = this.ahead.drain(..this.ahead.len().min(buf.remaining())).collect();
-        buf.put_slice(&handed);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Mended {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl AsyncTokioStream for Mended {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::job::{AttemptEnd, AttemptOutcome, Cause, Event, JobState, Pro
 use crate::store::dialect::{AnyOf, InsertMany, Locked, UpdateMany, Value};
 use crate::store::events::Effects;
 use crate::store::schema::{attempts, jobs};
+use crate::store::suppressions::{self, NewSuppression};
 use crate::store::text::{number, storable};
 use crate::store::{Connection, StoreError};
 
@@ -34,6 +35,10 @@ pub struct AttemptFinish {
     pub result: Option<String>,
     /// How far it came, if it said so since it was last written.
     pub progress: Option<Progress>,
+    /// What was said with whoever is outside, for people.
+    pub transcript: Option<String>,
+    /// Whom it found to have no address any more, to be added to the suppressions with it.
+    pub suppress: Vec<NewSuppression>,
     /// When it ended.
     pub at: Timestamp,
 }
@@ -72,6 +77,7 @@ const RECORD_COLUMNS: &[&str] = &[
     "outcome",
     "error",
     "node",
+    "transcript",
 ];
 
 /// Writes all ends and answers, for each in its place, what became of the job.
@@ -107,6 +113,7 @@ fn finish_chunk(
     let mut changes = Vec::with_capacity(ends.len());
     let mut records = Vec::with_capacity(ends.len());
     let (mut ended, mut latest) = (Vec::new(), Timestamp::from_micros(0));
+    let mut suppress = Vec::new();
     for (end, id) in ends.iter().zip(ids) {
         // Taken out, so that a second end of the same attempt in one batch finds nothing.
         let held = standing.remove(&id).filter(|row| row.fence == end.fence);
@@ -127,6 +134,7 @@ fn finish_chunk(
         finished.push(Finished::Written(next.state));
         ended.extend(Ended::of(&row, next.state));
         latest = latest.max(end.at);
+        suppress.extend_from_slice(&end.suppress);
         changes.push((id.clone(), end.fence, values(&row, &next, end)?));
         if is_told_by_its_job(&next, end) {
             continue;
@@ -140,6 +148,7 @@ fn finish_chunk(
             Value::Text(Some(next.outcome.unwrap_or(end.end.outcome()).to_string())),
             Value::Text(end.error.as_deref().map(storable)),
             Value::Text(Some(row.node.unwrap_or_default())),
+            Value::Text(end.transcript.as_deref().map(storable)),
         ]);
     }
     if changes.is_empty() {
@@ -159,13 +168,17 @@ fn finish_chunk(
         on_conflict: "",
     }
     .execute(connection)?;
+    if !suppress.is_empty() {
+        suppressions::add(connection, &suppress)?;
+    }
     tell(connection, ended, latest, effects)
 }
 
 /// Whether the job's own row says all that there is to say of the attempt, so that it needs none of its own: it completed its
-/// job, as nearly all do.
+/// job and spoke with nobody, as nearly all do but mails.
 fn is_told_by_its_job(next: &crate::domain::job::Next, end: &AttemptFinish) -> bool {
-    next.state == JobState::Completed && end.end == AttemptEnd::Completed && end.error.is_none()
+    let says_more = end.error.is_some() || end.transcript.is_some();
+    next.state == JobState::Completed && end.end == AttemptEnd::Completed && !says_more
 }
 
 /// The record of the attempt that completed a job, where the job's row alone tells of it: to be written before the row says

@@ -39,12 +39,13 @@ pub use faults::{GivenUp, GivenUpFilter, GivenUpPage, given_up};
 pub use finish::{AttemptFinish, Finished};
 pub use insert::NewJob;
 pub use kinds::{WaitingKind, waiting_kinds};
-pub use order::{ChangedArgs, OrderRefused, cancel, retry, retry_with};
+pub use order::{ChangedArgs, OrderRefused, cancel, resolve, retry, retry_with};
 pub use overlooked::{Overlooked, overlooked, settle_overlooked};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, hold, no_return};
 pub use read::{
-    ATTEMPTS_SHOWN_MAX, JobScope, arguments, attempts_of, available, cancel_requested, one, running, running_by_node,
+    ATTEMPTS_SHOWN_MAX, JobArguments, JobScope, TRANSCRIPTS_SHOWN_MAX, add_transcripts, arguments, attempts_of,
+    available, cancel_requested, count_ended_as, one, running, running_by_node,
 };
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays, rescue_unlisted, running_on};

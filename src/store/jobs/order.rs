@@ -1,4 +1,4 @@
-//! What people order: to cancel a job, and to run a finished one again.
+//! What people order: to cancel a job, to run a finished one again, and to take their word for what became of an uncertain one.
 
 use crate::store::dialect::prelude::*;
 
@@ -10,7 +10,7 @@ use super::unique::take_again;
 use super::waited::{Ended, tell};
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
-use crate::domain::job::{Cause, Event, JobState, Next, Queue, Refused, rank, transition};
+use crate::domain::job::{Cause, Event, JobState, Next, Queue, Refused, Resolution, rank, transition};
 use crate::store::dialect::Locked;
 use crate::store::schema::jobs;
 use crate::store::{Abort, Connection, StoreError, Tx};
@@ -59,6 +59,34 @@ pub fn cancel(tx: &mut Tx<'_>, id: JobId, scope: JobScope, now: Timestamp) -> Re
             effects,
         )?;
     }
+    found(connection, id, scope)
+}
+
+/// Makes an uncertain job what a person knows it to be; from then on it is kept as long as others of that state. Whoever
+/// waited for its end heard of that before. Answers the job as it is then.
+///
+/// # Errors
+/// [`OrderRefused`] when there is no such job in the scope, or it is not uncertain.
+pub fn resolve(
+    tx: &mut Tx<'_>,
+    id: JobId,
+    scope: JobScope,
+    resolution: Resolution,
+    now: Timestamp,
+) -> Result<JobRecord, Abort<OrderRefused>> {
+    let (connection, effects) = tx.parts();
+    let (row, next) = ordered(connection, id, scope, Event::Resolved(resolution), now)?;
+    let changed = jobs::table
+        .filter(jobs::id.eq(id.to_string()))
+        .filter(jobs::state.eq(&row.state));
+    diesel::update(changed)
+        .set((
+            jobs::state.eq(next.state.as_str()),
+            jobs::cause.eq(next.cause.map(|cause| cause.to_string())),
+            jobs::finished_at.eq(now.as_micros()),
+        ))
+        .execute(connection)?;
+    row.tell_next(effects, &next, now)?;
     found(connection, id, scope)
 }
 

@@ -20,6 +20,9 @@ use crate::store::{Connection, StoreError};
 /// process dies again and again, has more.
 pub const ATTEMPTS_SHOWN_MAX: usize = 100;
 
+/// Attempts of which a job shows what was said in them: each may be some KiB.
+pub const TRANSCRIPTS_SHOWN_MAX: usize = 20;
+
 /// Whose jobs are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobScope {
@@ -90,9 +93,55 @@ pub fn attempts_of(connection: &mut Connection, job: &JobRecord) -> Result<Vec<A
             outcome,
             error: None,
             node: node.clone(),
+            transcript: None,
         });
     }
     Ok(all)
+}
+
+/// Adds what was said in these attempts of a job, for the newest [`TRANSCRIPTS_SHOWN_MAX`] that spoke with anybody.
+///
+/// # Errors
+/// When the statement fails.
+pub fn add_transcripts(
+    connection: &mut Connection,
+    job: JobId,
+    attempts: &mut [AttemptRecord],
+) -> Result<(), StoreError> {
+    let rows: Vec<(i64, Option<String>)> = attempts::table
+        .filter(attempts::job_id.eq(job.to_string()))
+        .filter(attempts::transcript.is_not_null())
+        .order(attempts::number.desc())
+        .limit(number(TRANSCRIPTS_SHOWN_MAX))
+        .select((attempts::number, attempts::transcript))
+        .load(connection)?;
+    for (number, transcript) in rows {
+        if let Some(attempt) = attempts.iter_mut().find(|attempt| attempt.number == number) {
+            attempt.transcript = transcript;
+        }
+    }
+    Ok(())
+}
+
+/// How many attempts of a job ended with this outcome; `shown` are its newest, which mostly are all.
+///
+/// # Errors
+/// When the statement fails.
+pub fn count_ended_as(
+    connection: &mut Connection,
+    job: JobId,
+    shown: &[AttemptRecord],
+    outcome: AttemptOutcome,
+) -> Result<usize, StoreError> {
+    if shown.first().is_none_or(|first| first.number <= 1) {
+        return Ok(shown.iter().filter(|attempt| attempt.outcome == Some(outcome)).count());
+    }
+    let count: i64 = attempts::table
+        .filter(attempts::job_id.eq(job.to_string()))
+        .filter(attempts::outcome.eq(outcome.as_str()))
+        .select(diesel::dsl::count_star())
+        .get_result(connection)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// The jobs that `node` runs and whose cancel was asked for.
@@ -122,23 +171,41 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
 }
 
-/// The kind, the queue, the arguments and the state of a job.
+/// What a job is about, and where it is.
 ///
 /// # Errors
 /// When the statement fails.
-pub fn arguments(
-    connection: &mut Connection,
-    id: JobId,
-    scope: JobScope,
-) -> Result<Option<(String, String, String, JobState)>, StoreError> {
+pub fn arguments(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Option<JobArguments>, StoreError> {
     let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
         .filter(scope.of_jobs())
-        .select((jobs::kind, jobs::queue, jobs::args, jobs::state));
-    let found: Option<(String, String, String, String)> = query.first(connection).optional()?;
-    found
-        .map(|(kind, queue, args, state)| Ok((kind, queue, args, parsed(&state, "jobs", "state")?)))
-        .transpose()
+        .select((jobs::workspace_id, jobs::kind, jobs::queue, jobs::args, jobs::state));
+    let found: Option<(String, String, String, String, String)> = query.first(connection).optional()?;
+    let read = |(workspace, kind, queue, args, state): (String, String, String, String, String)| {
+        Ok(JobArguments {
+            workspace: parsed(&workspace, "jobs", "workspace_id")?,
+            kind,
+            queue,
+            args,
+            state: parsed(&state, "jobs", "state")?,
+        })
+    };
+    found.map(read).transpose()
+}
+
+/// What a job is about, and where it is.
+#[derive(Clone, Debug)]
+pub struct JobArguments {
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Its kind, possibly one that this version does not know.
+    pub kind: String,
+    /// Its queue, likewise.
+    pub queue: String,
+    /// Its arguments, as JSON.
+    pub args: String,
+    /// Where it is.
+    pub state: JobState,
 }
 
 /// How many attempts run in each queue, over all nodes; queues without any are left out. As many rows are read as run.

@@ -65,6 +65,8 @@ pub struct JobRecord {
     pub labels: Option<String>,
     /// What it waits for beside its time, if it does.
     pub awaited: Option<Awaited>,
+    /// How many attempts may have had their effect without anybody knowing, where that was asked for.
+    pub copies_possible: usize,
 }
 
 /// One attempt as it is shown.
@@ -82,6 +84,8 @@ pub struct AttemptRecord {
     pub error: Option<String>,
     /// The node that ran it.
     pub node: String,
+    /// What was said with whoever is outside, where it was asked for.
+    pub transcript: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -165,6 +169,7 @@ impl TryFrom<RecordRow> for JobRecord {
             batch: id_of(row.batch_id.as_deref(), "batch_id")?,
             labels: row.labels,
             awaited: None,
+            copies_possible: 0,
         })
     }
 }
@@ -201,6 +206,7 @@ impl TryFrom<AttemptRow> for AttemptRecord {
             outcome: Some(parsed(&row.outcome, "attempts", "outcome")?),
             error: row.error,
             node: row.node,
+            transcript: None,
         })
     }
 }

@@ -121,6 +121,8 @@ fn end_as_lost(
             error: Some(why.to_owned()),
             result: None,
             progress: None,
+            transcript: None,
+            suppress: Vec::new(),
             at: now,
         });
     }

@@ -18,10 +18,17 @@ const ELSEWHERE: &[(&str, &[(&str, &str)])] = &[
     ("/messages/*/data", &[]),
     ("/messages/*/headers", &[]),
     ("/messages/*/metadata", &[]),
+    ("/sample", &[]),
 ];
 
 /// Those of them to which anything may be added.
-const FREE: &[&str] = &["/data", "/metadata", "/messages/*/data", "/messages/*/metadata"];
+const FREE: &[&str] = &[
+    "/data",
+    "/sample",
+    "/metadata",
+    "/messages/*/data",
+    "/messages/*/metadata",
+];
 
 /// What is no id in the path, the query or the head of a request.
 const NO_IDS: &[&str] = &[
@@ -34,6 +41,7 @@ const NO_IDS: &[&str] = &[
     "action",
     "kind",
     "limit",
+    "version",
     "state",
     "since",
     "event",
@@ -42,6 +50,9 @@ const NO_IDS: &[&str] = &[
     "backtrace",
     "token",
     "prefix",
+    "stream",
+    "reason",
+    "address",
     // Of a change among those that the reader may see.
     "Last-Event-ID",
     // The asker's own.

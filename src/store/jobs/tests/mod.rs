@@ -13,6 +13,7 @@ mod plans;
 mod ranges;
 mod reading;
 mod rescuing;
+mod resolving;
 mod retaining;
 mod turns;
 mod uniqueness;
