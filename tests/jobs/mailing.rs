@@ -8,6 +8,7 @@ use legwork::clock::{Clock, Timestamp};
 use legwork::domain::email::EmailAddress;
 use legwork::domain::id::{JobId, WorkspaceId};
 use legwork::domain::job::{AttemptEnd, AttemptOutcome, JobState, Queue, Retry, WhenUncertain};
+use legwork::domain::stream::Stream;
 use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
 use legwork::jobs::{Attempt, AttemptParts, Attempts, Ledger, MemoryLedger, Registry, Report, StopCause};
 use legwork::mail::{MemoryTransport, Sender, SmtpConfig, SmtpTransport, Transport};
@@ -56,18 +57,13 @@ impl Mailer {
     }
 
     fn perform_in(&self, ledger: Arc<dyn Ledger>, subject: &str, when_uncertain: WhenUncertain) -> (JobId, Perform) {
-        let args = EmailSendArgs {
-            to: vec![EmailAddress::parse("ada@example.org").unwrap()],
-            body: EmailBody::Written {
-                subject: subject.to_owned(),
-                text: "Hello Ada\n".to_owned(),
-                html: None,
-            },
-            stream: legwork::domain::stream::Stream::default(),
-            list_unsubscribe: None,
-            when_uncertain,
-            made_by: None,
+        let to = vec![EmailAddress::parse("ada@example.org").unwrap().into()];
+        let body = EmailBody::Written {
+            subject: subject.to_owned(),
+            text: "Hello Ada\n".to_owned(),
+            html: None,
         };
+        let args = EmailSendArgs::plain(to, body, Stream::default(), when_uncertain);
         let job = ClaimedJob {
             id: JobId::generate(),
             workspace: WorkspaceId::SERVICE,

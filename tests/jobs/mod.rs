@@ -1,5 +1,6 @@
 //! Kinds of work performed by a worker that is started alone, and mail over simulated days, against the world outside.
 
+mod contents;
 mod mailing;
 mod outage;
 mod recipients;

@@ -10,6 +10,7 @@ use legwork::domain::email::EmailAddress;
 use legwork::domain::id::{JobId, NodeId, ReportId, WorkspaceId};
 use legwork::domain::job::{AttemptEnd, JobState, Queue, WhenUncertain};
 use legwork::domain::report::{ReportFormat, ReportTable};
+use legwork::domain::stream::Stream;
 use legwork::jobs::kinds::{
     EmailBody, EmailSend, EmailSendArgs, Probe, ProbeArgs, ReportBuild, ReportBuildArgs, ReportLimits,
 };
@@ -154,17 +155,8 @@ fn probes(count: usize) -> Vec<NewJob> {
 }
 
 fn mail(to: &str, body: EmailBody) -> NewJob {
-    let args = EmailSendArgs {
-        to: vec![
-            EmailAddress::parse(to).unwrap(),
-            EmailAddress::parse("bob@example.com").unwrap(),
-        ],
-        body,
-        stream: legwork::domain::stream::Stream::default(),
-        list_unsubscribe: None,
-        when_uncertain: WhenUncertain::Repeat,
-        made_by: None,
-    };
+    let to = [to, "bob@example.com"].map(|text| EmailAddress::parse(text).unwrap().into());
+    let args = EmailSendArgs::plain(to.to_vec(), body, Stream::default(), WhenUncertain::Repeat);
     new_job::<EmailSend>(&args, WorkspaceId::SERVICE, Clock::System.now(), Order::default()).unwrap()
 }
 

@@ -61,9 +61,9 @@ impl Simulation {
         Self {
             relay,
             clock: Clock::manual(START),
+            registry: Registry::new().with(EmailSend::new(postbox).with_store(store.clone())),
             store,
             keys,
-            registry: Registry::new().with(EmailSend::new(postbox)),
             attempts: Attempts::new(),
             node: NodeId::generate(),
             _folder: folder,
@@ -92,19 +92,22 @@ impl Simulation {
         stream: &str,
         list_unsubscribe: Option<ListUnsubscribe>,
     ) -> JobId {
-        let args = EmailSendArgs {
-            to: to.iter().map(|text| EmailAddress::parse(text).unwrap()).collect(),
-            body: EmailBody::Written {
-                subject: "Hello".to_owned(),
-                text: "Hello\n".to_owned(),
-                html: None,
-            },
-            stream: Stream::parse(stream).unwrap(),
-            list_unsubscribe,
-            when_uncertain,
-            made_by: None,
+        let to = to.iter().map(|text| EmailAddress::parse(text).unwrap().into());
+        let body = EmailBody::Written {
+            subject: "Hello".to_owned(),
+            text: "Hello\n".to_owned(),
+            html: None,
         };
-        let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
+        let args = EmailSendArgs {
+            list_unsubscribe,
+            ..EmailSendArgs::plain(to.collect(), body, Stream::parse(stream).unwrap(), when_uncertain)
+        };
+        self.accept_mail(&args).await
+    }
+
+    /// Accepts this mail.
+    pub(crate) async fn accept_mail(&self, args: &EmailSendArgs) -> JobId {
+        let job = new_job::<EmailSend>(args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
         let id = job.id;
         self.store.enqueue(vec![job]).await.unwrap();
         id

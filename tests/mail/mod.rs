@@ -1,6 +1,7 @@
-//! The mail transports against the world outside: a relay over TCP, a folder.
+//! The mail transports against the world outside: a relay over TCP, a folder; and what another program reads in the messages.
 
 mod matrix;
+mod mime;
 mod opensmtpd;
 mod outbox;
 mod postfix;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use legwork::domain::email::{EmailAddress, Subject};
-use legwork::mail::{Gate, GateClosed, Message, Rendered, Sender};
+use legwork::mail::{Extras, Gate, GateClosed, Message, Rendered, Sender};
 
 fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
@@ -33,12 +34,12 @@ fn message(id: &str) -> Message {
             address: address("legwork@example.com"),
             name: None,
         },
-        to: vec![address("ada@example.org")],
+        to: vec![address("ada@example.org").into()],
         subject: Subject::parse("Hello").unwrap(),
         text: "Hello Ada\n".to_owned(),
         html: None,
         job: Some(id.to_owned()),
-        list_unsubscribe: None,
+        extras: Extras::default(),
     }
 }
 

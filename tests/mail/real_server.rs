@@ -63,7 +63,7 @@ fn trust(authority: &Authority) -> Trust {
 
 fn to(id: &str, recipients: &[&str]) -> Message {
     Message {
-        to: recipients.iter().map(|text| address(text)).collect(),
+        to: recipients.iter().map(|text| address(text).into()).collect(),
         text: "Good day\n.\n..\nBye\n".to_owned(),
         ..message(id)
     }

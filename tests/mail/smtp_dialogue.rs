@@ -24,7 +24,7 @@ async fn deliver(transport: &SmtpTransport, id: &str) -> Result<String, Delivery
 async fn a_mail_arrives_as_it_was_rendered_and_the_receipt_holds_the_servers_words() {
     let relay = Relay::start();
     let sent = Message {
-        to: vec![address("ada@example.org"), address("bob@example.net")],
+        to: vec![address("ada@example.org").into(), address("bob@example.net").into()],
         ..message("job_1")
     };
     let rendered = sent.render().unwrap();

@@ -10,7 +10,7 @@ fn transport(relay: &Relay) -> SmtpTransport {
 }
 
 fn to_three() -> Rendered {
-    let to = ["ada@example.org", "bob@example.net", "eve@example.com"].map(address);
+    let to = ["ada@example.org", "bob@example.net", "eve@example.com"].map(|text| address(text).into());
     let sent = Message {
         to: to.to_vec(),
         ..message("job_1")
@@ -100,7 +100,7 @@ async fn an_address_for_which_the_relay_wants_a_login_keeps_the_mail_from_nobody
     assert!(receipt.refusals[0].position == 1 && !receipt.refusals[0].is_final);
     assert_eq!(relay.taken()[0].to, ["ada@example.org", "eve@example.com"]);
     let to_bob = Message {
-        to: vec![address("bob@example.net")],
+        to: vec![address("bob@example.net").into()],
         ..message("job_2")
     };
     for _ in 0..4 {

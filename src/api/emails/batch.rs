@@ -10,6 +10,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Contents, JobFiles, NewEmailBody, Surroundings, files_refused};
@@ -48,15 +49,15 @@ pub(in crate::api) struct EmailsBody {
 /// What became of each mail.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EmailsAnswer)]
-struct EmailsView<'a> {
+struct EmailsView {
     /// In the order of the request.
-    data: Vec<EmailView<'a>>,
+    data: Vec<EmailView>,
 }
 
 /// What became of one mail: its job, or why there is none.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EmailAnswer)]
-struct EmailView<'a> {
+struct EmailView {
     /// What the answer would be if it had been asked for alone: 202, 422 or 429.
     #[schema(minimum = 200, maximum = 499)]
     status: u16,
@@ -67,7 +68,7 @@ struct EmailView<'a> {
     /// Why it was not accepted; pointers are into the whole request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<ProblemBody>)]
-    problem: Option<ProblemBody<'a>>,
+    problem: Option<Value>,
     /// After how many seconds it may be asked for again, where it is beyond what may be for now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -130,7 +131,7 @@ pub(in crate::api) async fn create_emails(
     }
     let (mut mails, contents) = checked(body.messages, &member, &state, &request).await?;
     if is_atomic {
-        all_fine(&mut mails)?;
+        all_fine(&mails)?;
     }
     take(&mut mails, is_atomic, &member, &client, &state)?;
     let files = JobFiles::of(contents, &member, &state);
@@ -228,9 +229,9 @@ fn alone(mut wishes: Wishes, fields: &mut Fields) -> Wishes {
 
 /// # Errors
 /// 422 with what is wrong with all of them together, if anything is.
-fn all_fine(mails: &mut Vec<Result<Ready, Problem>>) -> Result<(), Problem> {
+fn all_fine(mails: &[Result<Ready, Problem>]) -> Result<(), Problem> {
     let mut errors: Vec<FieldError> = Vec::new();
-    for mail in mails.iter_mut() {
+    for mail in mails {
         match mail {
             Ok(_) => {}
             Err(problem) if problem.errors().is_empty() => return Err(problem.clone()),
@@ -287,21 +288,23 @@ fn give_back(mails: &[Result<Ready, Problem>], member: &Member, state: &State) {
 
 /// The body of the answer.
 fn answer_of(mails: &[Result<Ready, Problem>], request: &RequestId, state: &State) -> Result<String, Problem> {
-    let data = mails.iter().map(|mail| match mail {
-        Ok(ready) => EmailView {
+    let view = |mail: &Result<Ready, Problem>| match mail {
+        Ok(ready) => Ok(EmailView {
             status: StatusCode::ACCEPTED.as_u16(),
             job: Some(JobView::of_new(&ready.job, state)),
             problem: None,
             retry_after_s: None,
-        },
-        Err(problem) => EmailView {
+        }),
+        Err(problem) => Ok(EmailView {
             status: problem.slug().status().as_u16(),
             job: None,
-            problem: Some(problem.body(Some(request.as_str()))),
+            problem: Some(serde_json::to_value(problem.body(Some(request.as_str())))?),
             retry_after_s: problem.retry_after_s(),
-        },
-    });
-    serde_json::to_string(&EmailsView { data: data.collect() }).map_err(Problem::internal)
+        }),
+    };
+    let data: Result<Vec<EmailView>, serde_json::Error> = mails.iter().map(view).collect();
+    let text = data.and_then(|data| serde_json::to_string(&EmailsView { data }));
+    text.map_err(Problem::internal)
 }
 
 /// Commits the key, if there is one, the files and the jobs.

@@ -77,7 +77,9 @@ impl Contents {
     ///
     /// # Errors
     /// 503 where the process is on its way down.
-    pub(in crate::api) async fn of(bodies: impl IntoIterator<Item = &mut NewEmailBody>) -> Result<Self, Problem> {
+    pub(in crate::api) async fn of<'b>(
+        bodies: impl IntoIterator<Item = &'b mut NewEmailBody>,
+    ) -> Result<Self, Problem> {
         let files = bodies
             .into_iter()
             .flat_map(|body| body.attachments.iter_mut().flatten());
@@ -188,6 +190,8 @@ fn file(
     contents: &mut Contents,
     fields: &mut Fields,
 ) -> Option<Attached> {
+    // Before anything is refused, so that the next file has its own.
+    let content = given.content.is_some().then(|| contents.next());
     let content_id = content_id(&given, at, fields);
     let name = given.name.as_deref().map(AttachmentName::parse);
     let name = match name {
@@ -199,8 +203,8 @@ fn file(
         Some(kind) => Some(fields.check(&format!("{at}/content_type"), kind)?),
         None => None,
     };
-    let file = match (given.upload, given.content.is_some()) {
-        (Some(id), false) => {
+    let file = match (given.upload, content) {
+        (Some(id), None) => {
             let Some(known) = surroundings.uploads.get(&id) else {
                 fields.refuse(&format!("{at}/upload"), "is no upload of this workspace");
                 return None;
@@ -214,8 +218,7 @@ fn file(
                 content_id,
             }
         }
-        (None, true) => {
-            let content = contents.next();
+        (None, Some(content)) => {
             let content = content.ok_or("must be base64 of at least one byte, without line breaks");
             let content = fields.check(&format!("{at}/content"), content);
             let name = fields.check(&format!("{at}/name"), name.ok_or("is required where content is given"))?;
@@ -229,10 +232,7 @@ fn file(
                 content_id,
             }
         }
-        (_, has_content) => {
-            if has_content {
-                contents.next();
-            }
+        (_, _) => {
             fields.refuse(at, "must have either upload or content, and not both");
             return None;
         }

@@ -71,8 +71,8 @@ impl<'a> Surroundings<'a> {
     ///
     /// # Errors
     /// 503 or 500 when the database cannot be read.
-    pub(in crate::api) async fn of(
-        bodies: impl IntoIterator<Item = &NewEmailBody>,
+    pub(in crate::api) async fn of<'b>(
+        bodies: impl IntoIterator<Item = &'b NewEmailBody>,
         member: &Member,
         state: &'a State,
     ) -> Result<Self, Problem> {

@@ -39,9 +39,9 @@ mod steering;
 mod suppressions;
 mod templates;
 mod turns;
-mod turns;
 mod uncertain;
 mod unsubscribing;
+mod uploads;
 mod waiting;
 
 use std::sync::{Arc, Mutex};

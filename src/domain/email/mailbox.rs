@@ -50,7 +50,11 @@ impl Mailbox {
     /// # Errors
     /// [`MailboxError`] if it is neither.
     pub fn parse(text: &str) -> Result<Self, MailboxError> {
-        match text.trim_end().strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        match text
+            .trim_matches(' ')
+            .strip_suffix('>')
+            .and_then(|rest| rest.rsplit_once('<'))
+        {
             Some((name, address)) => {
                 let name = name.trim_matches(' ');
                 // Quotes around the whole name are how headers write it.
@@ -58,7 +62,7 @@ impl Mailbox {
                 let name = unquoted.unwrap_or(name);
                 Self::new(address, Some(name).filter(|name| !name.is_empty()))
             }
-            None => Self::new(text, None),
+            None => Self::new(text.trim_matches(' '), None),
         }
     }
 }
@@ -130,6 +134,8 @@ mod tests {
             "Ada <ada@example.org",
             "Ada\r\nBcc: eve@example.org <ada@example.org>",
             "Ada <ada@example.org>\r\nBcc: eve@example.org",
+            "Ada <ada@example.org>\r\n",
+            "ada@example.org\n",
             "=?utf-8?q?Eve?= <ada@example.org>",
             "Ada <ada@example.org> <eve@example.org",
             "ada@example.org, eve@example.org",

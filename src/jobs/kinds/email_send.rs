@@ -203,7 +203,8 @@ impl EmailSend {
     /// What marks the job of these stored arguments, which is shown with it.
     #[must_use]
     pub fn labels_of(args: &str) -> Option<String> {
-        serde_json::from_str(args).ok().and_then(|args| Self::labels(&args))
+        let args: EmailSendArgs = serde_json::from_str(args).ok()?;
+        Self::labels(&args)
     }
 
     fn content(&self, body: EmailBody) -> Result<Content, Outcome> {

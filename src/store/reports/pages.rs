@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::store::dialect::prelude::*;
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
@@ -111,7 +112,7 @@ pub struct MailLine {
     pub job: String,
     /// Where the job is.
     pub state: String,
-    /// The recipients.
+    /// The recipients, those of copies too.
     pub to: Vec<String>,
     /// The subject; none of a mail by a template that an older version accepted.
     pub subject: Option<String>,
@@ -183,6 +184,8 @@ struct MailRow {
     finished_at: Option<i64>,
     cause: Option<String>,
     to: Option<String>,
+    cc: Option<String>,
+    bcc: Option<String>,
     subject: Option<String>,
     template: Option<String>,
     made_by: Option<String>,
@@ -195,8 +198,7 @@ impl From<MailRow> for MailLine {
         Self {
             job: row.job,
             state: row.state,
-            // Arguments that were redacted name nobody.
-            to: row.to.and_then(|to| serde_json::from_str(&to).ok()).unwrap_or_default(),
+            to: [row.to, row.cc, row.bcc].into_iter().flat_map(addresses).collect(),
             subject: row.subject,
             // As older versions keep it, or as it is kept since mails are rendered when they are accepted.
             template: row.template.or(row.made_by),
@@ -211,6 +213,17 @@ impl From<MailRow> for MailLine {
             reply: row.reply,
         }
     }
+}
+
+/// The addresses in a list of them, each with a name or without one. Arguments that were redacted name nobody.
+fn addresses(list: Option<String>) -> Vec<String> {
+    let list: Option<Vec<Value>> = list.and_then(|list| serde_json::from_str(&list).ok());
+    let address = |one: Value| match one {
+        Value::String(address) => Some(address),
+        Value::Object(mut named) => named.remove("email").and_then(|email| Some(email.as_str()?.to_owned())),
+        _ => None,
+    };
+    list.unwrap_or_default().into_iter().filter_map(address).collect()
 }
 
 /// A page of mails: those among the next `limit` keys that are mails and belong into the span. Their bodies stay in the
@@ -241,6 +254,14 @@ pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Resu
                 JsonText {
                     column: "jobs.args",
                     path: &["to"],
+                },
+                JsonText {
+                    column: "jobs.args",
+                    path: &["cc"],
+                },
+                JsonText {
+                    column: "jobs.args",
+                    path: &["bcc"],
                 },
                 JsonText {
                     column: "jobs.args",

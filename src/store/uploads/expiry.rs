@@ -1,13 +1,17 @@
 //! The end of uploads.
 
 use crate::store::dialect::prelude::*;
-use diesel::dsl::{exists, not};
 
 use super::remove;
 use crate::clock::Timestamp;
-use crate::store::schema::{jobs, upload_uses, uploads};
+use crate::store::dialect::Literally;
+use crate::store::schema::uploads;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
+
+/// That no job needs an upload which has not ended.
+const UNNEEDED: &str = "NOT EXISTS (SELECT 1 FROM upload_uses JOIN jobs ON jobs.id = upload_uses.job_id \
+                        WHERE upload_uses.upload_id = uploads.id AND jobs.finished_at IS NULL)";
 
 /// Removes up to `limit` files whose time passed by `now` and that no job needs which has not ended, and what of files never
 /// became whole. Answers how many.
@@ -15,15 +19,9 @@ use crate::store::{Connection, StoreError};
 /// # Errors
 /// When a statement fails.
 pub fn forget_expired(connection: &mut Connection, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-    let needed = || {
-        upload_uses::table
-            .inner_join(jobs::table.on(jobs::id.eq(upload_uses::job_id)))
-            .filter(upload_uses::upload_id.eq(uploads::id))
-            .filter(jobs::finished_at.is_null())
-    };
     let due: Vec<String> = uploads::table
         .filter(uploads::expires_at.le(now.as_micros()))
-        .filter(not(exists(needed())))
+        .filter(Literally(UNNEEDED))
         .order(uploads::expires_at.asc())
         .limit(number(limit))
         .select(uploads::id)

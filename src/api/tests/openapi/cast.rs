@@ -179,6 +179,7 @@ impl Cast {
                 vec![waiting.to_string(), built.to_string()]
             }
             "BatchId" => vec![self.batch(token).await],
+            "UploadId" => vec![self.upload(token).await],
             "TemplateId" => vec![self.template(token).await],
             "SuppressionId" => vec![self.suppression(token).await],
             "WorkspaceId" => vec![me("workspace_id").await],
@@ -206,6 +207,7 @@ impl Cast {
                     id.to_string()
                 }
                 Some("BatchId") => self.batch(token).await,
+                Some("UploadId") => self.upload(token).await,
                 Some("SuppressionId") => self.suppression(token).await,
                 Some("WorkspaceId") => {
                     let me = self.world.get("/v1/accounts/me", token).await;
@@ -281,6 +283,14 @@ impl Cast {
         let body = json!({ "jobs": [{ "kind": "probe.run", "args": { "steps": 1 } }], "open": true });
         let made = self.world.post("/v1/batches", token, &body).await;
         made.is(202, &[]);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A file that no mail needs.
+    async fn upload(&self, token: &str) -> String {
+        let upload = request(Method::POST, "/v1/uploads?name=a.txt", token).set_payload("abc");
+        let made = self.world.send(upload).await;
+        made.is(201, &[]);
         made.body["id"].as_str().unwrap().to_owned()
     }
 
@@ -362,6 +372,12 @@ impl Cast {
                 example["token"] = self.world.address_token(&session, &email).await.into();
             }
             _ => {}
+        }
+        let (session, example_id) = (self.session(), "upl_0193a0f2b1c47d3e8f90a1b2c3d4e5f6");
+        let text = example.to_string();
+        if text.contains(example_id) {
+            let upload = self.upload(&session).await;
+            example = serde_json::from_str(&text.replace(example_id, &upload)).unwrap();
         }
         if example["after"].is_array() {
             example["after"] = json!([self.world.probe(&self.session()).await]);

@@ -11,9 +11,23 @@ const ELSEWHERE: &[(&str, &[(&str, &str)])] = &[
     ("/finally/args", &[("/after/*", "JobId")]),
     ("/job/args", &[("/after/*", "JobId")]),
     ("/args", &[("/after/*", "JobId")]),
-    // The words of a template.
+    // The words of a template, and what a client keeps with a mail.
     ("/data", &[]),
+    ("/headers", &[]),
+    ("/metadata", &[]),
+    ("/messages/*/data", &[]),
+    ("/messages/*/headers", &[]),
+    ("/messages/*/metadata", &[]),
     ("/sample", &[]),
+];
+
+/// Those of them to which anything may be added.
+const FREE: &[&str] = &[
+    "/data",
+    "/sample",
+    "/metadata",
+    "/messages/*/data",
+    "/messages/*/metadata",
 ];
 
 /// What is no id in the path, the query or the head of a request.
@@ -192,9 +206,7 @@ fn walk(
                     }
                 }
             }
-            None if is_object(choice) && !matches!(elsewhere(place).0, "/data" | "/sample") => {
-                found.push((at.to_owned(), None))
-            }
+            None if is_object(choice) && !FREE.contains(&elsewhere(place).0) => found.push((at.to_owned(), None)),
             None => {}
         }
     }

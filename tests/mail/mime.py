@@ -1,0 +1,64 @@
+"""Reads each message of a folder and compares it with what was asked for."""
+
+import email
+import email.policy
+import hashlib
+import json
+import pathlib
+import sys
+
+
+def addresses(header):
+    return [[one.display_name, one.addr_spec] for one in header.addresses] if header else []
+
+
+def text_of(part):
+    return part.get_payload(decode=True).decode("utf-8").replace("\r\n", "\n")
+
+
+def read(message):
+    found = {
+        "from": addresses(message["from"]),
+        "to": addresses(message["to"]),
+        "cc": addresses(message["cc"]),
+        "reply_to": addresses(message["reply-to"]),
+        "bcc": message["bcc"],
+        "subject": str(message["subject"]),
+        "headers": {name: str(message[name]) for name in message.keys() if name.startswith("X-Test")},
+        "text": None,
+        "html": None,
+        "files": [],
+        "defects": [],
+    }
+    for part in message.walk():
+        found["defects"] += [type(defect).__name__ for defect in part.defects]
+        if part.is_multipart():
+            continue
+        name = part.get_filename()
+        if name is not None:
+            content_id = part["content-id"]
+            found["files"].append({
+                "name": name,
+                "type": part.get_content_type(),
+                "id": content_id and str(content_id).strip("<>"),
+                "inline": part.get_content_disposition() == "inline",
+                "sha256": hashlib.sha256(part.get_payload(decode=True)).hexdigest(),
+            })
+        elif part.get_content_type() == "text/plain":
+            found["text"] = text_of(part)
+        elif part.get_content_type() == "text/html":
+            found["html"] = text_of(part)
+    return found
+
+
+wrong = 0
+folder = pathlib.Path(sys.argv[1])
+for path in sorted(folder.glob("*.eml")):
+    wanted = json.loads(path.with_suffix(".json").read_text())
+    found = read(email.message_from_bytes(path.read_bytes(), policy=email.policy.default))
+    for field in wanted:
+        if wanted[field] != found[field]:
+            wrong += 1
+            print(f"{path.name}: {field}\n  wanted {wanted[field]!r}\n  found  {found[field]!r}")
+print("read", len(list(folder.glob("*.eml"))))
+sys.exit(1 if wrong else 0)
