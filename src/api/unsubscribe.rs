@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::State;
 use super::client::Client;
 use super::failure::or_refused;
-use super::http::{Problem, RequestId};
+use super::http::{AnyBody, Problem, RequestId};
 use super::pages;
 use super::verification::token_in_link;
 use crate::domain::id::SuppressionId;
@@ -40,6 +40,7 @@ pub(super) async fn post_unsubscribe(
     state: web::Data<State>,
     client: Client,
     id: RequestId,
+    _body: AnyBody,
 ) -> Result<HttpResponse, Problem> {
     let token = token_in_link(&request);
     let Some(asked) = token.and_then(|token| Unsubscribing::of(&token, &state.keys)) else {

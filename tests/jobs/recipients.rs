@@ -77,7 +77,7 @@ async fn one_who_is_deferred_is_tried_again_alone_and_with_the_same_mail() {
 #[actix::test]
 async fn where_all_are_refused_the_job_is_discarded_and_tells_of_each() {
     let world = Simulation::new();
-    world.relay.at(Step::Rcpt).times(3).reply("550 5.1.1 user unknown");
+    world.relay.at(Step::Rcpt).times(3).reply("550 5.7.1 not from you");
     let id = world.accept(&THREE).await;
     assert!(!world.run_until(after(HOUR)).await);
     let (state, recipients) = told(&world, id).await;
@@ -105,7 +105,11 @@ async fn a_deferred_one_who_is_refused_in_the_end_leaves_the_job_completed_for_t
         .recipient(THREE[0])
         .times(1)
         .reply("450 4.2.0 busy");
-    world.relay.at(Step::Rcpt).recipient(THREE[0]).reply("550 5.1.1 gone");
+    world
+        .relay
+        .at(Step::Rcpt)
+        .recipient(THREE[0])
+        .reply("550 5.7.1 not from you");
     let id = world.accept(&THREE).await;
     assert!(!world.run_until(after(HOUR)).await);
     let (state, recipients) = told(&world, id).await;

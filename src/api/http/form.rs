@@ -37,6 +37,22 @@ impl<T: DeserializeOwned> FromRequest for StrictForm<T> {
     }
 }
 
+/// A body of whatever type, of which nothing matters: it is read to its end, within what all bodies are bounded by, so that the
+/// connection can go on.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyBody;
+
+impl FromRequest for AnyBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        Box::pin(async move { read_body(&request, payload).await.map(|_read| Self) })
+    }
+}
+
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let refused = || Problem::bad_request("the body is not form-encoded");
     let text = std::str::from_utf8(body).or(Err(refused()))?;

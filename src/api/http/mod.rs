@@ -40,7 +40,7 @@ pub mod validate;
 
 pub use browsers::Browsers;
 pub use endpoint::{Endpoint, Endpoints, Routed, scope_of};
-pub use form::StrictForm;
+pub use form::{AnyBody, StrictForm};
 pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};
 pub use limits::{LargeBodies, Limits};

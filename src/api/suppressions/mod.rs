@@ -125,8 +125,9 @@ pub(super) async fn create_suppression(
         added.ok_or(Abort::Refused(()))
     });
     let added = write.await.map_err(or_refused(|()| Problem::not_found()))?;
-    log_change(&added, "added", &member, &request);
-    if added.id != id {
+    let is_new = added.id == id;
+    log_change(&added, if is_new { "added" } else { "changed" }, &member, &request);
+    if !is_new {
         return Ok(HttpResponse::Ok().json(SuppressionView::from(added)));
     }
     let mut answer = HttpResponse::Created();

@@ -25,6 +25,10 @@ const OUTSIDE: &[(&str, &str)] = &[
         "/reset",
         "a page for people and its form; programs use /v1/password-resets/confirm",
     ),
+    (
+        "/unsubscribe",
+        "a page for people and its form, to which mail programs post too (RFC 8058)",
+    ),
     ("/docs", "the page that shows the document"),
     ("/docs/{file}", "what that page is made of"),
 ];

@@ -31,7 +31,14 @@ const THEIRS_TOO: &[&str] = &[
 ];
 
 /// What is an account's own, or its workspace's, to everybody.
-const OWN_ALONE: &[&str] = &["delete_session", "delete_api_key", "rotate_api_key", "add_jobs"];
+const OWN_ALONE: &[&str] = &[
+    "delete_session",
+    "delete_api_key",
+    "rotate_api_key",
+    "add_jobs",
+    "show_suppression",
+    "delete_suppression",
+];
 
 #[actix_web::test]
 async fn an_operator_may_do_with_anothers_what_is_said_and_nothing_else() {
