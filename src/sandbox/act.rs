@@ -43,8 +43,7 @@ impl Act {
     /// A line that does not come to its end for 100,000 bytes.
     #[must_use]
     pub fn garbage_long() -> Self {
-        let mut line = b"250 ".to_vec();
-        line.resize(OVERLONG, b'x');
+        let mut line = vec![b'x'; OVERLONG];
         line.extend_from_slice(b"\r\n");
         Self::Garbage(line)
     }

@@ -14,7 +14,7 @@ use self::stage::{Came, Case, Fault};
 use self::tables::{BEFORE_MAIL, OF_THE_MAIL, Row};
 
 /// How many dialogues go on at once.
-const TOGETHER: usize = 12;
+const TOGETHER: usize = 24;
 
 /// What differs from the table, as lines of it.
 async fn differing(rows: impl Iterator<Item = Row>, rule: WhenUncertain) -> Vec<String> {

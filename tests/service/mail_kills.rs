@@ -199,3 +199,11 @@ async fn killed_every_300_ms_under_load_no_mail_is_lost_and_none_is_doubled_outs
     assert!(doubled <= kills * 16, "{doubled}");
     assert!(kills > 2, "{kills} kills prove nothing");
 }
+
+#[test]
+fn a_copy_that_no_kill_explains_is_found() {
+    let job = |outcomes: &[&str]| json!({ "attempts": outcomes.iter().map(|outcome| json!({ "outcome": outcome })).collect::<Vec<_>>() });
+    assert!(explains(&job(&["lost", "completed"]), 2));
+    assert!(!explains(&job(&["failed", "completed"]), 2));
+    assert!(!explains(&job(&["lost", "completed"]), 3));
+}

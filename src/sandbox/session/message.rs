@@ -175,6 +175,8 @@ impl Session {
             None | Some(Act::Bounce | Act::Trickle(_)) => Ok(()),
             Some(Act::Hold(hold)) => self.wire.wait(hold.wait()).await,
             Some(Act::Delay(time)) => self.wire.wait(tokio::time::sleep(time)).await,
+            // What goes on to be read would be a message that arrives.
+            Some(Act::Hang) => Err(self.wire.stand_still().await),
             Some(act) => {
                 self.answer_by(Some(act), "").await?;
                 Err(End)

@@ -135,6 +135,14 @@ impl Wire {
         End
     }
 
+    /// Reads nothing more, so that the client's buffers fill; it is not seen when the client goes.
+    pub(super) async fn stand_still(&mut self) -> End {
+        if self.flush().await.is_ok() {
+            tokio::time::sleep(IDLE_MAX).await;
+        }
+        End
+    }
+
     /// From now on the end of the connection is a reset.
     pub(super) fn will_reset(&self) {
         self.is_reset.store(true, Ordering::SeqCst);
