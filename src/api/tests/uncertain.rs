@@ -52,7 +52,6 @@ async fn what_is_uncertain_is_tried_again_or_held_as_the_order_says_under_either
         (json!({ "on_uncertain": "hold" }), "hold"),
         (json!({ "when_uncertain": "repeat" }), "repeat"),
         (json!({ "when_uncertain": "hold" }), "hold"),
-        (json!({ "when_uncertain": null, "on_uncertain": "hold" }), "hold"),
     ] {
         let held = world.mail(&token, &fields).await;
         let args: Value = serde_json::from_str(&held.args).unwrap();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::spec::{Operation, name_of, resolved};
 use crate::api::tests::{PASSWORD, World, request};
+use crate::domain::job::{AttemptEnd, Retry, WhenUncertain};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,6 +275,12 @@ impl Cast {
         if operation == "retry_job" {
             let cancel = request(Method::POST, &format!("/v1/jobs/{id}/cancel"), token);
             self.world.send(cancel).await.is(200, &[]);
+        }
+        if operation == "resolve_job" {
+            let claimed = self.world.claim_up_to(1_000).await;
+            let held = claimed.iter().find(|held| held.id == id).unwrap();
+            let end = AttemptEnd::Uncertain(WhenUncertain::Hold, Retry::Never);
+            self.world.finish(held, end).await;
         }
         id.to_string()
     }

@@ -14,6 +14,7 @@ const THEIRS_TOO: &[&str] = &[
     "stream_job",
     "cancel_job",
     "retry_job",
+    "resolve_job",
     "show_report",
     "show_report_file",
     "delete_report",
