@@ -13,7 +13,7 @@
 //! - [`domain`]: pure types and rules: ids, addresses, job states and transitions, retry policy.
 //!
 //! Leaves, which know nothing of the above and may be used by all: [`supervision`], [`clock`], [`config`],
-//! [`telemetry`], [`keyring`], [`private`].
+//! [`telemetry`], [`keyring`], [`private`], [`sandbox`].
 //!
 //! What is absent on purpose: globals (every handle is passed in), a broker, and any work done in a handler that is
 //! slower than one commit.
@@ -29,6 +29,7 @@ pub mod keyring;
 pub mod mail;
 pub mod private;
 pub mod reports;
+pub mod sandbox;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;

@@ -15,9 +15,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use cli::jobs::JobsCommand;
 use cli::keys::KeysCommand;
+use cli::sandbox::SandboxArgs;
 use cli::settings::SettingsArgs;
 use cli::supervision::SupervisionArgs;
-use cli::{health, help, jobs, keys, settings, supervision};
+use cli::templates::TemplatesCommand;
+use cli::{health, help, jobs, keys, sandbox, settings, supervision, templates};
 use legwork::app::account::{self, AccountError, AccountOrder};
 use legwork::app::account_orders::{self, ChangedAccount};
 use legwork::app::account_roles;
@@ -59,6 +61,9 @@ enum Command {
     /// See jobs of the running service, cancel them and have them run again, over the same socket
     #[command(subcommand, after_help = help::JOBS)]
     Jobs(Box<JobsCommand>),
+    /// Run a mail server for tests: it shows what it takes, sends nothing on, and fails when told
+    #[command(after_help = help::SANDBOX)]
+    Sandbox(Box<SandboxArgs>),
     /// Bring the database's schema up to date and end
     #[command(after_help = help::MIGRATE)]
     Migrate(MigrateArgs),
@@ -74,6 +79,9 @@ enum Command {
     /// See API keys of any account, and revoke one; works beside a running service
     #[command(subcommand, after_help = help::KEYS)]
     Keys(KeysCommand),
+    /// Check templates of mails that are kept in files
+    #[command(subcommand, after_help = help::TEMPLATES)]
+    Templates(TemplatesCommand),
     /// Print the description of the API in OpenAPI 3.1, as JSON
     #[command(after_help = help::OPENAPI)]
     Openapi,
@@ -203,6 +211,8 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Serve(args) => serve(config()?, args),
         Command::Supervision(args) => supervise(args, &config()?),
         Command::Jobs(command) => order_jobs(*command, &config()?),
+        // A server of its own: it needs no settings.
+        Command::Sandbox(args) => sandbox::run(*args, |text| say(text).map(|_| ())).map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => migrate(&config()?, args),
         Command::Backup { target } => backup(&config()?, &target),
         Command::Account(AccountCommand::Create(order)) => create_account(&config()?, order),
@@ -212,6 +222,7 @@ fn run(command: Command, settings: &ConfigArgs) -> Outcome {
         Command::Account(AccountCommand::SetPassword(order)) => set_password(&config()?, &order),
         Command::Account(AccountCommand::Delete(order)) => delete_account(&config()?, &order),
         Command::Keys(command) => say(&keys::run(&command, &config()?)?),
+        Command::Templates(command) => say(&templates::run(&command)?),
         Command::Openapi => describe_api(),
         // Also with settings that are wrong.
         Command::Config(args) => list_settings(args, settings),

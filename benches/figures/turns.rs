@@ -170,6 +170,7 @@ async fn fill(store: &Store, crowd: Crowd, count: u64) {
             is_waited_for: false,
             after: None,
             request_id: None,
+            labels: None,
         })
         .collect();
     for part in jobs.chunks(1_000) {
@@ -203,6 +204,7 @@ async fn claim_all(store: &Store, count: u64, portion: usize) -> f64 {
                 result: None,
                 progress: None,
                 transcript: None,
+                suppress: Vec::new(),
                 at: Clock::System.now(),
             })
         });

@@ -152,13 +152,13 @@ impl Desk {
     }
 
     async fn preview(&self, body: BulkBody) -> Result<Value, Problem> {
-        let order = body.checked(&self.0)?;
+        let order = body.checked(&self.0).await?;
         written(&preview(&order, &self.0).await?)
     }
 
     async fn order(&self, body: BulkBody, uid: u32) -> Result<Value, Problem> {
         let state = &self.0;
-        let order = body.checked(state)?;
+        let order = body.checked(state).await?;
         let found = order.expected(state).await?;
         let job = order.job(WorkspaceId::SERVICE, found, None)?;
         let act = order.act(&job, ActBy::CommandLine { uid: Some(uid) });

@@ -27,8 +27,14 @@ const HEADER: &str = "idempotency-key";
 /// The longest key, in bytes: what a client needs for a random number is a tenth of it.
 const BYTES_MAX: usize = 255;
 
-/// The routes that keep keys: those that answer 202 with a job. A test compares them with the description of the API.
-pub(super) const KEEPING: &[&str] = &["/v1/emails", "/v1/jobs/bulk", "/v1/probes", "/v1/reports"];
+/// The routes that keep keys: those that answer 202 with a job, or with many. A test compares them with the description of the API.
+pub(super) const KEEPING: &[&str] = &[
+    "/v1/emails",
+    "/v1/emails/batch",
+    "/v1/jobs/bulk",
+    "/v1/probes",
+    "/v1/reports",
+];
 
 /// The key of a request, or why it is none; kept with the request until who asks is known.
 #[derive(Clone)]

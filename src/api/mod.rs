@@ -55,11 +55,15 @@ mod sessions;
 mod sse;
 mod state;
 mod supervision;
+mod suppressions;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod then;
 mod throttle;
 mod unique;
+mod unsubscribe;
+mod uploads;
 mod verification;
 mod waiting;
 mod work;
@@ -146,6 +150,11 @@ fn endpoints() -> Endpoints {
                 .get(password_resets::show_reset)
                 .post(password_resets::post_reset),
         )
+        .service(
+            at("/unsubscribe")
+                .get(unsubscribe::show_unsubscribe)
+                .post(unsubscribe::post_unsubscribe),
+        )
         .service(at("/health/live").get(health::show_live))
         .service(at("/health/ready").get(health::show_ready))
         .service(at("/openapi.json").get(openapi::show_openapi))
@@ -201,7 +210,32 @@ fn endpoints() -> Endpoints {
                 .get(security_events::list_security_events),
         )
         // Work.
-        .service(at("/v1/emails").takes(Scope::EmailsWrite).post(emails::create_email))
+        .service(
+            at("/v1/emails")
+                .takes_mails()
+                .takes(Scope::EmailsWrite)
+                .post(emails::create_email),
+        )
+        .service(
+            at("/v1/emails/batch")
+                .takes_mails()
+                .takes(Scope::EmailsWrite)
+                .post(emails::create_emails),
+        )
+        .service(
+            at("/v1/uploads")
+                .takes(Scope::UploadsRead)
+                .get(uploads::list_uploads)
+                .takes(Scope::UploadsWrite)
+                .post(uploads::create_upload),
+        )
+        .service(
+            at("/v1/uploads/{id}")
+                .takes(Scope::UploadsRead)
+                .get(uploads::show_upload)
+                .takes(Scope::UploadsWrite)
+                .delete(uploads::delete_upload),
+        )
         .service(at("/v1/probes").takes(Scope::ProbesWrite).post(probes::create_probe))
         .service(
             at("/v1/probes/batch")
@@ -293,6 +327,67 @@ fn endpoints() -> Endpoints {
             at("/v1/schedules/{id}/run")
                 .takes(Scope::SchedulesWrite)
                 .post(schedules::run_schedule),
+        )
+        .service(
+            at("/v1/templates")
+                .takes(Scope::TemplatesRead)
+                .get(templates::list_templates)
+                .takes(Scope::TemplatesWrite)
+                .post(templates::create_template),
+        )
+        .service(
+            at("/v1/templates/built-in")
+                .takes(Scope::OperatorsRead)
+                .get(templates::list_built_ins),
+        )
+        .service(
+            at("/v1/templates/built-in/{name}")
+                .takes(Scope::OperatorsRead)
+                .get(templates::show_built_in)
+                .takes(Scope::OperatorsWrite)
+                .put(templates::replace_built_in)
+                .delete(templates::delete_built_in),
+        )
+        .service(
+            at("/v1/templates/{id}")
+                .takes(Scope::TemplatesRead)
+                .get(templates::show_template)
+                .takes(Scope::TemplatesWrite)
+                .delete(templates::delete_template),
+        )
+        .service(
+            at("/v1/templates/{id}/preview")
+                .takes(Scope::TemplatesRead)
+                .post(templates::preview_template),
+        )
+        .service(
+            at("/v1/templates/{id}/versions/{version}")
+                .takes(Scope::TemplatesRead)
+                .get(templates::show_version),
+        )
+        .service(
+            at("/v1/templates/{id}/versions/{version}/restore")
+                .takes(Scope::TemplatesWrite)
+                .post(templates::restore_version),
+        )
+        .service(
+            at("/v1/suppressions")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::list_suppressions)
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::create_suppression),
+        )
+        .service(
+            at("/v1/suppressions/import")
+                .takes(Scope::SuppressionsWrite)
+                .post(suppressions::import_suppressions),
+        )
+        .service(
+            at("/v1/suppressions/{id}")
+                .takes(Scope::SuppressionsRead)
+                .get(suppressions::show_suppression)
+                .takes(Scope::SuppressionsWrite)
+                .delete(suppressions::delete_suppression),
         )
         .service(at("/v1/limits").takes(Scope::LimitsRead).get(limits::list_limits))
         .service(

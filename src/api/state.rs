@@ -11,7 +11,7 @@ use crate::domain::id::JobId;
 use crate::domain::job::Queue;
 use crate::domain::password::PasswordHasher;
 use crate::jobs::kinds::Postbox;
-use crate::jobs::{Depths, KindsElsewhere, MailCounts, OwnQuotas, PausedQueues, Registry};
+use crate::jobs::{Depths, KindsElsewhere, MailCounts, OwnQuotas, PausedQueues, Registry, TemplateLibrary};
 use crate::keyring::KeyRing;
 use crate::reports::ReportFolder;
 use crate::store::reports::KeptMax;
@@ -57,6 +57,8 @@ pub struct State {
     pub hashing: HashingPool,
     /// Checks what is asked to be mailed before it is accepted.
     pub postbox: Postbox,
+    /// The templates of workspaces.
+    pub library: TemplateLibrary,
     /// The files of reports.
     pub reports: ReportFolder,
     /// Those that are being fetched.

@@ -30,7 +30,7 @@ use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry::names::event;
 
 /// The header that says that an answer is that of an earlier request.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// How a request asks for work, apart from its body: with which key, and whether it waits.
 pub(super) struct Asked(HttpRequest);
@@ -45,6 +45,14 @@ impl FromRequest for Asked {
 }
 
 impl Asked {
+    /// The key of the request, if it has one.
+    ///
+    /// # Errors
+    /// 400 if it is no key.
+    pub(super) fn keyed(&self) -> Result<Option<Keyed>, Problem> {
+        idempotency::keyed(&self.0)
+    }
+
     fn preferences(&self) -> Preferences {
         Preferences::extract(&self.0).into_inner().unwrap_or_default()
     }
@@ -68,7 +76,7 @@ pub(super) async fn accept<K: Kind>(
 ///
 /// # Errors
 /// As [`accept`]; 422 when it is more mails than the workspace may ever send at once.
-pub(super) async fn accept_mail<K: Kind>(
+async fn accept_mail<K: Kind>(
     args: &K::Args,
     mails: usize,
     order: Order,
@@ -76,6 +84,37 @@ pub(super) async fn accept_mail<K: Kind>(
     state: &State,
     asked: &Asked,
 ) -> Result<HttpResponse, Problem> {
+    let besides = None::<fn(&mut Tx<'_>, &NewJob) -> _>;
+    accept_with::<K, (), _>(
+        args,
+        mails,
+        order,
+        member,
+        state,
+        asked,
+        (besides, |()| Problem::not_found()),
+    )
+    .await
+}
+
+/// The same, with what is written besides in the job's transaction, and what is told where that is refused.
+///
+/// # Errors
+/// As [`accept`]; 422 when it is more mails than the workspace may ever send at once; what `told` makes of a refusal.
+pub(super) async fn accept_with<K, E, B>(
+    args: &K::Args,
+    mails: usize,
+    order: Order,
+    member: &Member,
+    state: &State,
+    asked: &Asked,
+    (besides, told): (Option<B>, impl FnOnce(E) -> Problem),
+) -> Result<HttpResponse, Problem>
+where
+    K: Kind,
+    E: Send + 'static,
+    B: FnMut(&mut Tx<'_>, &NewJob) -> Result<(), Abort<E>> + Send + 'static,
+{
     let unique = order.unique.clone();
     let is_taken = Cell::new(false);
     let limits = async || {
@@ -87,16 +126,7 @@ pub(super) async fn accept_mail<K: Kind>(
         Ok(holder)
     };
     let make = || new_job::<K>(args, member.account.workspace, state.clock.now(), order).map_err(Problem::internal);
-    let answer = submit(
-        asked,
-        member,
-        state,
-        limits,
-        make,
-        None::<fn(&mut Tx<'_>, &NewJob) -> _>,
-        |()| Problem::not_found(),
-    )
-    .await;
+    let answer = submit(asked, member, state, limits, make, besides, told).await;
     let is_of_another = |answer: &HttpResponse| {
         let headers = answer.headers();
         headers.contains_key(REPLAYED) || headers.contains_key(unique::EXISTING)

@@ -8,9 +8,12 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use super::AppError;
-use crate::api::http::{Browsers, Limits, browsers, request_id, security, unread};
+use crate::api::http::{Browsers, LargeBodies, Limits, browsers, request_id, security, unread};
 use crate::api::{self, State};
 use crate::config::Config;
+
+/// Bodies beyond `http.max_body_bytes` that are at work at once, in KiB together: each is in memory about three times.
+const LARGE_BODIES_KIB: u32 = 128 * 1024;
 
 /// Takes the port, and answers the address that was taken beside it. Nobody is answered before [`listen`].
 pub(super) fn bind(config: &Config) -> Result<(TcpListener, SocketAddr), AppError> {
@@ -27,8 +30,11 @@ pub(super) fn bind(config: &Config) -> Result<(TcpListener, SocketAddr), AppErro
 pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<State>) -> Result<Server, AppError> {
     let limits = web::Data::new(Limits {
         max_body_bytes: config.http.max_body_bytes,
+        // With what is around its texts and its files.
+        mail_body_bytes: config.mail.message_bytes_max.saturating_add(config.http.max_body_bytes),
         request_timeout: config.http.request_timeout,
     });
+    let large = web::Data::new(LargeBodies::new(LARGE_BODIES_KIB));
     let (is_tls, hsts) = (config.public_url.is_tls(), config.http.hsts);
     let to_browsers = web::Data::new(Browsers::new(is_tls, hsts, &config.http.cors_origins));
     let roles = config.roles;
@@ -36,6 +42,7 @@ pub(super) fn listen(config: &Config, listener: TcpListener, state: web::Data<St
         App::new()
             .app_data(state.clone())
             .app_data(limits.clone())
+            .app_data(large.clone())
             .app_data(to_browsers.clone())
             .default_service(web::to(security::not_found))
             .configure(api::routes_of(roles))

@@ -15,6 +15,7 @@ mod http;
 pub mod keys;
 mod outgoing;
 mod recovery;
+pub mod sandbox;
 pub mod second_factor;
 mod service_manager;
 mod shutdown;
@@ -36,8 +37,12 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Controls, JobDesk};
 use crate::domain::id::{JobId, NodeId};
 use crate::domain::password::{PasswordHashError, PasswordHasher};
-use crate::jobs::kinds::{AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry};
+use crate::jobs::kinds::{
+    AccountDelete, EmailSend, Hurry, JobsBulk, Postbox, Probe, ReportBuild, ReportLimits, UnsubscribeLinks,
+};
+use crate::jobs::{
+    DepthLimits, Depths, KindsElsewhere, MailCounts, OwnQuotas, Registry, SuppressionList, TemplateLibrary,
+};
 use crate::keyring::{KeyRing, KeyRingError};
 use crate::mail::{Limits, Sites, TemplateError};
 use crate::private;
@@ -208,9 +213,15 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         relay: config.mail.concurrency,
         site: config.mail.site_concurrency,
     });
+    let library = TemplateLibrary::over(store.clone());
     let postbox = Postbox::new(transport, outgoing::sender(&config.mail.from)?)?
         .within(sites)
-        .repeating_after(config.mail.uncertain_wait);
+        .repeating_after(config.mail.uncertain_wait)
+        .with_replacements(library.clone())
+        .keeping_to(
+            SuppressionList::new(store.clone()),
+            UnsubscribeLinks::new(Arc::clone(&keys), &config.public_url.join("/unsubscribe")),
+        );
     let reports = ReportFolder::open(data_dir.join("reports")).map_err(AppError::Reports)?;
     let quotas = OwnQuotas::default();
     let mail_counts = MailCounts::new(config.limits.mails_per_day.into(), quotas.clone());
@@ -222,7 +233,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
     });
     let hurry = Hurry::default();
     let registry = Registry::new()
-        .with(EmailSend::new(postbox.clone()))
+        .with(EmailSend::new(postbox.clone()).with_store(store.clone()))
         .with(ReportBuild::new(
             store.clone(),
             reports.clone(),
@@ -282,6 +293,7 @@ async fn start(config: Config, options: RunOptions) -> Result<Running, AppError>
         wrong_codes: WrongCodes::default(),
         hashing: HashingPool::new(cores, config.passwords.waiting),
         postbox,
+        library,
         reports,
         downloads: Downloads::default(),
         registry,

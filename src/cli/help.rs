@@ -163,6 +163,21 @@ Examples:
 All that is given must hold. Without --state, what was discarded is meant; of named jobs, whatever can run again. The order
 is a job of its own: Ctrl-C stops looking on and nothing else, and `legwork jobs cancel` with its id stops it where it is.";
 
+/// After `sandbox`.
+pub(crate) const SANDBOX: &str = "\
+Examples:
+  legwork sandbox                                  and then: LEGWORK_MAIL__URL=smtp://127.0.0.1:2525 legwork serve
+  legwork sandbox --rule 'rcpt to=ann@example.com times=1 reply 450 4.2.1 busy' --rule 'taken times=1 close'
+  curl 'http://127.0.0.1:8025/api/wait?to=ann@example.com&timeout_s=10'
+
+A rule is STEP [to=ADDRESS] [times=N] ACT. Steps: greeting, ehlo, starttls, handshake, ehlo-again, auth, auth-user,
+auth-password, mail, rcpt, data, chunk, body, dot (not taken yet), taken (not answered yet), rset, quit. Acts: reply CODE
+WORDS, close, reset, hang, slow MS, trickle MS, garbage text|long|binary|nul, bounce. Of *@example.com it is for a domain.
+
+Without a rule, the recipient's address makes it fail: ann+450@example.com, ann+dot-close@example.com; its page has the table.
+
+It holds what it takes in memory, until it ends. Whoever reaches it can read it: leave it on loopback, or in a network of tests.";
+
 /// After `jobs resolve`.
 pub(crate) const JOBS_RESOLVE: &str = "\
 Examples:
@@ -304,3 +319,22 @@ Examples:
 
 Asks GET /health/ready and prints `ok`, or `degraded` if a worker is not running. Exit code 0 for both, since a restart of
 the service mends neither; 1 if it does not answer, stops, or has no usable database.";
+
+/// After `templates`.
+pub(crate) const TEMPLATES: &str = "\
+Examples:
+  legwork templates check mails/*.json
+
+It needs no service and no settings.";
+
+/// After `templates check`.
+pub(crate) const TEMPLATES_CHECK: &str = "\
+Examples:
+  legwork templates check order.json layout.json
+
+Each file is what POST /v1/templates takes: name, subject, html, and text, sample, locale and layout if wanted. One line a
+file, or a finding: with the place, and the line there. A sample is rendered; without one it is seen whether it compiles.
+
+Exit codes:
+  0  all can be rendered; there may be warnings
+  1  some cannot, and standard error says which and why";

@@ -6,8 +6,10 @@ pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod sandbox;
 pub(crate) mod settings;
 pub(crate) mod supervision;
+pub(crate) mod templates;
 
 /// The version with what it was built from and for, on one line. The commit is known where the build was told it by the
 /// variable BUILD_COMMIT, so that two builds of the same source are the same.

@@ -93,6 +93,8 @@ pub struct Config {
     pub probes: Probes,
     /// Reports.
     pub reports: Reports,
+    /// Files that mails need.
+    pub uploads: Uploads,
     /// Orders for many jobs.
     pub operations: Operations,
     /// The most jobs that may wait in each queue; 0 to 1,000,000,000, and 0 is no limit.
@@ -136,6 +138,17 @@ pub struct Mail {
     pub dot_timeout: Duration,
     /// How long to wait before a mail that may have been sent is sent again; 1 second to 1 day.
     pub uncertain_wait: Duration,
+    /// The most bytes of a mail over the wire; 64 KiB to 200 MiB.
+    pub message_bytes_max: usize,
+}
+
+/// Files that mails need.
+#[derive(Clone, Debug)]
+pub struct Uploads {
+    /// The most bytes of one; 1 KiB to 150 MiB.
+    pub max_bytes: usize,
+    /// How long one is kept that no mail needs; 1 hour to 1 year.
+    pub kept: Duration,
 }
 
 /// Probes.
@@ -268,6 +281,10 @@ impl Config {
                 max_bytes: settings.ranged("reports.max_bytes", 1024, u32::MAX)?,
                 max_kept: settings.ranged("reports.max_kept", 0, 1_000_000)?,
             },
+            uploads: Uploads {
+                max_bytes: settings.ranged("uploads.max_bytes", 1024, 150 * 1024 * 1024)?,
+                kept: HOUR * settings.ranged("uploads.kept_hours", 1, 24 * 366)?,
+            },
             operations: Operations {
                 concurrency: settings.ranged("operations.concurrency", 1, 16)?,
             },
@@ -360,6 +377,7 @@ impl Mail {
             // An attempt has 45 minutes, the steps before the dot included.
             dot_timeout: settings.span("mail.dot_timeout", SECOND, 30 * MINUTE)?,
             uncertain_wait: settings.span("mail.uncertain_wait", SECOND, 24 * HOUR)?,
+            message_bytes_max: settings.ranged("mail.message_bytes_max", 64 * 1024, 200 * 1024 * 1024)?,
         })
     }
 }

@@ -17,6 +17,8 @@ named! {
         WeighWorkspace = "workspace.weigh",
         /// Set what a workspace may use.
         SetQuota = "workspace.quota",
+        /// Set from which domains a workspace may send mails.
+        GrantSenders = "workspace.senders",
         /// Cancelled a job of another workspace.
         CancelJob = "job.cancel",
         /// Had a job of another workspace run again.
@@ -43,6 +45,10 @@ named! {
         CancelJobs = "jobs.cancel",
         /// Ordered that all jobs of a filter run again.
         RetryJobs = "jobs.retry",
+        /// Replaced the template of a mail that the service itself sends.
+        ReplaceTemplate = "template.replace",
+        /// Brought the built-in template of such a mail back.
+        RestoreTemplate = "template.restore",
         /// Restarted an actor.
         RestartActor = "actor.restart",
         /// Suspended an actor.

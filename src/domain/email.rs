@@ -4,13 +4,31 @@
 //! line break, gets in); an address never shows itself whole through `Debug` or `Display`, so that a log line cannot hold
 //! one by accident.
 //!
-//! Left out: addresses beyond ASCII (SMTPUTF8, international domains), quoted local parts, comments and address literals.
-//! Whether a mailbox exists is for the relay to say.
+//! Accounts have addresses in ASCII ([`EmailAddress::parse`]), since letters that look alike are no proof of who somebody is;
+//! mails go to international ones too ([`EmailAddress::parse_international`]).
+//!
+//! Left out: quoted local parts, comments and address literals. Whether a mailbox exists is for the relay to say.
+
+mod attachment;
+mod header;
+mod international;
+mod labels;
+mod mailbox;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use attachment::{
+    ATTACHMENT_NAME_CHARS_MAX, AttachmentName, AttachmentNameError, CONTENT_ID_BYTES_MAX, ContentId, ContentIdError,
+    MediaType, MediaTypeError, refused_type,
+};
+pub use header::{CUSTOM_HEADERS_MAX, CustomHeader, CustomHeaderError, HEADER_VALUE_BYTES_MAX, allowed_names};
+pub use labels::{
+    LABEL_CHARS_MAX, LabelError, METADATA_FIELDS_MAX, METADATA_VALUE_CHARS_MAX, TAGS_MAX, metadata_value, tag,
+};
+pub use mailbox::{Mailbox, MailboxError};
 
 /// The most bytes of a whole address: RFC 5321 §4.5.3.1.3 allows a path of 256 with its angle brackets.
 pub const ADDRESS_BYTES_MAX: usize = 254;
@@ -38,9 +56,12 @@ pub enum AddressError {
     /// Not of the form local part, `@`, domain, or a character is not allowed there.
     #[error("not a mail address such as name@example.com")]
     Malformed,
-    /// Letters beyond ASCII.
+    /// Letters beyond ASCII, where the address is an account's.
     #[error("a mail address with characters beyond ASCII is not supported")]
     NotAscii,
+    /// A domain beyond ASCII that is no international domain name.
+    #[error("the domain of the mail address is no international domain name")]
+    NotADomain,
     /// More than [`ADDRESS_BYTES_MAX`] bytes.
     #[error("a mail address has at most {ADDRESS_BYTES_MAX} characters")]
     TooLong,
@@ -59,7 +80,7 @@ pub enum AddressError {
 }
 
 impl EmailAddress {
-    /// Reads an address.
+    /// Reads an address in ASCII.
     ///
     /// # Errors
     /// [`AddressError`] if it is malformed, beyond the limits, or of a form that is not supported.
@@ -110,7 +131,14 @@ impl EmailAddress {
     /// The form for logs: `a***@example.com`.
     #[must_use]
     pub fn masked(&self) -> String {
-        format!("{}***@{}", self.text.get(..1).unwrap_or_default(), self.domain())
+        let first: String = self.text.chars().take(1).collect();
+        format!("{first}***@{}", self.domain())
+    }
+
+    /// Whether it is all ASCII: another one can be given only to a server that offers SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
     }
 
     /// The form under which accounts are looked up: all in lower case.
@@ -119,7 +147,8 @@ impl EmailAddress {
     /// and people do not write it the same way twice.
     #[must_use]
     pub fn canonical(&self) -> String {
-        self.text.to_ascii_lowercase()
+        // Letter by letter, so that what stands around one does not matter.
+        self.text.chars().flat_map(char::to_lowercase).collect()
     }
 }
 
@@ -165,7 +194,8 @@ impl Serialize for EmailAddress {
 impl<'de> Deserialize<'de> for EmailAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(de::Error::custom)
+        // What is stored may be whom a mail goes to.
+        Self::parse_international(&text).map_err(de::Error::custom)
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) async fn conclude(parts: AttemptParts, end: End, told: &Told) -> Repo
         result: end.result,
         progress: told.progress.take(),
         transcript: told.take_transcript(),
+        suppress: told.progress.take_suppressions(),
         at,
     };
     let (finish, finished) = write_or_give_up(&*parts.ledger, finish).await;
@@ -97,6 +98,7 @@ async fn write_or_give_up(ledger: &dyn Ledger, finish: AttemptFinish) -> (Attemp
         progress: None,
         // It may be what cannot be written.
         transcript: None,
+        suppress: Vec::new(),
         ..finish
     };
     let written = write(ledger, &plain).await;

@@ -11,6 +11,7 @@ use super::told::Told;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::domain::job::{Progress, WhenUncertain};
+use crate::store::suppressions::NewSuppression;
 use crate::store::{ClaimedJob, Held};
 use crate::telemetry::names::event;
 
@@ -147,6 +148,12 @@ impl JobContext {
     /// nothing is wrong with the work then, and whoever may have lost an answer is best asked again soon.
     pub fn repeat_uncertain_after(&self, wait: Duration) {
         self.inner.told.set_uncertain_wait(wait);
+    }
+
+    /// Has these addresses suppressed in the transaction that writes the attempt's end, whatever that is, and only if the
+    /// attempt still holds the job then.
+    pub fn suppress(&self, new: Vec<NewSuppression>) {
+        self.inner.progress.suppress(new);
     }
 
     /// Whether the point of no return was passed.

@@ -31,6 +31,8 @@ mod recurring;
 mod registry;
 mod run;
 mod stop;
+mod suppressions;
+mod templates;
 mod told;
 
 pub use attempt::{Attempt, AttemptParts, Report};
@@ -49,6 +51,8 @@ pub use recurring::{RecurringReport, Unmade, recurring};
 pub use registry::Registry;
 pub use run::GRACE;
 pub use stop::StopCause;
+pub use suppressions::SuppressionList;
+pub use templates::{LoadedTemplate, TemplateLibrary, Unrendered, UsedTemplate};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! The latest progress of one attempt, between the work that reports it and the writer that stores it.
 //!
 //! Guarantees: reporting never waits and costs no write; what is stored is the latest, at most every
-//! [`WRITE_EVERY`]; the last report is never lost, since the attempt's end carries it.
+//! [`WRITE_EVERY`]; the last report is never lost, since the attempt's end carries it. So do the addresses that it found to be
+//! of no use, which nothing but the end writes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use super::attempt::AttemptParts;
 use super::stop::{StopCause, StopSignal};
 use crate::domain::job::Progress;
+use crate::store::suppressions::NewSuppression;
 use crate::store::{AttemptProgress, Held};
 
 /// How often an attempt's progress is stored at most. Four times a second is smooth to a person, and a thousand attempts
@@ -21,6 +23,7 @@ pub(super) const WRITE_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct ProgressCell {
     latest: Mutex<Option<Progress>>,
+    suppress: Mutex<Vec<NewSuppression>>,
     changed: Notify,
 }
 
@@ -32,6 +35,16 @@ impl ProgressCell {
 
     pub(super) fn take(&self) -> Option<Progress> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Has the end of the attempt add these.
+    pub(super) fn suppress(&self, new: Vec<NewSuppression>) {
+        self.suppress.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+    }
+
+    /// What the end of the attempt is to add.
+    pub(super) fn take_suppressions(&self) -> Vec<NewSuppression> {
+        std::mem::take(&mut *self.suppress.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts back what could not be stored, unless there is something newer.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kinds::{ReportBuild, ReportBuildArgs};
+use super::kinds::{EmailSend, ReportBuild, ReportBuildArgs};
 use super::{Kind as _, Registry};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, ReportId};
@@ -74,7 +74,11 @@ pub fn recurring(schedule: &Schedule, registry: &Registry, tick: Timestamp, now:
         is_waited_for: false,
         after: None,
         request_id: None,
+        labels: None,
     };
+    if job.kind == EmailSend::NAME {
+        job.labels = EmailSend::labels_of(&order.args);
+    }
     if job.kind != ReportBuild::NAME {
         return Ok(MadeJob { job, report: None });
     }

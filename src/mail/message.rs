@@ -2,20 +2,24 @@
 //!
 //! Guarantees: the same [`Message`] renders to the same bytes each time, so that all attempts of a job send one mail (same
 //! `Message-ID`, `Date` and MIME boundary) and a receiver can fold repetitions; no value can add a header or a recipient;
-//! the bytes are ASCII with lines of at most 998 characters that end with CRLF, so that every server can take them.
+//! the bytes are ASCII with lines of at most 998 characters that end with CRLF, so that every server can take them, but for
+//! the addresses in the headers of a mail to or from somebody whose address is beyond ASCII ([`Rendered::is_international`]);
+//! who gets a blind copy stands in the envelope alone.
 //!
-//! Left out: attachments, copies (Cc, Bcc) and signatures. All recipients of one message see each other in `To`.
+//! Left out: signatures.
+
+mod encoded;
+mod parts;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use lettre::message::header::{HeaderName, HeaderValue};
 
+use super::unsubscribe::UnsubscribeHeader;
 use crate::clock::Timestamp;
-use crate::domain::email::{DisplayName, EmailAddress, Subject};
+use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress, Mailbox, MediaType, Subject};
+use encoded::text_header;
 
 /// The most recipients of one message: the least that RFC 5321 §4.5.3.1.8 obliges every server to take.
 pub const RECIPIENTS_MAX: usize = 100;
@@ -23,13 +27,7 @@ pub const RECIPIENTS_MAX: usize = 100;
 const MESSAGE_ID_BYTES_MAX: usize = 200;
 
 /// Whom a message is from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sender {
-    /// The address, in the envelope and in `From`.
-    pub address: EmailAddress,
-    /// The name shown beside it.
-    pub name: Option<DisplayName>,
-}
+pub type Sender = Mailbox;
 
 /// A mail in its parts. `Debug` shows no content, since the links in it are secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,10 +37,10 @@ pub struct Message {
     pub id: String,
     /// `Date`: when the mail was accepted, not when it is sent, so that it is the same over all attempts.
     pub date: Timestamp,
-    /// Whom it is from.
+    /// Whom it is from: the envelope's sender, to whom what cannot be delivered comes back, and `From` unless another is given.
     pub from: Sender,
-    /// To whom it goes: 1 to [`RECIPIENTS_MAX`].
-    pub to: Vec<EmailAddress>,
+    /// To whom it goes; with [`Extras::cc`] and [`Extras::bcc`] 1 to [`RECIPIENTS_MAX`].
+    pub to: Vec<Mailbox>,
     /// What it is about.
     pub subject: Subject,
     /// The plain text.
@@ -51,6 +49,40 @@ pub struct Message {
     pub html: Option<String>,
     /// The id of the job that sends it, for the header `X-Legwork-Job`: letters, digits, `_` and `-`.
     pub job: Option<String>,
+    /// What few mails have.
+    pub extras: Extras,
+}
+
+/// What few mails have. `Debug` shows no content.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Who stands in `From`, if not the service's own sender.
+    pub from: Option<Mailbox>,
+    /// Who gets a copy and is seen by all.
+    pub cc: Vec<Mailbox>,
+    /// Who gets a copy and is seen by nobody.
+    pub bcc: Vec<EmailAddress>,
+    /// To whom an answer goes, if not to the sender.
+    pub reply_to: Vec<Mailbox>,
+    /// Headers besides; no name twice.
+    pub headers: Vec<CustomHeader>,
+    /// Files, in their order.
+    pub attachments: Vec<AttachedFile>,
+    /// How its reader ends the stream that it belongs to.
+    pub list_unsubscribe: Option<UnsubscribeHeader>,
+}
+
+/// A file in a message. `Debug` shows no content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AttachedFile {
+    /// What it is called.
+    pub name: AttachmentName,
+    /// What it is.
+    pub media_type: MediaType,
+    /// The id by which the HTML shows it; a file beside the text has none.
+    pub content_id: Option<ContentId>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// Who is named to the server, apart from what the headers say.
@@ -90,6 +122,12 @@ pub enum RenderError {
     /// More than [`RECIPIENTS_MAX`] recipients.
     #[error("a message has at most {RECIPIENTS_MAX} recipients")]
     TooManyRecipients,
+    /// A name of a header that is not one.
+    #[error("a header of the message has no name that can be written")]
+    Header,
+    /// A media type that the mail library does not take.
+    #[error("the type of an attachment was not taken by the message builder")]
+    MediaType(#[source] lettre::message::header::ContentTypeErr),
     /// A date before 1970 or after 9999, which the header cannot show.
     #[error("the date of a message must lie between the years 1970 and 9999")]
     Date,
@@ -110,20 +148,31 @@ impl Message {
         if !is_message_id(&self.id) {
             return Err(RenderError::MessageId);
         }
-        let mut builder = lettre::Message::builder()
-            .date(header_date(self.date)?)
-            .message_id(Some(format!("<{}>", self.id)))
-            .from(mailbox(&self.from.address, self.from.name.as_ref())?)
-            .subject(self.subject.as_str())
-            .raw_header(header("Auto-Submitted", "auto-generated"));
+        let recipients = self.recipients();
         if self.to.is_empty() {
             return Err(RenderError::NoRecipient);
         }
-        if self.to.len() > RECIPIENTS_MAX {
+        if recipients.len() > RECIPIENTS_MAX {
             return Err(RenderError::TooManyRecipients);
         }
-        for address in &self.to {
-            builder = builder.to(mailbox(address, None)?);
+        let extras = &self.extras;
+        let mut builder = lettre::Message::builder()
+            .date(header_date(self.date)?)
+            .message_id(Some(format!("<{}>", self.id)))
+            .from(mailbox(extras.from.as_ref().unwrap_or(&self.from))?)
+            .raw_header(text_header(
+                HeaderName::new_from_ascii_str("Subject"),
+                self.subject.as_str(),
+            ))
+            .raw_header(header("Auto-Submitted", "auto-generated"));
+        for one in &self.to {
+            builder = builder.to(mailbox(one)?);
+        }
+        for one in &extras.cc {
+            builder = builder.cc(mailbox(one)?);
+        }
+        for one in &extras.reply_to {
+            builder = builder.reply_to(mailbox(one)?);
         }
         if let Some(job) = &self.job {
             if !is_token(job, "_-") {
@@ -131,67 +180,49 @@ impl Message {
             }
             builder = builder.raw_header(header("X-Legwork-Job", job));
         }
-        let text = part(ContentType::TEXT_PLAIN, &self.text);
-        let built = match &self.html {
-            None => builder.singlepart(text),
-            Some(html) => {
-                let alternatives = MultiPart::alternative().boundary(self.boundary(html));
-                builder.multipart(
-                    alternatives
-                        .singlepart(text)
-                        .singlepart(part(ContentType::TEXT_HTML, html)),
-                )
-            }
+        for custom in &extras.headers {
+            let name = HeaderName::new_from_ascii(custom.name().to_owned()).map_err(|_not_one| RenderError::Header)?;
+            builder = builder.raw_header(text_header(name, custom.value()));
+        }
+        for header in extras.list_unsubscribe.iter().flat_map(UnsubscribeHeader::lines) {
+            builder = builder.raw_header(header);
+        }
+        let built = match self.body()? {
+            parts::MessageBody::Single(part) => builder.singlepart(part),
+            parts::MessageBody::Multi(parts) => builder.multipart(parts),
         };
         Ok(Rendered {
             message_id: self.id.clone(),
             date: self.date,
             envelope: Envelope {
                 from: self.from.address.clone(),
-                to: self.to.clone(),
+                to: recipients,
             },
             bytes: built.map_err(RenderError::Build)?.formatted(),
         })
     }
 
-    /// The MIME boundary: a digest of the id and of both versions of the text, thus equal over all attempts, while nobody
-    /// can write a text that holds its own boundary.
-    fn boundary(&self, html: &str) -> String {
-        let mut digest = Sha256::new();
-        for piece in [self.id.as_str(), self.text.as_str(), html] {
-            digest.update(piece.len().to_le_bytes());
-            digest.update(piece.as_bytes());
-        }
-        // 40 of the 64 digits: the length of lettre's own boundaries, far below the limit of 70 (RFC 2046 §5.1.1).
-        digest
-            .finalize()
-            .iter()
-            .take(20)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+    /// All to whom it goes, in the order in which they are named.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<EmailAddress> {
+        let seen = self.to.iter().chain(&self.extras.cc).map(|one| &one.address);
+        seen.chain(&self.extras.bcc).cloned().collect()
     }
 }
 
-/// One body, encoded so that every server can take it: 7bit where that is possible, else quoted-printable or base64.
-fn part(content_type: ContentType, text: &str) -> SinglePart {
-    // CRLF, LF and a lone CR all end a line; the builder writes each LF as CRLF.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let plain = !text.contains(|character: char| character.is_ascii_control() && !matches!(character, '\n' | '\t'));
-    let body = if plain {
-        Body::new(text)
-    } else {
-        // The builder would send other control characters (NUL among them) as 7bit, which RFC 5321 forbids.
-        Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable).unwrap_or_else(Body::new)
-    };
-    SinglePart::builder().header(content_type).body(body)
+impl Rendered {
+    /// Whether the message can be given only to a server that offers SMTPUTF8: an address in its headers is beyond ASCII, or one
+    /// in its envelope.
+    #[must_use]
+    pub fn is_international(&self) -> bool {
+        !self.bytes.is_ascii() || !self.envelope.from.is_ascii() || !self.envelope.to.iter().all(EmailAddress::is_ascii)
+    }
 }
 
-fn mailbox(address: &EmailAddress, name: Option<&DisplayName>) -> Result<Mailbox, RenderError> {
-    let name = name.map(|name| name.as_str().to_owned());
-    Ok(Mailbox::new(
-        name,
-        address.as_str().parse().map_err(RenderError::Address)?,
-    ))
+fn mailbox(one: &Mailbox) -> Result<lettre::message::Mailbox, RenderError> {
+    let name = one.name.as_ref().map(|name| name.as_str().to_owned());
+    let address = one.address.as_str().parse().map_err(RenderError::Address)?;
+    Ok(lettre::message::Mailbox::new(name, address))
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -228,6 +259,25 @@ impl fmt::Debug for Message {
         f.debug_struct("Message")
             .field("id", &self.id)
             .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extras")
+            .field("cc", &self.cc)
+            .field("bcc", &self.bcc)
+            .field("attachments", &self.attachments)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AttachedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttachedFile")
+            .field("media_type", &self.media_type)
+            .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@
 //! ([`DeliveryError`]), and asks a [`Gate`] before it hands it over; how many go to the relay and to a site at once is bounded
 //! by what they bear ([`Sites`]).
 //!
-//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM, attachments. A delivery keeps no state beyond idle connections.
+//! Left out: jobs, retries, policy and the store (that is the mailer's), DKIM. A delivery keeps no state beyond idle connections.
 
 mod memory;
 mod message;
@@ -15,14 +15,19 @@ mod smtp;
 mod templates;
 mod transcript;
 mod transport;
+mod unsubscribe;
 mod words;
 
 pub use memory::{MemoryTransport, WaitedTooLong};
-pub use message::{Envelope, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
+pub use message::{AttachedFile, Envelope, Extras, Message, RECIPIENTS_MAX, RenderError, Rendered, Sender};
 pub use outbox::OutboxTransport;
 pub use sites::{Limits, NoRoom, Pass, Sites, SlowedSite};
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
-pub use templates::{Content, FieldProblem, TemplateError, Templates, VALUE_CHARS_MAX};
+pub use templates::{
+    BuiltIn, CONTENT, CompiledTemplate, Content, FieldProblem, Part, Place, TemplateError, TemplateFault,
+    TemplateSource, Templates, VALUE_CHARS_MAX, built_in, built_ins,
+};
 pub use transcript::{TRANSCRIPT_BYTES_MAX, Transcript};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};
+pub use unsubscribe::UnsubscribeHeader;
 pub use words::WORDS_CHARS_MAX;

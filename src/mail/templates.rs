@@ -1,17 +1,21 @@
-//! The built-in templates: from a name and some fields to subject, text and HTML.
+//! Templates: the built-in ones, from a name and some fields to subject, text and HTML; and those of workspaces ([`compiled`]).
 //!
-//! Guarantees: fields are checked before a template sees them, so that a refusal names the field by its JSON pointer; what
+//! Guarantees of the built-in ones: fields are checked before a template sees them, so that a refusal names the field by its JSON pointer; what
 //! goes into HTML is escaped; a link is http or https and nothing else; rendering is bounded by fuel, and a template that
 //! uses a field nobody gave fails instead of leaving a hole. Subjects are fixed words: a sign-up form must not let
 //! strangers choose what the subject of our mail says.
 //!
 //! What the service sends in its own name ([`own`]) is not for clients to send: a mail that looks like ours must not hold a
-//! stranger's link.
+//! stranger's link. Each mail of the service's own can be replaced by an operator's ([`replacing`]).
 //!
-//! Left out: templates of a workspace's own.
+//! Left out: where a workspace's templates are kept, and which is meant (`jobs`).
 
+mod compiled;
+mod fault;
 mod fields;
+mod html;
 mod own;
+mod replacing;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +24,11 @@ use std::fmt;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
+pub use compiled::{CONTENT, CompiledTemplate, TemplateSource};
+pub use fault::{Part, Place, TemplateFault};
 use fields::{Field, Kind};
 pub use fields::{FieldProblem, VALUE_CHARS_MAX};
+pub use replacing::{BuiltIn, built_in, built_ins};
 
 use crate::domain::email::{HeaderTextError, Subject};
 
@@ -168,12 +175,13 @@ impl Templates {
         self.render_one(self.find(name)?, data)
     }
 
-    /// The same of a template that only the service itself sends.
+    /// The same of any mail that the service itself sends, those included that nobody else may.
     ///
     /// # Errors
     /// As [`Self::render`].
     pub fn render_own(&self, name: &str, data: &serde_json::Value) -> Result<Content, TemplateError> {
-        let template = own::TEMPLATES.iter().find(|template| template.name == name);
+        let mut all = TEMPLATES.iter().chain(own::TEMPLATES);
+        let template = all.find(|template| template.name == name);
         self.render_one(template.ok_or(TemplateError::Unknown { known: Vec::new() })?, data)
     }
 

@@ -13,15 +13,19 @@ use super::dialect::{AnyOf, Literally, Locked};
 use super::schema::{
     accounts, address_changes, api_keys, attempts, batches, dependencies, devices, events, idempotency_keys, jobs,
     limit_buckets, limits, mail_counts, password_resets, recovery_codes, registrations, reports, schedule_fires,
-    schedules, second_factors, sessions, unique_keys, waiters, workspaces,
+    schedules, second_factors, sessions, suppressions, template_revisions, template_versions, templates, unique_keys,
+    uploads, waiters, workspaces,
 };
 use super::text::{number, parsed};
-use super::{Connection, StoreError};
+use super::{Connection, StoreError, uploads as files};
 use crate::clock::Timestamp;
 use crate::domain::id::{AccountId, WorkspaceId};
 
 /// The most rows that one step deletes, besides those that go with them.
 pub const PORTION_MAX: usize = 200;
+
+/// The most uploads that one step deletes.
+const UPLOADS_PORTION: i64 = 10;
 
 /// The tables whose rows stay, since they tell what was done.
 #[cfg(test)]
@@ -73,11 +77,16 @@ const TABLES: &[Step] = &[
     ("idempotency_keys", &[], by!(idempotency_keys, idempotency_key: String)),
     ("unique_keys", &[], by!(unique_keys, unique_key: String)),
     ("jobs", &["attempts", "waiters", "dependencies"], ended_jobs),
+    ("uploads", &["upload_chunks", "upload_uses"], uploads_and_chunks),
     ("batches", &[], by!(batches, id: String)),
     ("reports", &[], by!(reports, id: String)),
     ("limits", &[], by!(limits, limit_key: String)),
     ("limit_buckets", &[], by!(limit_buckets, limit_key: String)),
     ("mail_counts", &[], by!(mail_counts, hour: i64)),
+    ("template_versions", &[], by!(template_versions, template_id: String)),
+    ("templates", &[], by!(templates, id: String)),
+    ("template_revisions", &[], by!(template_revisions, revision: i64)),
+    ("suppressions", &[], by!(suppressions, id: String)),
     ("events", &[], by!(events, seq: i64)),
 ];
 
@@ -230,6 +239,19 @@ fn schedules_and_fires(connection: &mut Connection, workspace: &str, limit: i64)
     }
     let of_schedule = schedule_fires::table.filter(schedule_fires::schedule_id.eq(&id));
     Ok(diesel::delete(of_schedule.filter(schedule_fires::tick_at.eq_any(ticks))).execute(connection)?)
+}
+
+/// Few at a time: each may have many bytes.
+fn uploads_and_chunks(connection: &mut Connection, workspace: &str, limit: i64) -> Result<usize, StoreError> {
+    let ids: Vec<String> = uploads::table
+        .filter(uploads::workspace_id.eq(workspace))
+        .select(uploads::id)
+        .limit(limit.min(UPLOADS_PORTION))
+        .load(connection)?;
+    if !ids.is_empty() {
+        files::remove(connection, &ids)?;
+    }
+    Ok(ids.len())
 }
 
 /// Jobs that have ended, with their attempts and what they waited for.

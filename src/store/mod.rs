@@ -51,9 +51,12 @@ pub mod security;
 mod session_uses;
 pub mod sessions;
 mod source;
+pub mod suppressions;
+pub mod templates;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+pub mod uploads;
 pub mod workspaces;
 mod writer;
 

@@ -1,5 +1,11 @@
 //! The tables as diesel knows them: portable types, one schema for every database. A test compares it with the migrations.
 
+mod mail;
+mod mailing;
+
+pub(super) use mail::*;
+pub(super) use mailing::{mail_counts, suppressions};
+
 diesel::table! {
     workspaces (id) {
         id -> Text,
@@ -9,6 +15,7 @@ diesel::table! {
         jobs_waiting_max -> Nullable<BigInt>,
         mails_per_day -> Nullable<BigInt>,
         bytes_stored_max -> Nullable<BigInt>,
+        sender_domains -> Nullable<Text>,
     }
 }
 
@@ -146,6 +153,7 @@ diesel::table! {
         schedule_id -> Nullable<Text>,
         batch_id -> Nullable<Text>,
         is_waited_for -> BigInt,
+        labels -> Nullable<Text>,
     }
 }
 
@@ -405,15 +413,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    mail_counts (workspace_id, hour, node) {
-        workspace_id -> Text,
-        hour -> BigInt,
-        node -> Text,
-        mails -> BigInt,
-    }
-}
-
-diesel::table! {
     security_events (id) {
         id -> Text,
         at -> BigInt,
@@ -424,6 +423,34 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         request_id -> Nullable<Text>,
         detail -> Text,
+    }
+}
+
+diesel::table! {
+    uploads (id) {
+        id -> Text,
+        workspace_id -> Text,
+        name -> Text,
+        content_type -> Text,
+        byte_count -> BigInt,
+        sha256 -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    upload_chunks (upload_id, number) {
+        upload_id -> Text,
+        number -> BigInt,
+        data -> Binary,
+    }
+}
+
+diesel::table! {
+    upload_uses (upload_id, job_id) {
+        upload_id -> Text,
+        job_id -> Text,
     }
 }
 
@@ -446,6 +473,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     batches,
     waiters,
     dependencies,
+    uploads,
+    upload_uses,
 );
 diesel::allow_tables_to_appear_in_same_query!(nodes, node_kinds);
 diesel::allow_tables_to_appear_in_same_query!(schedule_fires, jobs);

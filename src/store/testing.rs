@@ -358,6 +358,7 @@ pub(crate) fn job() -> NewJob {
         is_waited_for: false,
         after: None,
         request_id: None,
+        labels: None,
     }
 }
 
@@ -383,6 +384,7 @@ pub(crate) fn end(job: JobId, fence: i64, end: AttemptEnd, at: Timestamp) -> Att
         result: None,
         progress: None,
         transcript: None,
+        suppress: Vec::new(),
         at,
     }
 }
@@ -401,7 +403,7 @@ struct Step {
     detail: String,
 }
 
-/// The statements that `act` sends about jobs and reports, and the plan of each.
+/// The statements that `act` sends about jobs, reports and suppressions, and the plan of each.
 pub(crate) fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec<(String, String)> {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let mut connection = store.other();
@@ -418,9 +420,11 @@ pub(crate) fn plans(store: &TestStore, act: impl FnOnce(&mut Connection)) -> Vec
     });
     act(&mut connection);
     let sent = std::mem::take(&mut *sent.lock().unwrap());
-    let statements = sent
-        .into_iter()
-        .filter(|statement| statement.contains("jobs") || statement.contains("reports"));
+    let statements = sent.into_iter().filter(|statement| {
+        ["jobs", "reports", "suppressions"]
+            .iter()
+            .any(|table| statement.contains(table))
+    });
     statements
         .map(|statement| {
             let statement = statement.split(" -- binds").next().unwrap().to_owned();

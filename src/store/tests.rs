@@ -10,9 +10,15 @@ use diesel::connection::SimpleConnection;
 use super::testing::{NOW, TestStore, TestTree, job, request};
 use super::*;
 
-/// The names, types and nullability of a table's columns as `schema.rs` says them, read from its text.
+/// The names, types and nullability of a table's columns as `schema` says them, read from its text.
 fn declared() -> Vec<(String, Vec<String>)> {
-    let text = include_str!("schema.rs").split("diesel::joinable!").next().unwrap();
+    let text = [
+        include_str!("schema.rs"),
+        include_str!("schema/mail.rs"),
+        include_str!("schema/mailing.rs"),
+    ]
+    .map(|text| text.split("diesel::joinable!").next().unwrap())
+    .concat();
     let tables = text.split("diesel::table! {").skip(1).map(|table| {
         let (name, columns) = table.trim_start().split_once(" (").unwrap();
         let columns = columns
@@ -22,6 +28,7 @@ fn declared() -> Vec<(String, Vec<String>)> {
             "Text" => format!("{column} TEXT 1"),
             "BigInt" => format!("{column} BIGINT 1"),
             "Nullable<Text>" => format!("{column} TEXT 0"),
+            "Binary" => format!("{column} BLOB 1"),
             "Nullable<BigInt>" => format!("{column} BIGINT 0"),
             other => panic!("{other} is not portable"),
         });

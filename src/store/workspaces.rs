@@ -43,10 +43,12 @@ pub struct WorkspaceRecord {
     pub weight: u32,
     /// What it may use, where that differs from the settings.
     pub quotas: Quotas,
+    /// The domains from which it may send mails besides the service's own address, in lower case.
+    pub sender_domains: Vec<String>,
 }
 
 /// What is to be different about a workspace; none stays as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkspaceChange {
     /// Its share in each queue.
     pub weight: Option<u32>,
@@ -56,6 +58,8 @@ pub struct WorkspaceChange {
     pub mails_per_day: Option<Option<u64>>,
     /// Bytes of files that are kept.
     pub bytes_stored_max: Option<Option<u64>>,
+    /// The domains from which it may send mails, in lower case.
+    pub sender_domains: Option<Vec<String>>,
 }
 
 impl WorkspaceChange {
@@ -80,6 +84,7 @@ struct WorkspaceRow {
     jobs_waiting_max: Option<i64>,
     mails_per_day: Option<i64>,
     bytes_stored_max: Option<i64>,
+    sender_domains: Option<String>,
 }
 
 impl TryFrom<WorkspaceRow> for WorkspaceRecord {
@@ -92,8 +97,17 @@ impl TryFrom<WorkspaceRow> for WorkspaceRecord {
             created_at: time(row.created_at),
             weight: unsigned(row.weight, "workspaces", "weight")?,
             quotas: quotas((row.jobs_waiting_max, row.mails_per_day, row.bytes_stored_max))?,
+            sender_domains: domains(row.sender_domains.as_deref())?,
         })
     }
+}
+
+fn domains(text: Option<&str>) -> Result<Vec<String>, StoreError> {
+    let corrupt = |_not_an_array| StoreError::Corrupt {
+        table: "workspaces",
+        what: "sender_domains",
+    };
+    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(corrupt))
 }
 
 fn quotas((jobs, mails, bytes): (Option<i64>, Option<i64>, Option<i64>)) -> Result<Quotas, StoreError> {
@@ -155,6 +169,11 @@ pub fn change(
     };
     record.quotas = change.applied(record.quotas);
     record.weight = change.weight.unwrap_or(record.weight);
+    if let Some(domains) = &change.sender_domains {
+        record.sender_domains.clone_from(domains);
+    }
+    let domains = Some(&record.sender_domains).filter(|domains| !domains.is_empty());
+    let domains = domains.map(|domains| serde_json::Value::from(domains.as_slice()).to_string());
     let signed = |quota: Option<u64>| quota.map(number);
     diesel::update(workspaces::table.filter(workspaces::id.eq(id.to_string())))
         .set((
@@ -162,6 +181,7 @@ pub fn change(
             workspaces::jobs_waiting_max.eq(signed(record.quotas.jobs_waiting_max)),
             workspaces::mails_per_day.eq(signed(record.quotas.mails_per_day)),
             workspaces::bytes_stored_max.eq(signed(record.quotas.bytes_stored_max)),
+            workspaces::sender_domains.eq(domains),
         ))
         .execute(connection)?;
     Ok(Some(record))
@@ -226,15 +246,17 @@ mod tests {
             bytes_stored_max: Some(Some(BYTES_MAX)),
             ..WorkspaceChange::default()
         };
-        let record = set(&store, id, first).await.unwrap();
+        let record = set(&store, id, first.clone()).await.unwrap();
         assert_eq!((record.weight, record.quotas.mails_per_day), (1, Some(5)));
         let second = WorkspaceChange {
             weight: Some(3),
             mails_per_day: Some(None),
             jobs_waiting_max: Some(Some(0)),
             bytes_stored_max: None,
+            sender_domains: Some(vec!["example.org".to_owned()]),
         };
         let record = set(&store, id, second).await.unwrap();
+        assert_eq!(record.sender_domains, ["example.org"]);
         let quotas = Quotas {
             jobs_waiting_max: Some(0),
             mails_per_day: None,

@@ -106,6 +106,14 @@ pub mod event {
     pub const SCHEDULES_UNSEEN: &str = "schedules_unseen";
     /// Somebody made, changed, paused, resumed or deleted a schedule.
     pub const SCHEDULE_CHANGED: &str = "schedule_changed";
+    /// A server said that addresses do not exist; they are suppressed with the end of the attempt.
+    pub const RECIPIENTS_GONE: &str = "recipients_gone";
+    /// Somebody suppressed an address, or took that away.
+    pub const SUPPRESSION_CHANGED: &str = "suppression_changed";
+    /// Somebody suppressed many addresses at once.
+    pub const SUPPRESSIONS_IMPORTED: &str = "suppressions_imported";
+    /// Whoever gets mails of a stream said that they want no more of them.
+    pub const UNSUBSCRIBED: &str = "unsubscribed";
     /// A job whose row cannot be read was given up.
     pub const JOB_SET_ASIDE: &str = "job_set_aside";
     /// An attempt found that it no longer holds its job, and told its work to stop.
@@ -136,6 +144,10 @@ pub mod event {
     pub const WEIGHT_SET: &str = "weight_set";
     /// A mail was accepted by the server or written to the outbox.
     pub const MAIL_SENT: &str = "mail_sent";
+    /// Somebody made a version of a template, or deleted a template; an operator replaced a built-in one or brought it back.
+    pub const TEMPLATE_CHANGED: &str = "template_changed";
+    /// What an operator put in the place of a built-in template could not be rendered; the built-in one was sent.
+    pub const REPLACEMENT_FAILED: &str = "replacement_failed";
     /// The relay cannot be used: `error` says why. Mails wait until `relay_up`.
     pub const RELAY_DOWN: &str = "relay_down";
     /// The relay can be used again.
@@ -168,6 +180,12 @@ pub mod event {
     pub const REPORT_DELETED: &str = "report_deleted";
     /// A report's file could not be read to the end of a download.
     pub const REPORT_CUT: &str = "report_cut";
+    /// A file for mails was uploaded.
+    pub const UPLOAD_STORED: &str = "upload_stored";
+    /// An upload was deleted by somebody.
+    pub const UPLOAD_DELETED: &str = "upload_deleted";
+    /// An operator set from which domains a workspace may send mails.
+    pub const SENDERS_SET: &str = "senders_set";
     /// Files that no report names were cleared away.
     pub const REPORTS_CLEARED: &str = "reports_cleared";
     /// A file in the folder of reports could not be removed; the keeper tries again.

@@ -17,7 +17,7 @@ use crate::domain::id::JobId;
 use crate::store::jobs::FinishedUntil;
 use crate::store::{
     Abort, Connection, Store, StoreError, acts, address_changes, api_keys, batches, events, idempotency, jobs, limits,
-    mail_counts, password_resets, registrations, security, sessions,
+    mail_counts, password_resets, registrations, security, sessions, uploads,
 };
 use crate::telemetry;
 use crate::telemetry::names::event;
@@ -25,6 +25,8 @@ use crate::telemetry::names::event;
 /// Rows in one transaction. 500 jobs with their attempts take about as long to delete as a full batch of the writer takes
 /// to commit.
 const BATCH_ROWS: usize = jobs::PAGE_MAX;
+/// Uploads in one transaction.
+const UPLOADS_MAX: usize = 10;
 /// The shortest rest between two transactions.
 const REST_MIN: Duration = Duration::from_millis(20);
 /// The shortest rest between two pages that are read and leave nothing to delete.
@@ -102,6 +104,9 @@ pub(super) async fn clear(parts: &KeeperParts) {
             return;
         }
     }
+    if !tell("uploads", clear_uploads(store, now).await) {
+        return;
+    }
     let until = FinishedUntil {
         completed: now.minus(kept.completed),
         discarded: now.minus(kept.discarded),
@@ -138,6 +143,23 @@ async fn clear_one(store: &Store, forget: Forget, until: Timestamp) -> Result<us
         let rows = write(store, move |connection| forget(connection, until, BATCH_ROWS)).await?;
         all += rows;
         if rows < BATCH_ROWS {
+            return Ok(all);
+        }
+        tokio::time::sleep(began.elapsed().max(REST_MIN)).await;
+    }
+}
+
+/// Clears uploads away, few at a time, since each may have many bytes.
+async fn clear_uploads(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
+    let mut all = 0;
+    loop {
+        let began = Instant::now();
+        let rows = write(store, move |connection| {
+            uploads::forget_expired(connection, now, UPLOADS_MAX)
+        })
+        .await?;
+        all += rows;
+        if rows < UPLOADS_MAX {
             return Ok(all);
         }
         tokio::time::sleep(began.elapsed().max(REST_MIN)).await;

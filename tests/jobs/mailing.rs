@@ -64,7 +64,9 @@ impl Mailer {
                 html: None,
             },
             stream: legwork::domain::stream::Stream::default(),
+            list_unsubscribe: None,
             when_uncertain,
+            made_by: None,
         };
         let job = ClaimedJob {
             id: JobId::generate(),

@@ -5,3 +5,4 @@ mod outage;
 mod recipients;
 mod reporting;
 mod simulation;
+mod suppressed;

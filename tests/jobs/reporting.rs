@@ -161,7 +161,9 @@ fn mail(to: &str, body: EmailBody) -> NewJob {
         ],
         body,
         stream: legwork::domain::stream::Stream::default(),
+        list_unsubscribe: None,
         when_uncertain: WhenUncertain::Repeat,
+        made_by: None,
     };
     new_job::<EmailSend>(&args, WorkspaceId::SERVICE, Clock::System.now(), Order::default()).unwrap()
 }
@@ -286,6 +288,7 @@ async fn answered(store: &Store, id: JobId) {
         result: Some(json!({ "message_id": "m@x", "reply": "250 ok" }).to_string()),
         progress: None,
         transcript: None,
+        suppress: Vec::new(),
         at: Clock::System.now(),
     };
     store.finish(finish).await.unwrap();
@@ -410,6 +413,7 @@ async fn an_attempt_that_no_longer_holds_its_job_changes_nothing_that_a_newer_on
         result: None,
         progress: None,
         transcript: None,
+        suppress: Vec::new(),
         at: Clock::System.now(),
     };
     reporter.store.finish(lost).await.unwrap();

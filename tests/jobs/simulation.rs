@@ -7,8 +7,11 @@ use legwork::clock::{Clock, Timestamp};
 use legwork::domain::email::EmailAddress;
 use legwork::domain::id::{JobId, NodeId, WorkspaceId};
 use legwork::domain::job::{Queue, WhenUncertain};
-use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox};
-use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, new_job};
+use legwork::domain::list_unsubscribe::ListUnsubscribe;
+use legwork::domain::stream::Stream;
+use legwork::jobs::kinds::{EmailBody, EmailSend, EmailSendArgs, Postbox, UnsubscribeLinks};
+use legwork::jobs::{Attempt, AttemptParts, Attempts, Order, Registry, SuppressionList, new_job};
+use legwork::keyring::KeyRing;
 use legwork::mail::{Sender, SmtpConfig, SmtpTransport};
 use legwork::store::{
     AttemptRecord, ClaimRequest, ClaimedJob, Database, JobRecord, JobScope, Store, StoreOptions, jobs,
@@ -26,7 +29,8 @@ const SLOTS: usize = 16;
 pub(crate) struct Simulation {
     pub(crate) relay: Relay,
     pub(crate) clock: Clock,
-    store: Store,
+    pub(crate) store: Store,
+    pub(crate) keys: Arc<KeyRing>,
     registry: Registry,
     attempts: Attempts,
     node: NodeId,
@@ -43,17 +47,22 @@ impl Simulation {
             readers: 1,
             on_available: Arc::new(|_| {}),
         };
-        let store = Store::open(&options, Tree::new("root", Clock::System).root());
+        let store = Store::open(&options, Tree::new("root", Clock::System).root()).unwrap();
         let sender = Sender {
             address: EmailAddress::parse("legwork@example.com").unwrap(),
             name: None,
         };
         let transport = SmtpTransport::new(SmtpConfig::new("127.0.0.1", relay.port()));
-        let postbox = Postbox::new(Arc::new(transport), sender).unwrap();
+        let keys = Arc::new(KeyRing::ephemeral().unwrap());
+        let postbox = Postbox::new(Arc::new(transport), sender).unwrap().keeping_to(
+            SuppressionList::new(store.clone()),
+            UnsubscribeLinks::new(Arc::clone(&keys), "https://legwork.example/unsubscribe"),
+        );
         Self {
             relay,
             clock: Clock::manual(START),
-            store: store.unwrap(),
+            store,
+            keys,
             registry: Registry::new().with(EmailSend::new(postbox)),
             attempts: Attempts::new(),
             node: NodeId::generate(),
@@ -68,6 +77,21 @@ impl Simulation {
 
     /// Accepts a mail with this rule.
     pub(crate) async fn accept_by(&self, when_uncertain: WhenUncertain, to: &[&str]) -> JobId {
+        self.accept_args(when_uncertain, to, Stream::DEFAULT, None).await
+    }
+
+    /// Accepts a mail of this stream, which says so how its reader ends it.
+    pub(crate) async fn accept_in(&self, stream: &str, ends: Option<ListUnsubscribe>, to: &[&str]) -> JobId {
+        self.accept_args(WhenUncertain::Hold, to, stream, ends).await
+    }
+
+    async fn accept_args(
+        &self,
+        when_uncertain: WhenUncertain,
+        to: &[&str],
+        stream: &str,
+        list_unsubscribe: Option<ListUnsubscribe>,
+    ) -> JobId {
         let args = EmailSendArgs {
             to: to.iter().map(|text| EmailAddress::parse(text).unwrap()).collect(),
             body: EmailBody::Written {
@@ -75,8 +99,10 @@ impl Simulation {
                 text: "Hello\n".to_owned(),
                 html: None,
             },
-            stream: legwork::domain::stream::Stream::default(),
+            stream: Stream::parse(stream).unwrap(),
+            list_unsubscribe,
             when_uncertain,
+            made_by: None,
         };
         let job = new_job::<EmailSend>(&args, WorkspaceId::SERVICE, self.clock.now(), Order::default()).unwrap();
         let id = job.id;

@@ -1,5 +1,6 @@
 //! The mail transports against the world outside: a relay over TCP, a folder.
 
+mod matrix;
 mod opensmtpd;
 mod outbox;
 mod postfix;
@@ -37,6 +38,7 @@ fn message(id: &str) -> Message {
         text: "Hello Ada\n".to_owned(),
         html: None,
         job: Some(id.to_owned()),
+        list_unsubscribe: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::support::required;
 use crate::support::service::{Home, PATIENCE, breathe};
 
 /// A browser that a test drives.
-struct Browser {
+pub(super) struct Browser {
     driver: Child,
     http: reqwest::Client,
     session: String,
@@ -19,7 +19,7 @@ struct Browser {
 
 impl Browser {
     /// None, said aloud, where there is no Chromium and none is required.
-    async fn start() -> Option<Self> {
+    pub(super) async fn start() -> Option<Self> {
         let mut command = required::program("chromium", "chromedriver")?;
         let mut driver = command
             .arg("--port=0")
@@ -82,18 +82,18 @@ impl Browser {
         answer["value"].take()
     }
 
-    async fn go(&self, url: &str) {
+    pub(super) async fn go(&self, url: &str) {
         self.post("url", &json!({ "url": url })).await;
     }
 
     /// The text that a person sees.
-    async fn text(&self) -> String {
+    pub(super) async fn text(&self) -> String {
         let text = self.run("return document.body.innerText").await;
         text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until a person sees this, whatever the case.
-    async fn wait_for(&self, words: &str) {
+    pub(super) async fn wait_for(&self, words: &str) {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let text = self.text().await;
@@ -108,7 +108,7 @@ impl Browser {
         }
     }
 
-    async fn click(&self, css: &str) {
+    pub(super) async fn click(&self, css: &str) {
         let element = self.element(css).await;
         self.post(&format!("element/{element}/click"), &json!({})).await;
     }
@@ -128,13 +128,13 @@ impl Browser {
     }
 
     /// What a script answers.
-    async fn run(&self, script: &str) -> Value {
+    pub(super) async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
             .await
     }
 
     /// What the browser complained of since it was asked last, such as a script that the page's policy forbids.
-    async fn complaints(&self) -> Value {
+    pub(super) async fn complaints(&self) -> Value {
         self.post("se/log", &json!({ "type": "browser" })).await
     }
 }
@@ -194,6 +194,61 @@ async fn the_link_in_the_mail_verifies_on_a_click_and_not_before() {
         .go(&service.url("/verify?token=%3Cscript%3Ealert(1)%3C/script%3E"))
         .await;
     browser.click("button").await;
+    browser.wait_for("not valid").await;
+}
+
+#[tokio::test]
+async fn the_link_in_a_mail_of_a_stream_ends_it_on_a_click_and_leaves_other_mails_alone() {
+    let Some(browser) = Browser::start().await else { return };
+    let home = Home::new();
+    let key = home.operator();
+    let service = home.serve();
+    let news = json!({
+        "to": "op@example.com", "subject": "News", "text": "We are well.", "stream": "news", "list_unsubscribe": true
+    });
+    let (status, job) = service.post(&key, "/v1/emails", &news).await;
+    assert_eq!(status, 202, "{job}");
+    let token = loop {
+        let links = home.outbox();
+        let link = links.iter().find_map(|mail| mail.split_once("/unsubscribe?token="));
+        if let Some((_, rest)) = link {
+            break rest.split('>').next().unwrap().to_owned();
+        }
+        breathe().await;
+    };
+    let suppressions = || service.get(&key, "/v1/suppressions");
+    browser.go(&service.url(&format!("/unsubscribe?token={token}"))).await;
+    browser.wait_for("o***@example.com").await;
+    assert_eq!(
+        suppressions().await.1["data"],
+        json!([]),
+        "looking at the page changes nothing"
+    );
+    browser.click("button").await;
+    browser.wait_for("you get no more mails").await;
+    let (_, list) = suppressions().await;
+    assert_eq!(list["data"][0]["reason"], "unsubscribe", "{list}");
+    assert_eq!(browser.complaints().await, json!([]));
+
+    let (_, job) = service.post(&key, "/v1/emails", &news).await;
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    let ended = loop {
+        let (_, job) = service.get(&key, &path).await;
+        if !job["finished_at"].is_null() {
+            break job;
+        }
+        breathe().await;
+    };
+    assert_eq!(ended["result"]["recipients"][0]["status"], "suppressed", "{ended}");
+    // The service's own mails are of no stream.
+    let all = json!({ "address": "op@example.com", "reason": "manual" });
+    assert_eq!(service.post(&key, "/v1/suppressions", &all).await.0, 201);
+    let reset = json!({ "email": "op@example.com" });
+    assert_eq!(service.post_openly("/v1/password-resets", &reset).await.0, 202);
+    while !home.outbox().iter().any(|mail| mail.contains("/reset?token")) {
+        breathe().await;
+    }
+    browser.go(&service.url("/unsubscribe?token=%3Cscript%3E")).await;
     browser.wait_for("not valid").await;
 }
 

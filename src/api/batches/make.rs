@@ -14,16 +14,18 @@ use super::view::BatchView;
 use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::client::Client;
+use crate::api::emails::{Contents, JobFiles, files_refused};
 use crate::api::failure::or_refused;
 use crate::api::http::{Fields, PathParam, Problem, RequestId, StrictJson};
 use crate::api::quota;
 use crate::api::reports::KeptBound;
 use crate::api::then::Then;
 use crate::domain::email::DisplayName;
-use crate::domain::id::{BatchId, JobId};
+use crate::domain::id::{BatchId, JobId, UploadId};
 use crate::domain::job::OnFailure;
 use crate::store::batches::{self, BatchRefused, NewBatch};
 use crate::store::reports::{NewReport, NoRoom};
+use crate::store::uploads::UploadRefused;
 use crate::store::{Abort, JobScope, NewJob, Tx};
 use crate::telemetry::names::event;
 
@@ -97,11 +99,8 @@ pub(in crate::api) async fn create_batch(
     if body.finally.is_none() && body.on_failure.is_some() {
         fields.refuse("/on_failure", "says what becomes of finally, which is missing");
     }
-    let jobs = ordered::members(body.jobs, &member, &state, &request, &mut fields)?;
-    let finishing = match body.finally {
-        Some(work) => ordered::finishing(work, &member, &state, &request, &mut fields)?,
-        None => None,
-    };
+    let (jobs, finishing, contents) =
+        ordered::ordered(body.jobs, body.finally, &member, &state, &request, &mut fields).await?;
     fields.finish()?;
     let on_failure = body.on_failure.unwrap_or(OnFailure::Run);
     let new = NewBatch {
@@ -115,7 +114,7 @@ pub(in crate::api) async fn create_batch(
     let id = new.id;
     let jobs: Vec<Ordered> = jobs.into_iter().map(|ordered| ordered.into_batch(id)).collect();
     let all: Vec<&Ordered> = jobs.iter().chain(&finishing).collect();
-    let rows = Rows::of(&all, &member, &client, &state)?;
+    let rows = Rows::of(&all, contents, &member, &client, &state)?;
     let members = members_of(&jobs);
     let write = state.store.write(move |tx| {
         let record = batches::create(tx, &new, &members).map_err(Refused::of)?;
@@ -166,7 +165,7 @@ pub(in crate::api) async fn add_jobs(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = Fields::new();
-    let jobs = ordered::members(body.jobs, &member, &state, &request, &mut fields)?;
+    let (jobs, _, contents) = ordered::ordered(body.jobs, None, &member, &state, &request, &mut fields).await?;
     fields.finish()?;
     let jobs: Vec<Ordered> = jobs.into_iter().map(|ordered| ordered.into_batch(id)).collect();
     let all: Vec<&Ordered> = jobs.iter().collect();
@@ -174,7 +173,7 @@ pub(in crate::api) async fn add_jobs(
     let scope = JobScope::Workspace(member.account.workspace);
     let read = state.store.read(move |connection| batches::one(connection, id, scope));
     read.await?.ok_or_else(Problem::not_found)?;
-    let rows = Rows::of(&all, &member, &client, &state)?;
+    let rows = Rows::of(&all, contents, &member, &client, &state)?;
     let members = members_of(&jobs);
     let write = state.store.write(move |tx| {
         let record = batches::add(tx, id, scope, &members).map_err(Refused::of)?;
@@ -206,11 +205,19 @@ fn members_of(jobs: &[Ordered]) -> Vec<NewJob> {
 struct Rows {
     reports: Vec<NewReport>,
     bound: KeptBound,
+    files: JobFiles,
+    uses: Vec<(UploadId, JobId)>,
 }
 
 impl Rows {
     /// Those of these jobs, for which their places are taken of the limits.
-    fn of(jobs: &[&Ordered], member: &Member, client: &Client, state: &State) -> Result<Self, Problem> {
+    fn of(
+        jobs: &[&Ordered],
+        contents: Contents,
+        member: &Member,
+        client: &Client,
+        state: &State,
+    ) -> Result<Self, Problem> {
         let throttle = &state.throttle;
         let works: Vec<_> = jobs.iter().map(|ordered| (ordered.job.queue, ordered.mails)).collect();
         throttle.take_batch(&member.account, &works, "/jobs")?;
@@ -220,6 +227,11 @@ impl Rows {
         Ok(Self {
             reports: jobs.iter().filter_map(|ordered| ordered.report.clone()).collect(),
             bound: KeptBound::of(member, state),
+            files: JobFiles::of(contents, member, state),
+            uses: jobs
+                .iter()
+                .flat_map(|ordered| ordered.uploads.iter().map(|upload| (*upload, ordered.job.id)))
+                .collect(),
         })
     }
 
@@ -230,7 +242,10 @@ impl Rows {
                 Abort::Store(error) => Abort::Store(error),
             })?;
         }
-        Ok(())
+        self.files.enter(tx, &self.uses).map_err(|abort| match abort {
+            Abort::Refused(refusal) => Abort::Refused(Refused::Files(refusal)),
+            Abort::Store(error) => Abort::Store(error),
+        })
     }
 }
 
@@ -247,6 +262,7 @@ fn give_back(jobs: &[&Ordered], member: &Member, state: &State) {
 enum Refused {
     Batch(BatchRefused),
     NoRoom(NoRoom),
+    Files(UploadRefused),
 }
 
 impl Refused {
@@ -261,6 +277,7 @@ impl Refused {
         match self {
             Self::Batch(refusal) => refused(refusal),
             Self::NoRoom(full) => quota::no_room_to_keep(full),
+            Self::Files(refusal) => files_refused(refusal),
         }
     }
 }

@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::api::auth::Member;
-use crate::api::emails::NewEmailBody;
+use crate::api::emails::{Contents, NewEmailBody, Surroundings};
 use crate::api::http::{FieldError, Fields, Problem, RequestId, Unread};
 use crate::api::order::Wishes;
 use crate::api::probes::NewProbeBody;
 use crate::api::reports::{NewReportBody, report_of};
 use crate::clock::Timestamp;
-use crate::domain::id::BatchId;
+use crate::domain::id::{BatchId, UploadId};
 use crate::jobs::kinds::{EmailSend, Probe, ReportBuild};
 use crate::jobs::{Kind, Order, new_job};
 use crate::store::NewJob;
@@ -63,6 +63,8 @@ pub(super) struct Ordered {
     pub(super) mails: usize,
     /// The report that it builds.
     pub(super) report: Option<NewReport>,
+    /// The uploads that it needs.
+    pub(super) uploads: Vec<UploadId>,
 }
 
 impl Ordered {
@@ -74,45 +76,48 @@ impl Ordered {
     }
 }
 
-/// The jobs of a batch, with what is wrong noted in `fields`; all of them, if nothing is.
+/// The jobs of a batch and its finishing job, with what is wrong noted in `fields`; all of them, if nothing is; and the contents
+/// of files that come with them.
 ///
 /// # Errors
 /// 422 for the first whose arguments are of another shape; 403 for what `member` may not order.
-pub(super) fn members(
+pub(super) async fn ordered(
     jobs: Vec<WorkBody>,
+    finally: Option<WorkBody>,
     member: &Member,
     state: &State,
     request: &RequestId,
     fields: &mut Fields,
-) -> Result<Vec<Ordered>, Problem> {
+) -> Result<(Vec<Ordered>, Option<Ordered>, Contents), Problem> {
     counted(&jobs)?;
-    let mut all = Vec::with_capacity(jobs.len());
+    let mut works = Vec::with_capacity(jobs.len() + 1);
     for (index, work) in jobs.into_iter().enumerate() {
-        let place = Place {
-            within: format!("/jobs/{index}/args"),
-            is_finishing: false,
-        };
-        all.extend(work.ordered(&place, member, state, request, fields)?);
+        works.push(work.read(format!("/jobs/{index}/args"), false, member)?);
     }
-    Ok(all)
-}
-
-/// The finishing job, alike.
-///
-/// # Errors
-/// As [`members`].
-pub(super) fn finishing(
-    work: WorkBody,
-    member: &Member,
-    state: &State,
-    request: &RequestId,
-    fields: &mut Fields,
-) -> Result<Option<Ordered>, Problem> {
-    let place = Place {
-        within: "/finally/args".to_owned(),
-        is_finishing: true,
-    };
-    work.ordered(&place, member, state, request, fields)
+    if let Some(work) = finally {
+        works.push(work.read("/finally/args".to_owned(), true, member)?);
+    }
+    let mut contents = Contents::of(works.iter_mut().filter_map(|(_, work)| work.email_mut())).await?;
+    let surroundings = Surroundings::of(works.iter().filter_map(|(_, work)| work.email()), member, state).await?;
+    let (mut all, mut finishing) = (Vec::with_capacity(works.len()), None);
+    for (place, work) in works {
+        let ordered = work
+            .ordered(
+                &place,
+                member,
+                (&surroundings, &mut contents),
+                request,
+                state.clock.now(),
+                fields,
+            )
+            .await?;
+        if place.is_finishing {
+            finishing = ordered;
+        } else {
+            all.extend(ordered);
+        }
+    }
+    Ok((all, finishing, contents))
 }
 
 /// Where a job stands in the body.
@@ -148,49 +153,83 @@ fn counted(jobs: &[WorkBody]) -> Result<(), Problem> {
     Ok(())
 }
 
+/// One job's arguments, of the shape that its kind has.
+enum Work {
+    Email(Box<NewEmailBody>),
+    Probe(NewProbeBody),
+    Report(NewReportBody),
+}
+
 impl WorkBody {
-    fn ordered(
+    fn read(self, within: String, is_finishing: bool, member: &Member) -> Result<(Place, Work), Problem> {
+        member.needs_to_order(self.kind.name())?;
+        let work = match self.kind {
+            WorkKind::Email => Work::Email(Box::new(self.args.read(&within)?)),
+            WorkKind::Probe => {
+                let body: NewProbeBody = self.args.read(&within)?;
+                body.permitted(member.account.is_operator)?;
+                Work::Probe(body)
+            }
+            WorkKind::Report => Work::Report(self.args.read(&within)?),
+        };
+        Ok((Place { within, is_finishing }, work))
+    }
+}
+
+impl Work {
+    fn email(&self) -> Option<&NewEmailBody> {
+        match self {
+            Self::Email(body) => Some(body),
+            Self::Probe(_) | Self::Report(_) => None,
+        }
+    }
+
+    fn email_mut(&mut self) -> Option<&mut NewEmailBody> {
+        match self {
+            Self::Email(body) => Some(body),
+            Self::Probe(_) | Self::Report(_) => None,
+        }
+    }
+
+    async fn ordered(
         self,
         place: &Place,
         member: &Member,
-        state: &State,
+        (surroundings, contents): (&Surroundings<'_>, &mut Contents),
         request: &RequestId,
+        now: Timestamp,
         fields: &mut Fields,
     ) -> Result<Option<Ordered>, Problem> {
-        let now = state.clock.now();
-        member.needs_to_order(self.kind.name())?;
         fields.enter(place.within.clone());
-        let ordered = match self.kind {
-            WorkKind::Email => {
-                let mut body: NewEmailBody = self.args.read(&place.within)?;
+        let plain = |job| Ordered {
+            job,
+            mails: 0,
+            report: None,
+            uploads: Vec::new(),
+        };
+        let ordered = match self {
+            Self::Email(mut body) => {
                 let order = place.order(body.wishes(), fields, request, now);
-                let args = body.args(state.postbox.templates(), fields);
-                let mails = args.as_ref().map_or(0, |args| args.to.len());
-                let job = args.map(|args| made::<EmailSend>(&args, member, now, order));
-                job.transpose()?.map(|job| Ordered {
-                    job,
-                    mails,
-                    report: None,
-                })
+                match body.args(surroundings, contents, fields).await? {
+                    Some(args) => Some(Ordered {
+                        mails: args.mails(),
+                        uploads: args.uploads(),
+                        ..plain(made::<EmailSend>(&args, member, now, order)?)
+                    }),
+                    None => None,
+                }
             }
-            WorkKind::Probe => {
-                let mut body: NewProbeBody = self.args.read(&place.within)?;
-                body.permitted(member.account.is_operator)?;
+            Self::Probe(mut body) => {
                 let order = place.order(body.wishes(), fields, request, now);
                 let job = body.args(fields).map(|args| made::<Probe>(&args, member, now, order));
-                job.transpose()?.map(|job| Ordered {
-                    job,
-                    mails: 0,
-                    report: None,
-                })
+                job.transpose()?.map(plain)
             }
-            WorkKind::Report => {
-                let mut body: NewReportBody = self.args.read(&place.within)?;
+            Self::Report(mut body) => {
                 let order = place.order(body.wishes(), fields, request, now);
                 let args = body.args(&order, now, fields);
                 let job = made::<ReportBuild>(&args, member, now, order)?;
                 let report = Some(report_of(&args, &job));
-                Some(Ordered { job, mails: 0, report })
+                Some(Ordered { report, ..plain(job) })
             }
         };
         fields.enter(String::new());

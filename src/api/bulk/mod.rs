@@ -45,7 +45,7 @@ pub(super) async fn preview_bulk(
     Then(Operator(_), StrictJson(body)): Then<Operator, StrictJson<BulkBody>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let order = body.checked(&state)?;
+    let order = body.checked(&state).await?;
     Ok(HttpResponse::Ok().json(preview(&order, &state).await?))
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn create_bulk(
     if let Some(kind) = body.changes() {
         member.needs_to_order(kind)?;
     }
-    let order = body.checked(&state)?;
+    let order = body.checked(&state).await?;
     let found = Cell::new(Expected::uncounted(state.clock.now()));
     let limits = async || {
         found.set(order.expected(&state).await?);

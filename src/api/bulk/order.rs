@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::preview::counted;
 use crate::api::State;
+use crate::api::emails::Surroundings;
 use crate::api::http::{Fields, Problem, Unread};
 use crate::api::jobs::Changed;
 use crate::api::order::ranged;
@@ -159,7 +160,7 @@ impl BulkBody {
     ///
     /// # Errors
     /// 422 with pointers for what is wrong.
-    pub(in crate::api) fn checked(self, state: &State) -> Result<BulkOrder, Problem> {
+    pub(in crate::api) async fn checked(self, state: &State) -> Result<BulkOrder, Problem> {
         let mut fields = Fields::new();
         let selection = self.filter.checked(self.action, &mut fields);
         let rate_max = i64::from(Cadence::PER_S_MAX);
@@ -173,7 +174,11 @@ impl BulkBody {
         }
         fields.finish()?;
         let changed = match (self.args, &selection.kind) {
-            (Some(args), Some(kind)) => Some(Changed::checked(kind, args, true, state)?.args),
+            // Of whatever workspaces: what each may send from is seen when it is sent.
+            (Some(args), Some(kind)) => {
+                let surroundings = Surroundings::bare(selection.workspace, state);
+                Some(Changed::checked(kind, args, true, &surroundings).await?.args)
+            }
             _ => None,
         };
         Ok(BulkOrder {

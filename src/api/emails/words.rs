@@ -1,26 +1,44 @@
-//! What a mail says: in the client's own words, or by a template.
+//! What a mail says: in the client's own words, or by a template, which is rendered here, so that an error in it is an answer and
+//! not a job that fails.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::NewEmailBody;
-use crate::api::http::Fields;
+use super::surroundings::Surroundings;
+use crate::api::http::{Fields, Problem};
+use crate::api::templates::{Told, data_of};
 use crate::domain::email::Subject;
-use crate::jobs::kinds::EmailBody;
-use crate::mail::{TemplateError, Templates};
+use crate::domain::template::Locale;
+use crate::jobs::UsedTemplate;
+use crate::jobs::kinds::{EmailBody, MadeBy};
+use crate::mail::{Content, TemplateError};
 
 /// The most bytes of the plain text: a novel's worth, and a quarter of the largest body.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// The most bytes of the HTML, which says the same at more length.
 const HTML_BYTES_MAX: usize = 512 * 1024;
 
+/// The words of a mail, and by which template they were made.
+type Words = (EmailBody, Option<MadeBy>);
+
 /// What the mail says, by exactly one of the two forms.
-pub(super) fn words(body: NewEmailBody, templates: &Templates, fields: &mut Fields) -> Option<EmailBody> {
+pub(super) async fn words(
+    body: NewEmailBody,
+    surroundings: &Surroundings<'_>,
+    fields: &mut Fields,
+) -> Result<Option<Words>, Problem> {
     let written = [
         ("/subject", body.subject.is_some()),
         ("/text", body.text.is_some()),
         ("/html", body.html.is_some()),
     ];
-    let by_template = [("/template", body.template.is_some()), ("/data", body.data.is_some())];
+    let by_template = [
+        ("/template", body.template.is_some()),
+        ("/data", body.data.is_some()),
+        ("/locale", body.locale.is_some()),
+    ];
     let given = |form: &[(&'static str, bool)]| form.iter().any(|(_, is_given)| *is_given);
     if given(&written) && given(&by_template) {
         for (pointer, _) in written.iter().chain(&by_template).filter(|(_, is_given)| *is_given) {
@@ -29,12 +47,12 @@ pub(super) fn words(body: NewEmailBody, templates: &Templates, fields: &mut Fiel
                 "give either subject, text and html, or template and data, not some of both",
             );
         }
-        return None;
+        return Ok(None);
     }
     if given(&by_template) {
-        template(body.template, body.data, templates, fields)
+        template(body, surroundings, fields).await
     } else {
-        own_words(body, fields)
+        Ok(own_words(body, fields).map(|words| (words, None)))
     }
 }
 
@@ -60,29 +78,67 @@ fn own_words(body: NewEmailBody, fields: &mut Fields) -> Option<EmailBody> {
     })
 }
 
-fn template(
-    name: Option<String>,
-    data: Option<Value>,
-    templates: &Templates,
+async fn template(
+    body: NewEmailBody,
+    surroundings: &Surroundings<'_>,
     fields: &mut Fields,
-) -> Option<EmailBody> {
-    let name = fields.check("/template", name.ok_or("is required where data is given"))?;
-    let data = data.unwrap_or_else(|| json!({}));
-    match templates.check(&name, &data) {
-        Ok(()) => return Some(EmailBody::Template { name, data }),
+) -> Result<Option<Words>, Problem> {
+    let name = body.template.ok_or("is required where data or a locale is given");
+    let name: Option<String> = fields.check("/template", name);
+    let locale = body
+        .locale
+        .map(|locale| fields.check("/locale", Locale::parse(&locale)));
+    let data = data_of(body.data, "/data", fields);
+    let (Some(name), Some(data)) = (name, data) else {
+        return Ok(None);
+    };
+    let locale = match locale {
+        Some(None) => return Ok(None),
+        Some(locale) => locale,
+        None => None,
+    };
+    let data = Arc::new(data);
+    let state = surroundings.state;
+    if let Some(workspace) = surroundings.workspace {
+        let rendered = state.library.render(workspace, &name, locale.as_ref(), &data).await;
+        match rendered {
+            Ok(Some((content, used))) => return Ok(Some(made(content, used, &data))),
+            Ok(None) => {}
+            Err(error) => return Told::OF_SENDING.note(error, fields).map(|()| None),
+        }
+    }
+    match state.postbox.templates().render(&name, &data) {
+        Ok(content) => {
+            let used = UsedTemplate {
+                id: None,
+                name,
+                version: None,
+                locale: None,
+            };
+            return Ok(Some(made(content, used, &data)));
+        }
         Err(TemplateError::Field { pointer, problem }) => {
             fields.refuse(&format!("/data{pointer}"), problem.to_string());
         }
         Err(TemplateError::Unknown { known }) => {
-            fields.refuse(
-                "/template",
-                format!("is not a known template; known are: {}", known.join(", ")),
-            );
+            let known = known.join(", ");
+            let words = format!("is no template of this workspace, and not a built-in one; those are: {known}");
+            fields.refuse("/template", words);
         }
-        // Not reached: checking renders nothing.
-        Err(TemplateError::Broken(_) | TemplateError::Subject(_)) => fields.refuse("/template", "cannot be used"),
+        // Not reached: the fields were found to be right.
+        Err(error @ (TemplateError::Broken(_) | TemplateError::Subject(_))) => return Err(Problem::internal(error)),
     }
-    None
+    Ok(None)
+}
+
+fn made(content: Content, template: UsedTemplate, data: &Value) -> Words {
+    let words = EmailBody::Written {
+        subject: content.subject.as_str().to_owned(),
+        text: content.text,
+        html: content.html,
+    };
+    let data = data.clone();
+    (words, Some(MadeBy { template, data }))
 }
 
 fn bounded(text: String, bytes_max: usize) -> Result<String, String> {

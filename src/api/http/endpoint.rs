@@ -24,6 +24,9 @@ impl MethodScopes {
     }
 }
 
+/// Marks an address whose bodies may be as large as a mail.
+pub(super) struct TakesMails;
+
 /// The scope that an API key needs for what `request` asks; none where no key will do.
 #[must_use]
 pub fn scope_of(request: &HttpRequest) -> Option<Scope> {
@@ -62,6 +65,12 @@ impl Endpoint {
     #[must_use]
     pub fn scope(&self, method: &Method) -> Option<Scope> {
         self.scopes.of(method)
+    }
+
+    /// Lets bodies be as large as a mail with its files ([`super::Limits::mail_body_bytes`]).
+    pub fn takes_mails(mut self) -> Self {
+        self.resource = self.resource.app_data(TakesMails);
+        self
     }
 
     /// The address.

@@ -32,6 +32,7 @@ pub mod limits;
 pub mod path;
 pub mod problem;
 pub mod query;
+pub mod raw;
 pub mod request_id;
 pub mod security;
 pub mod unread;
@@ -42,13 +43,14 @@ pub use endpoint::{Endpoint, Endpoints, Routed, scope_of};
 pub use form::StrictForm;
 pub use hashing::{HashingError, HashingPool};
 pub use json::{OptionalJson, StrictJson, Unread};
-pub use limits::Limits;
+pub use limits::{LargeBodies, Limits};
 pub use path::PathParam;
 pub use problem::{FieldError, Problem, ProblemBody, Slug, UsedUp};
 pub(in crate::api) use problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use query::StrictQuery;
+pub use raw::RawBody;
 pub use request_id::RequestId;
-pub use validate::Fields;
+pub use validate::{Fields, pointer_part};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::State;
-use crate::api::emails::NewEmailBody;
+use crate::api::emails::{Contents, NewEmailBody, Surroundings};
 use crate::api::http::{FieldError, Fields, Problem, Unread};
 use crate::api::probes::NewProbeBody;
 use crate::domain::job::Queue;
@@ -40,20 +39,27 @@ pub(in crate::api) struct Changed {
 }
 
 impl Changed {
-    /// `args` as those of a job of this kind.
+    /// `args` as those of a job of this kind, of this workspace; where it is none's, only built-in templates are known.
     ///
     /// # Errors
     /// 422 with pointers for what is wrong, and for a kind whose arguments nobody may change; 403 for what only operators may
     /// order.
-    pub(in crate::api) fn checked(kind: &str, args: Unread, is_operator: bool, state: &State) -> Result<Self, Problem> {
+    pub(in crate::api) async fn checked(
+        kind: &str,
+        args: Unread,
+        is_operator: bool,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, Problem> {
         let mut fields = Fields::within(POINTER);
         match kind {
             EmailSend::NAME => {
                 let mut body: NewEmailBody = args.read(POINTER)?;
                 body.wishes().refuse(&mut fields);
-                let args = body.args(state.postbox.templates(), &mut fields);
+                body.refuse_files("must be left out: a mail with other files is another mail", &mut fields);
+                body.refuse_labels(&mut fields);
+                let args = body.args(surroundings, &mut Contents::default(), &mut fields).await?;
                 let args = fields.finish_with(args)?;
-                Self::of::<EmailSend>(&args, args.to.len())
+                Self::of::<EmailSend>(&args, args.mails())
             }
             Probe::NAME => {
                 let mut body: NewProbeBody = args.read(POINTER)?;
@@ -73,7 +79,7 @@ impl Changed {
     fn of<K: Kind>(args: &K::Args, mails: usize) -> Result<Self, Problem> {
         let args = ChangedArgs {
             args: serde_json::to_string(args).map_err(Problem::internal)?,
-            version: K::VERSION,
+            version: K::version_of(args),
         };
         Ok(Self {
             args,

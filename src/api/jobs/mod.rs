@@ -19,6 +19,7 @@ use super::State;
 use super::acting::Acting;
 use super::auth::Member;
 use super::client::Client;
+use super::emails::Surroundings;
 use super::failure::or_refused;
 use super::http::{Fields, OptionalJson, PathParam, Problem, RequestId, StrictQuery};
 use super::page::{self, Page};
@@ -33,7 +34,7 @@ use crate::domain::job::{JobState, Queue, Refused, Room, rank};
 use crate::domain::scope::Scope;
 use crate::jobs::kinds::{EmailSend, EmailSendArgs};
 use crate::jobs::{Kind as _, Registry};
-use crate::store::jobs::{self, OrderRefused, Place};
+use crate::store::jobs::{self, JobArguments, OrderRefused, Place};
 use crate::store::{AttemptRecord, Connection, Count, JobFilter, JobRecord, JobScope, StoreError, limits};
 use crate::telemetry::names::event;
 
@@ -253,9 +254,11 @@ pub(super) async fn retry_job(
     let (scope, now) = (member.job_scope(), state.clock.now());
     let changed = match body.and_then(|body| body.args) {
         Some(args) => {
-            let (kind, ..) = runs_again(id, scope, &state).await?;
-            member.needs_to_order(&kind)?;
-            Some(Changed::checked(&kind, args, member.account.is_operator, &state)?)
+            let job = runs_again(id, scope, &state).await?;
+            member.needs_to_order(&job.kind)?;
+            let surroundings = Surroundings::with_grants(&member, &state).await?.of_job(job.workspace);
+            let is_operator = member.account.is_operator;
+            Some(Changed::checked(&job.kind, args, is_operator, &surroundings).await?)
         }
         None => None,
     };
@@ -308,28 +311,28 @@ async fn cost_of(id: JobId, scope: JobScope, state: &State) -> Result<(Option<Qu
     if scope == JobScope::All {
         return Ok((None, 0));
     }
-    let (kind, queue, args) = runs_again(id, scope, state).await?;
-    let is_mail = kind == EmailSend::NAME;
+    let job = runs_again(id, scope, state).await?;
+    let is_mail = job.kind == EmailSend::NAME;
     let args = is_mail
-        .then(|| serde_json::from_str::<EmailSendArgs>(&args).ok())
+        .then(|| serde_json::from_str::<EmailSendArgs>(&job.args).ok())
         .flatten();
-    let mails = args.map_or(usize::from(is_mail), |args| args.to.len());
-    Ok((queue.parse().ok(), mails))
+    let mails = args.map_or(usize::from(is_mail), |args| args.mails());
+    Ok((job.queue.parse().ok(), mails))
 }
 
-/// The kind, the queue and the arguments of a job that can run again.
+/// A job that can run again.
 ///
 /// # Errors
 /// 404 where there is none in the scope; 409 where it cannot.
-async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<(String, String, String), Problem> {
+async fn runs_again(id: JobId, scope: JobScope, state: &State) -> Result<JobArguments, Problem> {
     let read = state
         .store
         .read(move |connection| jobs::arguments(connection, id, scope));
-    let (kind, queue, args, standing) = read.await?.ok_or_else(Problem::not_found)?;
-    if !standing.can_run_again() {
-        return Err(refused(OrderRefused::State(Refused::NotNow(standing))));
+    let job = read.await?.ok_or_else(Problem::not_found)?;
+    if !job.state.can_run_again() {
+        return Err(refused(OrderRefused::State(Refused::NotNow(job.state))));
     }
-    Ok((kind, queue, args))
+    Ok(job)
 }
 
 /// The job and its attempts.

@@ -1,6 +1,8 @@
 //! A job as clients see it; what is shown here stays, since programs are written against it.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -68,6 +70,14 @@ pub(in crate::api) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     copies_possible: Option<usize>,
+    /// The words that its asker marked it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    tags: Option<Vec<String>>,
+    /// What its asker keeps with it; for its own workspace alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    metadata: Option<BTreeMap<String, String>>,
     attempts: Vec<AttemptView>,
     /// How many older attempts are not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +122,20 @@ struct AttemptView {
     transcript: Option<String>,
 }
 
+/// What a job is marked with, as its row says it; what cannot be read is left out.
+#[derive(Default, Deserialize)]
+struct Labels {
+    tags: Option<Vec<String>>,
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+impl Labels {
+    fn of(text: Option<&str>) -> Self {
+        text.and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+}
+
 impl JobView {
     /// A job from the database.
     ///
@@ -124,6 +148,7 @@ impl JobView {
             what: "result",
         };
         let progress = progress(&job);
+        let Labels { tags, metadata } = Labels::of(job.labels.as_deref());
         let standing = standing_of(&job);
         Ok(Self {
             waiting_for: waits_for(standing, state).or_else(|| waits_for_whom(standing, state)),
@@ -147,6 +172,8 @@ impl JobView {
             key: Some(job.limit_key).filter(|key| !key.is_empty()),
             schedule_id: job.schedule,
             batch_id: job.batch,
+            tags,
+            metadata,
             attempts_omitted: attempts
                 .first()
                 .map(|first| first.number - 1)
@@ -158,7 +185,10 @@ impl JobView {
 
     /// A job that was accepted this moment.
     pub(in crate::api) fn of_new(job: &NewJob, state: &State) -> Self {
+        let Labels { tags, metadata } = Labels::of(job.labels.as_deref());
         Self {
+            tags,
+            metadata,
             owner: job.workspace,
             id: job.id,
             kind: job.kind.to_owned(),
@@ -221,6 +251,7 @@ impl JobView {
 
     /// The job as whoever does not belong to its workspace may see it: an operator, who is shown no mail address in full.
     pub(in crate::api) fn masked(mut self) -> Self {
+        self.metadata = None;
         if let Some(result) = &mut self.result {
             mask_recipients(result);
         }
@@ -265,7 +296,9 @@ fn progress(job: &JobRecord) -> Option<ProgressView> {
 fn mask_recipients(result: &mut Value) {
     let recipients = result.get_mut("recipients").and_then(Value::as_array_mut);
     for to in recipients.into_iter().flatten().filter_map(|one| one.get_mut("to")) {
-        let address = to.as_str().and_then(|text| EmailAddress::parse(text).ok());
+        let address = to
+            .as_str()
+            .and_then(|text| EmailAddress::parse_international(text).ok());
         *to = Value::from(address.map(|address| address.masked()));
     }
 }

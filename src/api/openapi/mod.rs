@@ -4,7 +4,7 @@
 //! is as described: tests compare the document with the running service. What a handler says about itself stands above it;
 //! what follows for every route of its sort (who may come in, how it refuses) is added in one place, [`answers`] and [`roles`].
 //!
-//! Left out: the pages for people (`/`, `/verify`, `/confirm-address`, `/reset`, `/docs`), which are no part of the API.
+//! Left out: the pages for people (`/`, `/verify`, `/confirm-address`, `/reset`, `/unsubscribe`, `/docs`), which are no part of the API.
 
 mod answers;
 mod asking;
@@ -24,12 +24,12 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{Recipients, SecondFactorCode, TemplateName};
+pub(super) use types::{MailboxBody, Recipients, SecondFactorCode};
 
 use super::{
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,
     jobs, limits, nodes, password_changes, password_resets, probes, queues, reports, schedules, second_factor,
-    security_events, sessions, supervision, verification, workspaces,
+    security_events, sessions, supervision, suppressions, templates, uploads, verification, workspaces,
 };
 
 /// The document.
@@ -78,6 +78,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         api_keys::rotate_api_key,
         security_events::list_security_events,
         emails::create_email,
+        emails::create_emails,
+        uploads::create_upload,
+        uploads::list_uploads,
+        uploads::show_upload,
+        uploads::delete_upload,
         probes::create_probe,
         probes::create_probes,
         reports::create_report,
@@ -101,6 +106,22 @@ pub fn document() -> utoipa::openapi::OpenApi {
         schedules::pause_schedule,
         schedules::resume_schedule,
         schedules::run_schedule,
+        suppressions::create_suppression,
+        suppressions::import_suppressions,
+        suppressions::list_suppressions,
+        suppressions::show_suppression,
+        suppressions::delete_suppression,
+        templates::create_template,
+        templates::list_templates,
+        templates::show_template,
+        templates::delete_template,
+        templates::preview_template,
+        templates::show_version,
+        templates::restore_version,
+        templates::list_built_ins,
+        templates::show_built_in,
+        templates::replace_built_in,
+        templates::delete_built_in,
         limits::list_limits,
         limits::show_limit,
         limits::set_limit,

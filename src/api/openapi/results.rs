@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::{JobId, ReportId};
 use crate::domain::report::ReportFormat;
+use crate::domain::suppression::SuppressionReason;
 
 /// What the work answered: the job's `kind` says which of these it is.
 pub(in crate::api) enum JobResult {}
@@ -29,7 +30,8 @@ pub(in crate::api) enum JobResult {}
     "message_id": "<0193a0f2b1c47d3e8f90a1b2c3d4e5f6@example.org>", "reply": "250 2.0.0 queued",
     "recipients": [
         { "to": "bob@example.com", "status": "sent", "reply": null },
-        { "to": "eve@example.com", "status": "refused", "reply": "550 5.1.1 user unknown" }
+        { "to": "eve@example.com", "status": "refused", "reply": "550 5.1.1 user unknown" },
+        { "to": "joe@example.com", "status": "suppressed", "reply": null, "reason": "unsubscribe" }
     ]
 })))]
 struct EmailResult {
@@ -49,9 +51,13 @@ struct RecipientResult {
     status: RecipientStatus,
     /// The relay's words about this recipient, unless they were about the whole mail.
     reply: Option<String>,
+    /// Why the address gets no mails of the stream; with `suppressed` only.
+    #[schema(nullable = false)]
+    reason: Option<SuppressionReason>,
 }
 
-/// `waiting`: not tried yet; `deferred`: refused for now; `refused`: for good.
+/// `waiting`: not tried yet; `deferred`: refused for now; `refused`: for good; `suppressed`: left out, since the address gets no
+/// mails of the stream.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 enum RecipientStatus {
@@ -59,6 +65,7 @@ enum RecipientStatus {
     Sent,
     Refused,
     Deferred,
+    Suppressed,
 }
 
 /// Of a report (`report.build`): the report and its file.

@@ -14,24 +14,27 @@ use crate::domain::email::{
     ADDRESS_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, DisplayName, EmailAddress, SUBJECT_CHARS_MAX, Subject,
 };
 use crate::domain::id::{
-    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, WorkspaceId,
+    AccountId, ActId, ApiKeyId, BatchId, JobId, ReportId, ScheduleId, SecurityEventId, SessionId, SuppressionId,
+    TemplateId, UploadId, WorkspaceId,
 };
 use crate::domain::job::{
     AttemptOutcome, BulkAction, Cause, JobState, OnFailure, OnUncertain, Queue, Resolution, WhenUncertain,
 };
+use crate::domain::list_unsubscribe::{LINK_BYTES_MAX, LINKS_MAX, ListUnsubscribe};
 use crate::domain::password::{CHARS_MAX, CHARS_MIN, Password};
 use crate::domain::report::{ReportFormat, ReportTable};
 use crate::domain::schedule::{CATCH_UP_MAX, FireOutcome, Missed, Overlap};
 use crate::domain::scope::Scope;
 use crate::domain::security::SecurityEvent;
+use crate::domain::suppression::{SuppressionOriginKind, SuppressionReason};
 use crate::jobs::kinds::{ProbeFailure, ProbePanic};
-use crate::mail::{RECIPIENTS_MAX, Templates};
+use crate::mail::RECIPIENTS_MAX;
 
 /// Who a mail goes to.
 pub(in crate::api) enum Recipients {}
 
-/// The name of a built-in template.
-pub(in crate::api) enum TemplateName {}
+/// An address, with a name or without one.
+pub(in crate::api) enum MailboxBody {}
 
 /// What is shown as a second factor.
 pub(in crate::api) enum SecondFactorCode {}
@@ -75,6 +78,16 @@ fn yes_no_or<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> OneOfB
         .item(text().enum_values(Some(names)))
 }
 
+/// Where the reader of a mail ends its stream.
+fn unsubscribe_link() -> ObjectBuilder {
+    text()
+        .max_length(Some(LINK_BYTES_MAX))
+        .pattern(Some(
+            r#"^(https://[A-Za-z0-9\[]|mailto:[^@?<>",\\s]+@[^?<>",\\s])[!#-+\--;=?-\[\]-~]*$"#,
+        ))
+        .examples(["https://example.com/leave?id=7"])
+}
+
 /// A text in one line that is not blank: without what [`crate::domain::email::breaks_a_line`] finds.
 fn line(what: &str, chars_max: usize) -> ObjectBuilder {
     const BREAKS: &str = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff";
@@ -99,6 +112,9 @@ schemas! {
     ActId => id(Self::PREFIX, "an operator's act");
     ReportId => id(Self::PREFIX, "a report");
     SessionId => id(Self::PREFIX, "a login");
+    TemplateId => id(Self::PREFIX, "a template");
+    UploadId => id(Self::PREFIX, "an upload");
+    SuppressionId => id(Self::PREFIX, "a suppression");
     WorkspaceId => id(Self::PREFIX, "a workspace");
     SecurityEventId => id(Self::PREFIX, "something that happened to the security of an account");
     AttemptOutcome => one_of("What an attempt came to.", Self::ALL.iter().map(|one| one.as_str()));
@@ -140,6 +156,8 @@ schemas! {
         );
     OnUncertain => one_of("What to do when a mail may have gone out and nobody knows.", ["retry", "hold"]);
     Resolution => one_of("What a person says became of an uncertain job.", ["completed", "discarded"]);
+    SuppressionReason => one_of("Why an address gets no mails.", Self::ALL.iter().map(|one| one.as_str()));
+    SuppressionOriginKind => one_of("Who put an address there.", Self::ALL.iter().map(|one| one.as_str()));
     WhenUncertain => one_of("What to do when an effect may have happened and nobody knows.", ["repeat", "hold"]);
     OnFailure => one_of(
         "What becomes of a job where something that it waited for did not complete.",
@@ -154,11 +172,6 @@ schemas! {
     SecondFactorCode => text()
         .description(Some("The six digits of the app, or a recovery code; blanks, dashes and case are forgiven."))
         .pattern(Some(CODE));
-    TemplateName => one_of(
-        "A built-in template.",
-        // Templates that do not compile would have ended the start.
-        Templates::new().map(|templates| templates.names()).unwrap_or_default(),
-    );
     DisplayName => line("What somebody or something is called, in one line.", DISPLAY_NAME_CHARS_MAX);
     Subject => line("What a mail is about, in one line.", SUBJECT_CHARS_MAX);
     Password => text()
@@ -167,13 +180,36 @@ schemas! {
         .min_length(Some(CHARS_MIN))
         .max_length(Some(CHARS_MAX));
     Recipients => OneOfBuilder::new()
-        .description(Some("One address, or several."))
-        .item(Ref::from_schema_name(EmailAddress::name()))
+        .description(Some("One address, or several, each with a name or without one."))
+        .item(Ref::from_schema_name(MailboxBody::name()))
         .item(
             ArrayBuilder::new()
-                .items(RefOr::Ref(Ref::from_schema_name(EmailAddress::name())))
+                .items(RefOr::Ref(Ref::from_schema_name(MailboxBody::name())))
                 .min_items(Some(1))
                 .max_items(Some(RECIPIENTS_MAX)),
+        );
+    MailboxBody => OneOfBuilder::new()
+        .description(Some(
+            "A mail address without quotes, comments and IP addresses; it may be international (RFC 6531), its domain an              internationalised one.",
+        ))
+        .item(text().min_length(Some(3)))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .property("email", text().min_length(Some(3)))
+                .property("name", RefOr::Ref(Ref::from_schema_name(DisplayName::name())))
+                .required("email")
+                .additional_properties(Some(AdditionalProperties::FreeForm(false))),
+        );
+    ListUnsubscribe => OneOfBuilder::new()
+        .description(Some("`true` for a link of the service's own, or own links."))
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(unsubscribe_link())
+        .item(
+            ArrayBuilder::new()
+                .items(unsubscribe_link())
+                .min_items(Some(1))
+                .max_items(Some(LINKS_MAX)),
         );
     Timestamp => text()
         .description(Some("A moment (RFC 3339); shown in UTC with six digits of a second."))

@@ -112,6 +112,33 @@ pub(super) fn reset_not_valid() -> Result<HttpResponse, Problem> {
     )
 }
 
+/// The page that ends a stream of mails on a click. The token is one of ours, and so safe in a link.
+pub(super) fn unsubscribe(token: &str, stream: &str, address: &str) -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("unsubscribe.html"),
+        context! { title => "Unsubscribe", token, stream, address },
+    )
+}
+
+/// The page after a stream was ended.
+pub(super) fn unsubscribed(stream: &str) -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::OK,
+        page!("unsubscribed.html"),
+        context! { title => "You are unsubscribed", stream },
+    )
+}
+
+/// The page about a link that ends no stream.
+pub(super) fn unsubscribe_not_valid() -> Result<HttpResponse, Problem> {
+    render(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        page!("unsubscribe_not_valid.html"),
+        context! { title => "This link is not valid" },
+    )
+}
+
 /// A page, compiled each time: they are short, and asked for once in a person's life.
 fn render(status: StatusCode, page: &str, values: Value) -> Result<HttpResponse, Problem> {
     // The ending of the name turns the escaping on.

@@ -89,7 +89,7 @@ impl NewScheduleBody {
     ///
     /// # Errors
     /// 422 with pointers for what is wrong; 403 for a job that `member` may not order.
-    pub(super) fn checked(
+    pub(super) async fn checked(
         self,
         member: &Member,
         state: &State,
@@ -103,7 +103,7 @@ impl NewScheduleBody {
         let jitter = jitter(self.jitter_s.or(Some(0)), &mut fields);
         let checked = name.zip(cadence).zip(next).zip(jitter);
         let (((name, cadence), next), jitter) = fields.finish_with(checked)?;
-        let job = self.job.checked(member, state, request, now)?;
+        let job = self.job.checked(member, state, request, now).await?;
         Ok(Schedule {
             id: ScheduleId::generate(),
             workspace: member.account.workspace,
@@ -132,7 +132,7 @@ impl ScheduleChangeBody {
     ///
     /// # Errors
     /// As [`NewScheduleBody::checked`].
-    pub(super) fn checked(
+    pub(super) async fn checked(
         self,
         member: &Member,
         state: &State,
@@ -155,10 +155,10 @@ impl ScheduleChangeBody {
         }
         let jitter = jitter(self.jitter_s, &mut fields);
         fields.finish()?;
-        let job = self
-            .job
-            .map(|job| job.checked(member, state, request, now))
-            .transpose()?;
+        let job = match self.job {
+            Some(job) => Some(job.checked(member, state, request, now).await?),
+            None => None,
+        };
         Ok(Change {
             name,
             cron,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::api::auth::Member;
-use crate::api::emails::NewEmailBody;
+use crate::api::emails::{Contents, NewEmailBody, Surroundings};
 use crate::api::http::{FieldError, Fields, Problem, RequestId, Unread};
 use crate::api::probes::NewProbeBody;
 use crate::api::reports::NewReportBody;
@@ -35,7 +35,7 @@ impl JobBody {
     ///
     /// # Errors
     /// 422 with pointers for what is wrong; 403 for what `member` may not order, or not with the API key that they showed.
-    pub(super) fn checked(
+    pub(super) async fn checked(
         self,
         member: &Member,
         state: &State,
@@ -49,11 +49,19 @@ impl JobBody {
         match kind.as_str() {
             EmailSend::NAME => {
                 let mut body: NewEmailBody = args.read(ARGS)?;
+                // Uploads expire, and nobody would hear of it.
+                body.refuse_files("must be left out: mails of a schedule have no files", &mut fields);
+                let surroundings = Surroundings::of([&body], member, state).await?;
                 let wishes = body.wishes().recurring(&mut fields);
                 let order = wishes.checked(&mut fields, request, now);
-                let args = body.args(state.postbox.templates(), &mut fields);
+                // Rendered now: what is changed about a template later is not of this schedule until it is changed, too.
+                let args = body.args(&surroundings, &mut Contents::default(), &mut fields).await?;
                 let args = fields.finish_with(args)?;
-                kept::<EmailSend>(&args, args.to.len(), order, given)
+                let version = EmailSend::version_of(&args);
+                kept::<EmailSend>(&args, args.mails(), order, given).map(|job| ScheduledJob {
+                    args_version: version,
+                    ..job
+                })
             }
             Probe::NAME => {
                 let mut body: NewProbeBody = args.read(ARGS)?;

@@ -107,7 +107,7 @@ pub(super) async fn create_schedule(
     request: RequestId,
 ) -> Result<HttpResponse, Problem> {
     let now = state.clock.now();
-    let schedule = body.checked(&member, &state, &request, now)?;
+    let schedule = body.checked(&member, &state, &request, now).await?;
     let view = ScheduleView::of(&schedule, &member);
     let (id, account) = (schedule.id, member.account.id);
     let write = state.store.write(move |tx| {
@@ -195,7 +195,7 @@ pub(super) async fn update_schedule(
     let (scope, now) = (member.job_scope(), state.clock.now());
     // Before anything is said about the body.
     exists(id, scope, &state).await?;
-    let change = body.checked(&member, &state, &request, now)?;
+    let change = body.checked(&member, &state, &request, now).await?;
     let acting = Acting::of(&member, &request);
     let write = state.store.write(move |tx| {
         let found = schedules::locked(tx.connection(), id, scope)?;

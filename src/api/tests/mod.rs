@@ -36,8 +36,12 @@ mod second_factor;
 mod security_events;
 mod sessions;
 mod steering;
+mod suppressions;
+mod templates;
+mod turns;
 mod turns;
 mod uncertain;
+mod unsubscribing;
 mod waiting;
 
 use std::sync::{Arc, Mutex};
@@ -65,7 +69,9 @@ use crate::domain::id::{AccountId, JobId, NodeId, WorkspaceId};
 use crate::domain::job::{AttemptEnd, Queue};
 use crate::domain::password::{Password, PasswordCost, PasswordHasher, SALT_BYTES};
 use crate::jobs::kinds::{EmailSend, Postbox, Probe, ProbeArgs};
-use crate::jobs::{DepthLimits, Depths, KindsElsewhere, MailCounts, Order, OwnQuotas, PausedQueues, Registry, new_job};
+use crate::jobs::{
+    DepthLimits, Depths, KindsElsewhere, MailCounts, Order, OwnQuotas, PausedQueues, Registry, TemplateLibrary, new_job,
+};
 use crate::keyring::KeyRing;
 use crate::mail::{MemoryTransport, Sender};
 use crate::reports::ReportFolder;
@@ -146,7 +152,9 @@ impl World {
             address: EmailAddress::parse("legwork@example.org").unwrap(),
             name: None,
         };
+        let library = TemplateLibrary::over(store.clone());
         let postbox = Postbox::new(Arc::new(MemoryTransport::new()), from).unwrap();
+        let postbox = postbox.with_replacements(library.clone());
         let hurried = Arc::new(Mutex::new(Vec::new()));
         let cancels = Arc::clone(&hurried);
         let config = Config::from_parts(
@@ -187,6 +195,7 @@ impl World {
             registry: Registry::new().with(EmailSend::new(postbox.clone())).with(Probe),
             elsewhere: KindsElsewhere::default(),
             postbox,
+            library,
             reports: ReportFolder::open(folder.path().join("reports")).unwrap(),
             downloads: Downloads::default(),
             cancel_attempt: Arc::new(move |job| {
@@ -355,6 +364,7 @@ impl World {
             result: Some("{\"steps\":1}".into()),
             progress: None,
             transcript: None,
+            suppress: Vec::new(),
             at: self.clock.now(),
         };
         self.state.store.finish(finish).await.unwrap();

@@ -12,7 +12,7 @@ use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob};
 const HELD: AttemptEnd = AttemptEnd::Uncertain(WhenUncertain::Hold, Retry::Never);
 
 impl World {
-    async fn claim_mail(&self) -> ClaimedJob {
+    async fn claim_email(&self) -> ClaimedJob {
         let claim = ClaimRequest {
             queue: Queue::Mail,
             kinds: self.state.registry.of_queue(Queue::Mail),
@@ -30,7 +30,7 @@ impl World {
         let all = body.as_object_mut().unwrap();
         all.extend(fields.as_object().unwrap().clone());
         self.post("/v1/emails", token, &body).await.is(202, &[]);
-        self.claim_mail().await
+        self.claim_email().await
     }
 
     async fn end_mail(&self, held: &ClaimedJob, how: AttemptEnd, transcript: Option<&str>) {
@@ -105,7 +105,7 @@ async fn a_job_tells_what_was_said_and_how_many_copies_there_may_be() {
         let count = ends.len();
         for (number, how) in ends.into_iter().enumerate() {
             if number > 0 {
-                held = world.claim_mail().await;
+                held = world.claim_email().await;
             }
             world
                 .end_mail(&held, how, Some(&format!("0 C: attempt {number}\n")))
@@ -199,7 +199,7 @@ async fn a_person_says_what_became_of_an_uncertain_mail_and_that_is_written_down
     assert!(refused.detail.contains("the job is discarded"), "{}", refused.detail);
     let acts = world.get("/v1/audit", &operator).await.body;
     assert_eq!(
-        (&acts["data"][0]["via"], &acts["data"][0]["uid"]),
+        (&acts["data"][0]["via"], &acts["data"][0]["detail"]["uid"]),
         (&json!("command_line"), &json!(1000))
     );
 }

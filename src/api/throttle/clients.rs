@@ -110,7 +110,7 @@ impl Clients {
 /// Whoever comes by no network, as a test does, is let through by all of them.
 impl Throttle {
     /// Takes one registration, login, verification or the like of a network.
-    pub(super) fn take_entry(&self, client: &Client) -> Result<(), Problem> {
+    pub(in crate::api) fn take_entry(&self, client: &Client) -> Result<(), Problem> {
         let Some(network) = client.network() else { return Ok(()) };
         let told = self.clients.entries.take(&network, 1);
         told.map_err(|refusal| refused(&refusal, "too many registrations and logins come from this network"))

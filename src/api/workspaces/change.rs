@@ -1,4 +1,4 @@
-//! Changing a workspace: its share in each queue, and what it may use.
+//! Changing a workspace: its share in each queue, what it may use, and from where it may send mails.
 //!
 //! Guarantees: a change is committed before it is answered; each number that is set is an act of the operator; a quota holds at
 //! once on this node and within a few seconds on others.
@@ -17,6 +17,7 @@ use crate::api::then::Then;
 use crate::api::{State, acting};
 use crate::clock::Timestamp;
 use crate::domain::act::Action;
+use crate::domain::email::EmailAddress;
 use crate::domain::id::WorkspaceId;
 use crate::store::Abort;
 use crate::store::acts::{self, NewAct};
@@ -43,7 +44,13 @@ pub(in crate::api) struct WorkspaceBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_125_899_906_842_624_i64)]
     bytes_stored_max: Option<Option<i64>>,
+    /// The domains from which it may send mails besides the service's own address; an empty list takes them all back.
+    #[schema(max_items = 100)]
+    sender_domains: Option<Vec<String>>,
 }
+
+/// The most domains of one workspace.
+const DOMAINS_MAX: usize = 100;
 
 /// A value that is given, if only as null.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
@@ -55,6 +62,7 @@ impl WorkspaceBody {
     /// 422 with pointers for what is wrong.
     fn checked(self) -> Result<WorkspaceChange, Problem> {
         let mut fields = Fields::new();
+        let sender_domains = self.sender_domains.map(|given| domains(given, &mut fields));
         let weight = ranged(&mut fields, "/weight", self.weight, 1, i64::from(WEIGHT_MAX));
         let mut quota = |pointer: &str, given: Option<Option<i64>>, max: u64| {
             let max = i64::try_from(max).unwrap_or(i64::MAX);
@@ -65,13 +73,32 @@ impl WorkspaceBody {
             jobs_waiting_max: quota("/jobs_waiting_max", self.jobs_waiting_max, COUNT_MAX),
             mails_per_day: quota("/mails_per_day", self.mails_per_day, COUNT_MAX),
             bytes_stored_max: quota("/bytes_stored_max", self.bytes_stored_max, BYTES_MAX),
+            sender_domains,
         };
         fields.finish()?;
         Ok(change)
     }
 }
 
-/// Changes a workspace: its share in each queue, and what it may use.
+/// The domains, as they are kept: in ASCII and in lower case, each once.
+fn domains(given: Vec<String>, fields: &mut Fields) -> Vec<String> {
+    if given.len() > DOMAINS_MAX {
+        fields.refuse("/sender_domains", format!("must have at most {DOMAINS_MAX} domains"));
+        return Vec::new();
+    }
+    let mut all = Vec::with_capacity(given.len());
+    for (index, domain) in given.iter().enumerate() {
+        // As of an address there.
+        let address = EmailAddress::parse_international(&format!("a@{domain}"));
+        let domain = fields.check(&format!("/sender_domains/{index}"), address);
+        all.extend(domain.map(|address| address.domain().to_ascii_lowercase()));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Changes a workspace: its share in each queue, what it may use, and from where it may send.
 ///
 /// A turn in a queue is four jobs for each unit of the weight: a workspace with weight 3 starts twelve jobs where one with
 /// weight 1 starts four, as long as both have any waiting.
@@ -83,6 +110,7 @@ impl WorkspaceBody {
         ("quotas" = (summary = "More mails, no bound on bytes, jobs as the settings say", value = json!({
             "mails_per_day": 50000, "bytes_stored_max": 0, "jobs_waiting_max": null
         }))),
+        ("senders" = (summary = "Mails from its own domain", value = json!({ "sender_domains": ["example.com"] }))),
     )),
     responses((status = 200, description = "The workspace as it is now.", body = WorkspaceView)),
 )]
@@ -96,8 +124,9 @@ pub(in crate::api) async fn update_workspace(
 ) -> Result<HttpResponse, Problem> {
     let change = body.checked()?;
     let acts = acts_of(id, &change, &member, &request, state.clock.now());
+    let written = change.clone();
     let write = state.store.write(move |tx| {
-        let record = workspaces::change(tx.connection(), id, &change)?.ok_or(Abort::Refused(()))?;
+        let record = workspaces::change(tx.connection(), id, &written)?.ok_or(Abort::Refused(()))?;
         for act in &acts {
             acts::record(tx, act)?;
         }
@@ -126,6 +155,16 @@ pub(in crate::api) async fn update_workspace(
             account = %member.account.id,
             request_id = request.as_str(),
             "an operator set what a workspace may use"
+        );
+    }
+    if let Some(domains) = &change.sender_domains {
+        tracing::warn!(
+            event = event::SENDERS_SET,
+            workspace = %id,
+            domains = domains.join(","),
+            account = %member.account.id,
+            request_id = request.as_str(),
+            "an operator set from which domains a workspace may send"
         );
     }
     Ok(HttpResponse::Ok().json(WorkspaceView::of(known, &state)))
@@ -166,5 +205,7 @@ fn acts_of(
         }
         act(Action::SetQuota, set.into())
     });
-    weighed.into_iter().chain(quotas).collect()
+    let domains = change.sender_domains.as_ref();
+    let senders = domains.map(|domains| act(Action::GrantSenders, json!({ "sender_domains": domains })));
+    weighed.into_iter().chain(quotas).chain(senders).collect()
 }

@@ -19,6 +19,8 @@ pub(super) struct WorkspaceView {
     created_at: Timestamp,
     /// Its share in each queue, against those of the others that have something waiting there; 1 unless set.
     weight: u32,
+    /// The domains from which it may send mails besides the service's own address.
+    sender_domains: Vec<String>,
     /// What it may use, and what it uses; where one workspace is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -89,6 +91,7 @@ impl WorkspaceView {
             name: record.name,
             created_at: record.created_at,
             weight: record.weight,
+            sender_domains: record.sender_domains,
             quotas: None,
         }
     }

@@ -65,18 +65,8 @@ impl Kind for AccountExists {
             }
         };
         let data = json!({ "name": account.name, "link": self.link });
-        match self.postbox.templates().render("account-exists", &data) {
-            Ok(content) => {
-                self.postbox
-                    .send(
-                        Sending {
-                            to: vec![account.email],
-                            content,
-                        },
-                        &ctx,
-                    )
-                    .await
-            }
+        match self.postbox.own_content("account-exists", &data).await {
+            Ok(content) => self.postbox.send(Sending::own(account.email, content), &ctx).await,
             Err(error) => untemplatable(&error),
         }
     }

@@ -41,8 +41,8 @@ pub(super) async fn send(
     to: EmailAddress,
     ctx: &JobContext,
 ) -> Outcome {
-    match postbox.templates().render_own(template, data) {
-        Ok(content) => postbox.send(Sending { to: vec![to], content }, ctx).await,
+    match postbox.own_content(template, data).await {
+        Ok(content) => postbox.send(Sending::own(to, content), ctx).await,
         Err(error) => untemplatable(&error),
     }
 }

@@ -1,34 +1,107 @@
 //! `email.send`: a mail that a client asked for.
+//!
+//! Guarantees: its files are read from the database, where whichever node performs the job finds them; the mails that are at
+//! work hold a bounded number of their bytes ([`FILES_KIB_MAX`]); one from another sender goes out only while an operator's
+//! grant for its domain stands.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sending, untemplatable};
-use crate::domain::email::{EmailAddress, Subject};
+use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress, Mailbox, MediaType, Subject};
+use crate::domain::id::{UploadId, WorkspaceId};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
-use crate::jobs::{JobContext, Kind, Outcome};
-use crate::mail::Content;
+use crate::jobs::{ArgsError, JobContext, Kind, Outcome, UsedTemplate};
+use crate::mail::{AttachedFile, Content, Extras};
+use crate::store::{Connection, Store, StoreError, uploads, workspaces};
+use crate::telemetry;
+
+/// The most KiB of files that mails at work hold together, as they were given; each is in memory a few times over while its
+/// mail is built. One mail may always go, however large its files are.
+const FILES_KIB_MAX: u32 = 64 * 1024;
 
 /// Sends one mail.
 pub struct EmailSend {
     postbox: Postbox,
+    store: Option<Store>,
+    /// Room for the files of mails at work, in KiB.
+    room: Arc<Semaphore>,
 }
 
 /// Which mail.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EmailSendArgs {
-    /// The recipients, all in one mail.
-    pub to: Vec<EmailAddress>,
+    /// The recipients that stand in `To`, all in one mail.
+    pub to: Vec<Mailbox>,
+    /// Those that stand in `Cc`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<Mailbox>,
+    /// Those that nobody sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bcc: Vec<EmailAddress>,
+    /// To whom an answer goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_to: Vec<Mailbox>,
+    /// Who stands in `From`, if not the service's own sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Mailbox>,
+    /// Headers besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<CustomHeader>,
+    /// Files, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attached>,
+    /// Words by which its asker finds it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What its asker keeps with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// What it says.
     pub body: EmailBody,
     /// The stream that it belongs to.
     #[serde(default)]
     pub stream: Stream,
+    /// How its reader may end that stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_unsubscribe: Option<ListUnsubscribe>,
     /// What is worse for this mail: twice, or not at all.
     pub when_uncertain: WhenUncertain,
+    /// By which template its words were made, if one did. It changes nothing of the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
+}
+
+/// A template that made a mail when it was accepted, and what it was given.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MadeBy {
+    /// Which.
+    pub template: UsedTemplate,
+    /// The data.
+    pub data: Value,
+}
+
+/// A file of a mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Where its bytes are.
+    pub upload: UploadId,
+    /// What it is called in the mail.
+    pub name: AttachmentName,
+    /// What it is.
+    pub media_type: MediaType,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// The id by which the HTML shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_id: Option<ContentId>,
 }
 
 /// What a mail says.
@@ -44,7 +117,7 @@ pub enum EmailBody {
         /// The same as HTML.
         html: Option<String>,
     },
-    /// A built-in template with these fields.
+    /// A built-in template with these fields, in jobs of older versions: now they are rendered when they are accepted.
     Template {
         /// Its name.
         name: String,
@@ -53,11 +126,84 @@ pub enum EmailBody {
     },
 }
 
+impl EmailSendArgs {
+    /// A mail with nothing but its recipients and its words.
+    #[must_use]
+    pub fn plain(to: Vec<Mailbox>, body: EmailBody, stream: Stream, when_uncertain: WhenUncertain) -> Self {
+        Self {
+            to,
+            cc: Vec::new(),
+            bcc: Vec::new(),
+            reply_to: Vec::new(),
+            from: None,
+            headers: Vec::new(),
+            attachments: Vec::new(),
+            tags: Vec::new(),
+            metadata: BTreeMap::new(),
+            body,
+            stream,
+            list_unsubscribe: None,
+            when_uncertain,
+            made_by: None,
+        }
+    }
+
+    /// How many mails it counts as: one a recipient.
+    #[must_use]
+    pub fn mails(&self) -> usize {
+        self.to.len() + self.cc.len() + self.bcc.len()
+    }
+
+    /// The uploads that it needs, each once.
+    #[must_use]
+    pub fn uploads(&self) -> Vec<UploadId> {
+        let mut ids: Vec<UploadId> = self.attachments.iter().map(|file| file.upload).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Whether it asks for nothing that the first version of these arguments could not say. Tags and metadata are shown with
+    /// the job and change nothing about the mail.
+    fn is_of_version_1(&self) -> bool {
+        let is_plain = |one: &Mailbox| one.name.is_none() && one.address.is_ascii();
+        self.to.iter().all(is_plain)
+            && self.cc.is_empty()
+            && self.bcc.is_empty()
+            && self.reply_to.is_empty()
+            && self.from.is_none()
+            && self.headers.is_empty()
+            && self.attachments.is_empty()
+            && self.list_unsubscribe.is_none()
+            && self.stream == Stream::default()
+    }
+}
+
 impl EmailSend {
-    /// Sends by this postbox.
+    /// Sends by this postbox, mails without files and from the service's own sender.
     #[must_use]
     pub fn new(postbox: Postbox) -> Self {
-        Self { postbox }
+        let room = usize::try_from(FILES_KIB_MAX).unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            postbox,
+            store: None,
+            room: Arc::new(Semaphore::new(room)),
+        }
+    }
+
+    /// With files that are kept in `store`, and from senders whose grants stand there.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self {
+            store: Some(store),
+            ..self
+        }
+    }
+
+    /// What marks the job of these stored arguments, which is shown with it.
+    #[must_use]
+    pub fn labels_of(args: &str) -> Option<String> {
+        serde_json::from_str(args).ok().and_then(|args| Self::labels(&args))
     }
 
     fn content(&self, body: EmailBody) -> Result<Content, Outcome> {
@@ -73,25 +219,204 @@ impl EmailSend {
                 .map_err(|error| untemplatable(&error)),
         }
     }
+
+    /// Room for the files of a mail, which it has for as long as the permit lives; none where the attempt is to stop.
+    async fn room_for(&self, files: &[Attached], ctx: &JobContext) -> Option<OwnedSemaphorePermit> {
+        let kib = files.iter().map(|file| file.bytes.div_ceil(1024)).sum::<u64>();
+        let kib = u32::try_from(kib).unwrap_or(FILES_KIB_MAX).min(FILES_KIB_MAX);
+        tokio::select! {
+            biased;
+            // It is never closed.
+            permit = Arc::clone(&self.room).acquire_many_owned(kib) => permit.ok(),
+            () = ctx.stopped() => None,
+        }
+    }
+
+    /// The files, once it is seen that the sender may still be named.
+    async fn kept(&self, args: &EmailSendArgs, ctx: &JobContext) -> Result<Vec<AttachedFile>, Outcome> {
+        let own = &self.postbox.sender().address;
+        let from = args.from.as_ref().map(|from| &from.address);
+        let granted = from
+            .filter(|from| *from != own)
+            .map(|from| from.domain().to_ascii_lowercase());
+        if granted.is_none() && args.attachments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(store) = &self.store else {
+            return Err(Outcome::retry("this process has no access to what the mail needs"));
+        };
+        let (files, workspace) = (args.attachments.clone(), ctx.workspace());
+        let read = store.read(move |connection| {
+            if let Some(domain) = &granted
+                && !is_granted(connection, workspace, domain)?
+            {
+                return Ok(Err(format!(
+                    "mails may not be sent from {domain}: no operator grants it to the workspace any more"
+                )));
+            }
+            let mut all = Vec::with_capacity(files.len());
+            for file in files {
+                match uploads::content(connection, file.upload, workspace)? {
+                    Some(bytes) => all.push(AttachedFile {
+                        name: file.name,
+                        media_type: file.media_type,
+                        content_id: file.content_id,
+                        bytes,
+                    }),
+                    None => return Ok(Err(format!("the attachment {} is gone", file.upload))),
+                }
+            }
+            Ok(Ok(all))
+        });
+        match read.await {
+            Ok(Ok(files)) => Ok(files),
+            Ok(Err(why)) => Err(Outcome::permanent(why)),
+            Err(error) => Err(Outcome::retry(format!(
+                "the attachments could not be read: {}",
+                telemetry::chain(&error)
+            ))),
+        }
+    }
+}
+
+/// Whether an operator grants a domain to a workspace.
+fn is_granted(connection: &mut Connection, workspace: WorkspaceId, domain: &str) -> Result<bool, StoreError> {
+    let record = workspaces::one(connection, workspace)?;
+    Ok(record.is_some_and(|record| record.sender_domains.iter().any(|granted| granted == domain)))
 }
 
 impl Kind for EmailSend {
     type Args = EmailSendArgs;
 
     const NAME: &'static str = "email.send";
+    const VERSION: u32 = 2;
     const QUEUE: Queue = Queue::Mail;
     const MAX_ATTEMPTS: u32 = MAIL_ATTEMPTS_MAX;
     const TIMEOUT: Duration = MAIL_TIMEOUT;
     const BACKOFF: Backoff = MAIL_BACKOFF;
+
+    fn version_of(args: &EmailSendArgs) -> u32 {
+        if args.is_of_version_1() { 1 } else { Self::VERSION }
+    }
+
+    fn labels(args: &EmailSendArgs) -> Option<String> {
+        let is_marked = !args.tags.is_empty() || !args.metadata.is_empty();
+        is_marked.then(|| json!({ "tags": args.tags, "metadata": args.metadata }).to_string())
+    }
+
+    /// The first version is the second without its optional fields.
+    fn upgrade(from: u32, args: Value) -> Result<Value, ArgsError> {
+        match from {
+            1 => Ok(args),
+            found => Err(ArgsError::Version {
+                known: Self::VERSION,
+                found,
+            }),
+        }
+    }
 
     fn when_uncertain(&self, args: &EmailSendArgs) -> WhenUncertain {
         args.when_uncertain
     }
 
     async fn perform(&self, args: EmailSendArgs, ctx: JobContext) -> Outcome {
-        match self.content(args.body) {
-            Ok(content) => self.postbox.send(Sending { to: args.to, content }, &ctx).await,
-            Err(outcome) => outcome,
+        let Some(_room) = self.room_for(&args.attachments, &ctx).await else {
+            return Outcome::Cancelled;
+        };
+        let attachments = match self.kept(&args, &ctx).await {
+            Ok(files) => files,
+            Err(outcome) => return outcome,
+        };
+        let content = match self.content(args.body) {
+            Ok(content) => content,
+            Err(outcome) => return outcome,
+        };
+        let sending = Sending {
+            to: args.to,
+            content,
+            extras: Extras {
+                from: args.from,
+                cc: args.cc,
+                bcc: args.bcc,
+                reply_to: args.reply_to,
+                headers: args.headers,
+                attachments,
+                list_unsubscribe: None,
+            },
+            stream: Some(args.stream),
+            list_unsubscribe: args.list_unsubscribe,
+        };
+        self.postbox.send(sending, &ctx).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> EmailSendArgs {
+        let body = EmailBody::Written {
+            subject: "Hello".to_owned(),
+            text: "Hello Bob".to_owned(),
+            html: None,
+        };
+        let to = vec![Mailbox::parse("bob@example.org").unwrap()];
+        EmailSendArgs::plain(to, body, Stream::default(), WhenUncertain::Repeat)
+    }
+
+    #[test]
+    fn a_mail_that_asks_for_nothing_new_is_written_as_the_first_version_read_it() {
+        let args = EmailSendArgs {
+            tags: vec!["welcome".to_owned()],
+            ..plain()
+        };
+        assert_eq!(EmailSend::version_of(&args), 1);
+        let written = serde_json::to_value(plain()).unwrap();
+        let known = json!({
+            "to": ["bob@example.org"], "body": { "written": { "subject": "Hello", "text": "Hello Bob", "html": null } },
+            "stream": "transactional", "when_uncertain": "repeat"
+        });
+        assert_eq!(written, known);
+        let read = EmailSend::upgrade(1, known).unwrap();
+        assert_eq!(serde_json::from_value::<EmailSendArgs>(read).unwrap().to, plain().to);
+        assert!(EmailSend::upgrade(3, json!({})).is_err());
+    }
+
+    #[test]
+    fn whatever_an_older_binary_would_not_heed_makes_it_the_second_version() {
+        let mailbox = |text: &str| Mailbox::parse(text).unwrap();
+        let changes: [fn(&mut EmailSendArgs, Mailbox); 6] = [
+            |args, one| args.to = vec![one],
+            |args, one| args.cc = vec![one],
+            |args, one| args.bcc = vec![one.address],
+            |args, one| args.reply_to = vec![one],
+            |args, one| args.from = Some(one),
+            |args, _| args.headers = vec![CustomHeader::new("X-A", "a").unwrap()],
+        ];
+        for change in changes {
+            let mut args = plain();
+            change(&mut args, mailbox("Bob <bob@example.org>"));
+            assert_eq!(EmailSend::version_of(&args), 2, "{args:?}");
+            let text = serde_json::to_string(&args).unwrap();
+            let again: EmailSendArgs = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&again).unwrap(), text);
         }
+        let mut args = plain();
+        args.to = vec![mailbox("jürgen@example.org")];
+        assert_eq!(EmailSend::version_of(&args), 2);
+    }
+
+    #[test]
+    fn tags_and_metadata_mark_the_job() {
+        assert_eq!(EmailSend::labels(&plain()), None);
+        let args = EmailSendArgs {
+            tags: vec!["welcome".to_owned()],
+            metadata: BTreeMap::from([("order".to_owned(), "17".to_owned())]),
+            ..plain()
+        };
+        let labels = r#"{"metadata":{"order":"17"},"tags":["welcome"]}"#;
+        assert_eq!(EmailSend::labels(&args).as_deref(), Some(labels));
+        let stored = serde_json::to_string(&args).unwrap();
+        assert_eq!(EmailSend::labels_of(&stored).as_deref(), Some(labels));
     }
 }

@@ -67,11 +67,8 @@ impl Kind for NewDeviceMail {
             }
         };
         let data = data(&account.name, &device, &self.link);
-        match self.postbox.templates().render_own("new-device", &data) {
-            Ok(content) => {
-                let to = vec![account.email];
-                self.postbox.send(Sending { to, content }, &ctx).await
-            }
+        match self.postbox.own_content("new-device", &data).await {
+            Ok(content) => self.postbox.send(Sending::own(account.email, content), &ctx).await,
             Err(error) => untemplatable(&error),
         }
     }

@@ -9,25 +9,36 @@
 //! Each recipient is told apart: who is refused for good is listed and the others get the mail; who is refused for now is
 //! tried again alone. The job is completed once nobody waits any more and somebody has got the mail.
 //!
+//! A mail of a stream is sent to nobody who was suppressed before the attempt began; whom a server says not to exist is suppressed
+//! in that stream, with the attempt's end. Mails of the service itself belong to no stream: somebody who asks for a link is sent
+//! it, whatever a list says.
+//!
 //! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
 //! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others. So it is, from
 //! two seconds on, with a mail for whose site there is no room ([`Sites`]).
 
+mod ending;
+mod gate;
+mod gone;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::BoxFuture;
-
 use super::recipients::Recipients;
-use crate::domain::email::EmailAddress;
+use super::unsubscribe_link::UnsubscribeLinks;
+use crate::domain::email::{EmailAddress, Mailbox};
 use crate::domain::job::Backoff;
-use crate::domain::token::random_bytes;
-use crate::jobs::{Failure, JobContext, Outcome, RetryWish, StopCause};
+use crate::domain::list_unsubscribe::ListUnsubscribe;
+use crate::domain::stream::Stream;
+use crate::jobs::{JobContext, Outcome, StopCause, SuppressionList, TemplateLibrary};
 use crate::mail::{
-    Content, DeliveryError, Gate, GateClosed, Message, NoRoom, Pass, Receipt, RenderError, Rendered, Sender, Sites,
-    SlowedSite, TemplateError, Templates, Transcript, Transport,
+    Content, DeliveryError, Extras, Message, Pass, Sender, Sites, SlowedSite, TemplateError, Templates, Transcript,
+    Transport, UnsubscribeHeader,
 };
 use crate::telemetry;
+use ending::{crowded, finished, not_taken, taken, unavailable, uncertain, unrenderable};
+use gate::AttemptGate;
+use gone::suppress_refused;
 
 /// How long to wait after a mail could not be handed over: quick at first, for a relay that restarts or greylists, and
 /// every ten minutes then, for one that is away.
@@ -37,29 +48,8 @@ pub(super) const MAIL_BACKOFF: Backoff = Backoff {
 };
 
 /// With [`MAIL_BACKOFF`], fifty attempts reach over seven hours: a relay whose disk is full, or that is told to hold all
-/// mail back, has that long. (One that cannot be used at all has [`SNOOZES_MAX`].)
+/// mail back, has that long. (One that cannot be used at all has longer.)
 pub(super) const MAIL_ATTEMPTS_MAX: u32 = 50;
-
-/// How long to wait for a relay that cannot be used: seconds for one that restarts, and then a quarter of an hour, within
-/// which a mail goes out after the relay is back.
-const RELAY_AWAY: Backoff = Backoff {
-    base: std::time::Duration::from_secs(15),
-    cap: std::time::Duration::from_secs(900),
-};
-
-/// How long to wait for a site that has no room for one mail more: short at first, for one that only just began to be slow.
-const SITE_BUSY: Backoff = Backoff {
-    base: std::time::Duration::from_secs(2),
-    cap: std::time::Duration::from_secs(900),
-};
-
-/// After so many attempts a relay that cannot be used spends them. With [`RELAY_AWAY`] that takes three days: a long
-/// weekend, after which a mail is hardly of use; and a job keeps a record of each attempt, so that there must be an end.
-const SNOOZES_MAX: u32 = 300;
-
-/// From this attempt on, a mail that may have been sent is not sent again, whatever its rule: a relay that takes mails and
-/// never says so would deliver a copy with each of [`MAIL_ATTEMPTS_MAX`].
-const COPIES_MAX: u32 = 5;
 
 /// How long one attempt may take: longer than the longest `mail.dot_timeout`, with a quarter of an hour for the steps before
 /// it, a large message on a slow line among them.
@@ -76,6 +66,10 @@ pub struct Postbox {
     /// None in tests that are about something else.
     sites: Option<Sites>,
     uncertain_wait: std::time::Duration,
+    /// Where operators put what is sent in the place of built-in templates.
+    library: Option<TemplateLibrary>,
+    suppressions: Option<SuppressionList>,
+    links: Option<UnsubscribeLinks>,
 }
 
 struct Inner {
@@ -86,37 +80,29 @@ struct Inner {
 
 /// What is to be sent, and to whom.
 pub struct Sending {
-    /// The recipients.
-    pub to: Vec<EmailAddress>,
+    /// Whom it is addressed to.
+    pub to: Vec<Mailbox>,
     /// Subject and bodies.
     pub content: Content,
+    /// Copies, files and what else few mails have.
+    pub extras: Extras,
+    /// The stream whose suppressions it keeps to; none for a mail of the service itself.
+    pub stream: Option<Stream>,
+    /// How its reader may end that stream.
+    pub list_unsubscribe: Option<ListUnsubscribe>,
 }
 
-/// Opens when the attempt may pass its point of no return.
-struct AttemptGate<'a> {
-    ctx: &'a JobContext,
-    /// Whether the point of no return is being noted, or was.
-    is_asked: AtomicBool,
-    transcript: Transcript,
-}
-
-impl Drop for AttemptGate<'_> {
-    /// The delivery has ended, or was dropped before: what was said until then is the attempt's.
-    fn drop(&mut self) {
-        if let Some(text) = self.transcript.take() {
-            self.ctx.transcript(text);
+impl Sending {
+    /// A mail of the service itself to one address.
+    #[must_use]
+    pub fn own(to: impl Into<Mailbox>, content: Content) -> Self {
+        Self {
+            to: vec![to.into()],
+            content,
+            extras: Extras::default(),
+            stream: None,
+            list_unsubscribe: None,
         }
-    }
-}
-
-impl Gate for AttemptGate<'_> {
-    fn open<'a>(&'a self) -> BoxFuture<'a, Result<(), GateClosed>> {
-        self.is_asked.store(true, Ordering::SeqCst);
-        Box::pin(async { self.ctx.point_of_no_return().await.map_err(|_stopped| GateClosed) })
-    }
-
-    fn transcript(&self) -> Option<&Transcript> {
-        Some(&self.transcript)
     }
 }
 
@@ -134,6 +120,9 @@ impl Postbox {
             }),
             sites: None,
             uncertain_wait: UNCERTAIN_WAIT,
+            library: None,
+            suppressions: None,
+            links: None,
         })
     }
 
@@ -157,27 +146,86 @@ impl Postbox {
         self.sites.as_ref().map(Sites::slowed).unwrap_or_default()
     }
 
+    /// The same, which sends what `library` has in the place of mails of the service's own.
+    #[must_use]
+    pub fn with_replacements(self, library: TemplateLibrary) -> Self {
+        Self {
+            library: Some(library),
+            ..self
+        }
+    }
+
+    /// The same, which keeps to these suppressions, and whose mails can be ended by these links. Without them, as where there is
+    /// no database, nobody is suppressed.
+    #[must_use]
+    pub fn keeping_to(self, suppressions: SuppressionList, links: UnsubscribeLinks) -> Self {
+        Self {
+            suppressions: Some(suppressions),
+            links: Some(links),
+            ..self
+        }
+    }
+
+    /// What a mail of the service's own says: by an operator's replacement, or by the built-in template where there is none or
+    /// that fails, since such a mail must not be lost by it.
+    ///
+    /// # Errors
+    /// As [`Templates::render_own`].
+    pub(super) async fn own_content(
+        &self,
+        template: &'static str,
+        data: &serde_json::Value,
+    ) -> Result<Content, TemplateError> {
+        if let Some(library) = &self.library {
+            match library.render_replacement(template, data.clone()).await {
+                Ok(Some(content)) => return Ok(content),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(
+                    event = telemetry::names::event::REPLACEMENT_FAILED,
+                    template,
+                    error = telemetry::chain(&error),
+                    "the built-in template is sent, since what replaces it cannot be"
+                ),
+            }
+        }
+        self.templates().render_own(template, data)
+    }
+
     /// The templates, for checking a request before it is accepted.
     #[must_use]
     pub fn templates(&self) -> &Templates {
         &self.inner.templates
     }
 
+    /// Whom mails are from that name no other sender.
+    #[must_use]
+    pub fn sender(&self) -> &Sender {
+        &self.inner.from
+    }
+
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
-        let recipients = Recipients::resume(&sending.to, ctx.earlier_result());
-        let to = recipients.open();
+        let stream = sending.stream.clone();
+        let message = self.message(sending, ctx);
+        let mut recipients = Recipients::resume(&message.recipients(), ctx.earlier_result());
         // Before the mail is built: many may wait.
-        let mut pass = match self.enter(&to, ctx).await {
+        let mut pass = match self.enter(&recipients.open(), ctx).await {
             Ok(pass) => pass,
             Err(outcome) => return outcome,
         };
+        // After the wait, so that whoever was suppressed meanwhile is left out.
+        if let Err(outcome) = self.leave_out(&mut recipients, stream.as_ref(), ctx).await {
+            return outcome;
+        }
         // All attempts send the same bytes, whomever this one is for.
-        let mut rendered = match self.message(sending, ctx).render() {
+        let mut rendered = match message.render() {
             Ok(rendered) => rendered,
             Err(error) => return unrenderable(&error),
         };
-        rendered.envelope.to = to;
+        rendered.envelope.to = recipients.open();
+        if rendered.envelope.to.is_empty() {
+            return finished(&recipients, recipients.summary(), &rendered);
+        }
         ctx.repeat_uncertain_after(self.uncertain_wait);
         let gate = AttemptGate {
             ctx,
@@ -204,6 +252,7 @@ impl Postbox {
         if let Some(pass) = pass {
             pass.ended(&delivered);
         }
+        suppress_refused(&delivered, &rendered, stream.as_ref(), ctx);
         match delivered {
             Ok(receipt) => taken(recipients, &receipt, &rendered, ctx),
             Err(DeliveryError::GateClosed) if ctx.stop_cause().is_some() => Outcome::Cancelled,
@@ -225,7 +274,28 @@ impl Postbox {
         }
     }
 
+    /// Leaves out who is suppressed in the stream, as it is now.
+    async fn leave_out(
+        &self,
+        recipients: &mut Recipients,
+        stream: Option<&Stream>,
+        ctx: &JobContext,
+    ) -> Result<(), Outcome> {
+        let (Some(list), Some(stream)) = (&self.suppressions, stream) else {
+            return Ok(());
+        };
+        let found = list.held_back(ctx.workspace(), stream, &recipients.open()).await;
+        // A mail that waits does less harm than one that somebody has asked not to get.
+        let reasons = found.map_err(|error| Outcome::retry(format!("the suppressions could not be read: {error}")))?;
+        recipients.suppress(&reasons);
+        Ok(())
+    }
+
     fn message(&self, sending: Sending, ctx: &JobContext) -> Message {
+        let extras = Extras {
+            list_unsubscribe: self.unsubscribe_header(&sending, ctx),
+            ..sending.extras
+        };
         let from = self.inner.from.clone();
         let job = ctx.job().to_string();
         Message {
@@ -237,76 +307,25 @@ impl Postbox {
             text: sending.content.text,
             html: sending.content.html,
             job: Some(job),
+            extras,
         }
     }
-}
 
-fn taken(mut recipients: Recipients, receipt: &Receipt, rendered: &Rendered, ctx: &JobContext) -> Outcome {
-    recipients.taken(receipt);
-    tracing::info!(
-        event = telemetry::names::event::MAIL_SENT,
-        job = %ctx.job(),
-        recipients = rendered.envelope.to.len().saturating_sub(receipt.refusals.len()),
-        not_taken = receipt.refusals.len(),
-        reply = receipt.words,
-        "a mail was handed over"
-    );
-    finished(&recipients, recipients.summary(), rendered)
-}
-
-fn not_taken(mut recipients: Recipients, error: &DeliveryError, rendered: &Rendered) -> Outcome {
-    recipients.not_taken(error);
-    let words = match error {
-        DeliveryError::Recipients { .. } => recipients.summary(),
-        other => other.to_string(),
-    };
-    finished(&recipients, words, rendered)
-}
-
-fn finished(recipients: &Recipients, words: String, rendered: &Rendered) -> Outcome {
-    let result = Some(recipients.result(&rendered.message_id));
-    let retry = match (recipients.is_left(), recipients.is_anybody_reached()) {
-        (false, true) => return Outcome::Completed(result),
-        (false, false) => RetryWish::Never,
-        (true, _) => RetryWish::Backoff,
-    };
-    Outcome::Failed(Failure {
-        error: words,
-        retry,
-        result,
-    })
-}
-
-fn uncertain(error: &DeliveryError, ctx: &JobContext) -> Outcome {
-    Outcome::Uncertain {
-        why: error.to_string(),
-        hold: ctx.attempt() >= COPIES_MAX,
+    fn unsubscribe_header(&self, sending: &Sending, ctx: &JobContext) -> Option<UnsubscribeHeader> {
+        match (sending.list_unsubscribe.as_ref()?, sending.to.as_slice()) {
+            (ListUnsubscribe::OneClick, [to]) => {
+                let links = self.links.as_ref()?;
+                Some(UnsubscribeHeader::one_click(links.link(
+                    ctx.workspace(),
+                    sending.stream.as_ref()?,
+                    &to.address,
+                )))
+            }
+            // The link is personal, so that such a mail was not accepted.
+            (ListUnsubscribe::OneClick, _) => None,
+            (ListUnsubscribe::Links(links), _) => Some(UnsubscribeHeader::links(links)),
+        }
     }
-}
-
-fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {
-    snoozed(RELAY_AWAY, error.to_string(), ctx)
-}
-
-fn crowded(no_room: &NoRoom, ctx: &JobContext) -> Outcome {
-    snoozed(SITE_BUSY, format!("not sent yet: {no_room}"), ctx)
-}
-
-fn snoozed(waits: Backoff, why: String, ctx: &JobContext) -> Outcome {
-    let claims = u32::try_from(ctx.fence()).unwrap_or(u32::MAX);
-    if claims > SNOOZES_MAX {
-        return Outcome::retry(why);
-    }
-    // Without randomness the mails come back together, which the limits bound.
-    let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
-    Outcome::Snoozed {
-        wait: waits.after(claims, random),
-        why: Some(why),
-    }
-}
-
-fn unrenderable(error: &RenderError) -> Outcome {
-    Outcome::permanent(format!("the mail could not be built: {}", telemetry::chain(error)))
 }
 
 /// The outcome of a mail whose template did not render.

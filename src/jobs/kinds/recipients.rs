@@ -1,16 +1,19 @@
 //! Who of a mail's recipients has got it: what the job's result tells, and what the next attempt goes on from.
 //!
 //! Guarantees: the record is written with the end of its attempt, under the attempt's fence; whoever got the mail is not
-//! sent it again by another attempt; who was refused for good is not asked for again; the record's JSON stays within what a
-//! result may have, whatever the servers say.
+//! sent it again by another attempt; who was refused for good is not asked for again; who is suppressed is not named to any
+//! server; the record's JSON stays within what a result may have, whatever the servers say.
 //!
-//! A person's retry of a mail for which nothing is left to do begins again with those who were refused, or, where all have
-//! got it, with all.
+//! A person's retry of a mail for which nothing is left to do begins again with those who were refused or suppressed, or, where
+//! all have got it, with all.
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::email::EmailAddress;
+use crate::domain::suppression::SuppressionReason;
 use crate::mail::{DeliveryError, Receipt, Refusal};
 
 /// The most characters of all replies together in one result. A result keeps 64 KiB; a hundred addresses of 254 characters
@@ -31,6 +34,8 @@ pub(super) enum Status {
     Refused,
     /// The server refused it for now.
     Deferred,
+    /// Nobody was asked: the address gets no mails of the stream.
+    Suppressed,
 }
 
 /// One recipient.
@@ -40,6 +45,9 @@ pub(super) struct Recipient {
     status: Status,
     /// The server's answer, unless that is the one to the whole mail.
     reply: Option<String>,
+    /// Why it gets no mails of the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<SuppressionReason>,
 }
 
 /// All recipients of one mail, in the order of its `To`.
@@ -70,8 +78,22 @@ impl Recipients {
         }
         let all_sent = self.count(Status::Sent) == self.recipients.len();
         for recipient in &mut self.recipients {
-            if all_sent || recipient.status == Status::Refused {
+            if all_sent || matches!(recipient.status, Status::Refused | Status::Suppressed) {
                 *recipient = Recipient::new(recipient.to.clone());
+            }
+        }
+    }
+
+    /// Leaves out those of [`Self::open`] that are suppressed, by the canonical form of their address.
+    pub(super) fn suppress(&mut self, reasons: &HashMap<String, SuppressionReason>) {
+        if reasons.is_empty() {
+            return;
+        }
+        for recipient in self.recipients.iter_mut().filter(|recipient| recipient.is_open()) {
+            if let Some(reason) = reasons.get(&recipient.to.canonical()) {
+                recipient.status = Status::Suppressed;
+                recipient.reply = None;
+                recipient.reason = Some(*reason);
             }
         }
     }
@@ -136,10 +158,16 @@ impl Recipients {
         use std::fmt::Write as _;
         let mut text = format!("sent to {} of {}", self.count(Status::Sent), self.recipients.len());
         for recipient in &self.recipients {
-            if let (Status::Refused | Status::Deferred, Some(reply)) = (recipient.status, &recipient.reply) {
-                // Writing to a text cannot fail.
-                let _written = write!(text, "; {}: {reply}", recipient.to.masked());
-            }
+            // Writing to a text cannot fail.
+            let _written = match (recipient.status, &recipient.reply, recipient.reason) {
+                (Status::Refused | Status::Deferred, Some(reply), _) => {
+                    write!(text, "; {}: {reply}", recipient.to.masked())
+                }
+                (Status::Suppressed, _, Some(reason)) => {
+                    write!(text, "; {} is suppressed ({reason})", recipient.to.masked())
+                }
+                _ => Ok(()),
+            };
         }
         text
     }
@@ -155,7 +183,13 @@ impl Recipients {
         let recipients: Vec<Value> = self
             .recipients
             .iter()
-            .map(|one| json!({ "to": one.to, "status": one.status, "reply": cut(&one.reply, most) }))
+            .map(|one| {
+                let mut shown = json!({ "to": one.to, "status": one.status, "reply": cut(&one.reply, most) });
+                if let (Some(reason), Some(fields)) = (one.reason, shown.as_object_mut()) {
+                    fields.insert("reason".to_owned(), json!(reason));
+                }
+                shown
+            })
             .collect();
         json!({ "message_id": message_id, "reply": cut(&self.reply, REPLY_CHARS_MAX), "recipients": recipients })
     }
@@ -174,6 +208,7 @@ impl Recipient {
             to,
             status: Status::Waiting,
             reply: None,
+            reason: None,
         }
     }
 

@@ -77,6 +77,38 @@ fn a_persons_retry_goes_to_the_refused_or_else_to_all() {
 }
 
 #[test]
+fn who_is_suppressed_is_left_out_and_told_and_a_persons_retry_asks_for_them_again() {
+    use Status::{Sent, Suppressed};
+    let to = addresses(3);
+    let reasons = |of: &[usize]| -> HashMap<String, SuppressionReason> {
+        let all = of
+            .iter()
+            .map(|one| (to[*one].canonical(), SuppressionReason::Unsubscribe));
+        all.collect()
+    };
+    let mut first = Recipients::resume(&to, None);
+    first.suppress(&reasons(&[1]));
+    assert_eq!(first.open(), [to[0].clone(), to[2].clone()]);
+    first.taken(&receipt(vec![refusal(1, false)]));
+    // The one who is deferred leaves the list of mails in between.
+    let mut second = next(&first, &to);
+    assert_eq!(second.open(), [to[2].clone()]);
+    second.suppress(&reasons(&[0, 1, 2]));
+    assert_eq!(
+        statuses(&second),
+        [Sent, Suppressed, Suppressed],
+        "who has got it is not told otherwise"
+    );
+    assert!(second.open().is_empty() && !second.is_left() && second.is_anybody_reached());
+    assert_eq!(
+        second.summary(),
+        "sent to 1 of 3; u***@example.org is suppressed (unsubscribe); u***@example.org is suppressed (unsubscribe)"
+    );
+    assert_eq!(second.result("id")["recipients"][1]["reason"], "unsubscribe");
+    assert_eq!(next(&second, &to).open(), [to[1].clone(), to[2].clone()]);
+}
+
+#[test]
 fn an_earlier_result_that_is_not_about_these_recipients_is_not_gone_by() {
     let to = addresses(2);
     let other = Recipients::resume(&addresses(3), None).result("id").to_string();

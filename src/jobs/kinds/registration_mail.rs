@@ -90,18 +90,8 @@ impl Kind for RegistrationMail {
         };
         let link = format!("{}{}", self.link, token.expose_secret());
         let data = json!({ "name": registration.name, "link": link });
-        match self.postbox.templates().render("welcome", &data) {
-            Ok(content) => {
-                self.postbox
-                    .send(
-                        Sending {
-                            to: vec![registration.email],
-                            content,
-                        },
-                        &ctx,
-                    )
-                    .await
-            }
+        match self.postbox.own_content("welcome", &data).await {
+            Ok(content) => self.postbox.send(Sending::own(registration.email, content), &ctx).await,
             Err(error) => untemplatable(&error),
         }
     }

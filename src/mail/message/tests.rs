@@ -1,6 +1,7 @@
 //! What a rendered message looks like, and what no value can do to it.
 
 use super::*;
+use crate::domain::email::DisplayName;
 use proptest::prelude::*;
 
 fn message() -> Message {
@@ -11,12 +12,17 @@ fn message() -> Message {
             address: EmailAddress::parse("legwork@example.com").unwrap(),
             name: Some(DisplayName::parse("Legwork").unwrap()),
         },
-        to: vec![EmailAddress::parse("ada@example.org").unwrap()],
+        to: vec![mailbox_of("ada@example.org")],
         subject: Subject::parse("Hello").unwrap(),
         text: "Hello Ada".to_owned(),
         html: None,
         job: Some("job_1".to_owned()),
+        extras: Extras::default(),
     }
+}
+
+fn mailbox_of(text: &str) -> Mailbox {
+    Mailbox::parse(text).unwrap()
 }
 
 fn text_of(rendered: &Rendered) -> String {
@@ -56,7 +62,7 @@ fn a_plain_message_has_exactly_these_bytes() {
         )
     );
     assert_eq!(rendered.envelope.from.as_str(), "legwork@example.com");
-    assert_eq!(rendered.envelope.to, message().to);
+    assert_eq!(rendered.envelope.to, message().recipients());
     assert_eq!(rendered.message_id, "job_1@example.com");
 }
 
@@ -188,6 +194,7 @@ fn ids_that_could_end_a_header_or_name_another_file_are_refused() {
     for job in ["", "job 1", "job_1\r\nBcc: eve@example.com"] {
         let message = Message {
             job: Some(job.to_owned()),
+            list_unsubscribe: None,
             ..message()
         };
         assert!(matches!(message.render(), Err(RenderError::Job)), "{job:?}");
@@ -197,7 +204,7 @@ fn ids_that_could_end_a_header_or_name_another_file_are_refused() {
 #[test]
 fn recipients_and_dates_beyond_the_limits_are_refused() {
     let to = |count: usize| Message {
-        to: vec![EmailAddress::parse("ada@example.org").unwrap(); count],
+        to: vec![mailbox_of("ada@example.org"); count],
         ..message()
     };
     assert!(matches!(to(0).render(), Err(RenderError::NoRecipient)));
@@ -215,6 +222,138 @@ fn recipients_and_dates_beyond_the_limits_are_refused() {
     for micros in [-1, i64::MIN, 253_402_300_800_000_000, i64::MAX] {
         assert!(matches!(at(micros), Err(RenderError::Date)), "{micros}");
     }
+}
+
+#[test]
+fn copies_stand_in_the_envelope_and_blind_ones_nowhere_else() {
+    let message = Message {
+        extras: Extras {
+            from: Some(mailbox_of("Sales <sales@example.net>")),
+            cc: vec![mailbox_of("Bob <bob@example.org>")],
+            bcc: vec![EmailAddress::parse("eve@example.org").unwrap()],
+            reply_to: vec![mailbox_of("desk@example.net"), mailbox_of("Desk Two <two@example.net>")],
+            headers: vec![CustomHeader::new("X-Campaign", "spring").unwrap()],
+            ..Extras::default()
+        },
+        ..message()
+    };
+    let rendered = message.render().unwrap();
+    let headers = headers_of(&rendered);
+    for header in [
+        "From: Sales <sales@example.net>",
+        "To: ada@example.org",
+        "Cc: Bob <bob@example.org>",
+        "Reply-To: desk@example.net, \"Desk Two\" <two@example.net>",
+        "X-Campaign: spring",
+    ] {
+        assert!(headers.iter().any(|line| line == header), "{header} in {headers:?}");
+    }
+    assert!(!text_of(&rendered).contains("eve@"), "a blind copy is seen");
+    let to: Vec<&str> = rendered.envelope.to.iter().map(EmailAddress::as_str).collect();
+    assert_eq!(to, ["ada@example.org", "bob@example.org", "eve@example.org"]);
+    assert_eq!(rendered.envelope.from.as_str(), "legwork@example.com");
+    assert!(!rendered.is_international());
+    let too_many = Message {
+        extras: Extras {
+            bcc: vec![EmailAddress::parse("eve@example.org").unwrap(); 99],
+            cc: vec![mailbox_of("bob@example.org")],
+            ..Extras::default()
+        },
+        ..message
+    };
+    assert!(matches!(too_many.render(), Err(RenderError::TooManyRecipients)));
+}
+
+#[test]
+fn an_address_beyond_ascii_is_written_as_it_is_and_the_message_says_so() {
+    let to = |text: &str| {
+        Message {
+            to: vec![Mailbox::parse(text).unwrap()],
+            ..message()
+        }
+        .render()
+        .unwrap()
+    };
+    let rendered = to("Jürgen <jürgen@bücher.example>");
+    assert!(rendered.is_international());
+    let headers = headers_of(&rendered);
+    assert!(
+        headers
+            .iter()
+            .any(|line| line.starts_with("To: ") && line.ends_with("<jürgen@xn--bcher-kva.example>")),
+        "{headers:?}"
+    );
+    assert!(!to("ada@bücher.example").is_international());
+    let hidden = Message {
+        extras: Extras {
+            bcc: vec![EmailAddress::parse_international("jürgen@example.org").unwrap()],
+            ..Extras::default()
+        },
+        ..message()
+    };
+    let hidden = hidden.render().unwrap();
+    assert!(hidden.bytes.is_ascii() && hidden.is_international());
+}
+
+#[test]
+fn files_stand_where_the_html_shows_them_or_beside_the_texts() {
+    let file = |id: Option<&str>, bytes: &[u8]| AttachedFile {
+        name: AttachmentName::parse("Größe.png").unwrap(),
+        media_type: MediaType::parse("image/png").unwrap(),
+        content_id: id.map(|id| ContentId::parse(id).unwrap()),
+        bytes: bytes.to_vec(),
+    };
+    let with = |html: Option<&str>, attachments: Vec<AttachedFile>| {
+        let message = Message {
+            html: html.map(str::to_owned),
+            extras: Extras {
+                attachments,
+                ..Extras::default()
+            },
+            ..message()
+        };
+        let rendered = message.render().unwrap();
+        assert_eq!(rendered, message.render().unwrap());
+        assert!(rendered.bytes.is_ascii());
+        text_of(&rendered)
+    };
+    let shape = |text: &str| -> Vec<String> {
+        let types = text.lines().filter_map(|line| line.strip_prefix("Content-Type: "));
+        types.map(|kind| kind.split(';').next().unwrap().to_owned()).collect()
+    };
+    let html = Some("<img src=\"cid:logo\">");
+    assert_eq!(
+        shape(&with(html, vec![file(Some("logo"), b"1"), file(None, b"2")])),
+        [
+            "multipart/mixed",
+            "multipart/related",
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+            "image/png",
+            "image/png"
+        ]
+    );
+    assert_eq!(
+        shape(&with(html, vec![file(Some("logo"), b"1")])),
+        [
+            "multipart/related",
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+            "image/png"
+        ]
+    );
+    assert_eq!(
+        shape(&with(None, vec![file(Some("logo"), b"1")])),
+        ["multipart/mixed", "text/plain", "image/png"]
+    );
+    let text = with(None, vec![file(None, b"a\r\nb\n")]);
+    assert!(
+        text.contains("\r\nYQ0KYgo=\r\n"),
+        "line ends in a file are kept: {text}"
+    );
+    assert!(text.contains("filename*0*=utf-8''Gr%C3%B6%C3%9Fe.png"), "{text}");
 }
 
 #[test]
@@ -261,7 +400,7 @@ proptest! {
         }
         let found: Vec<String> = names(&rendered);
         prop_assert_eq!(found, expected);
-        prop_assert_eq!(&rendered.envelope.to, &plain.to);
+        prop_assert_eq!(&rendered.envelope.to, &plain.recipients());
         prop_assert!(rendered.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~')));
         let text = text_of(&rendered);
         prop_assert!(text.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));

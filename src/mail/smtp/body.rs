@@ -134,7 +134,8 @@ mod tests {
             (4 * PIECE_BYTES, 320_000 - 4 * PIECE_BYTES)
         );
         assert_eq!(Body::new(&message[..PIECE_BYTES]).head_bytes(), 0);
-        assert_eq!(read(&written(&message)), (message, &b""[..]));
+        let wire = written(&message);
+        assert_eq!(read(&wire), (message, &b""[..]));
     }
 
     proptest! {

@@ -17,7 +17,7 @@ pub(super) struct Offers {
     pub(super) size: bool,
     /// The largest message that it takes, in bytes, if it says.
     pub(super) size_max: Option<u64>,
-    logins: Vec<Mechanism>,
+    pub(super) logins: Vec<Mechanism>,
 }
 
 impl Offers {

@@ -37,6 +37,9 @@ fn value(table: &str, column: &str, kind: &str, own: &(AccountId, WorkspaceId)) 
         ("reports", "table_name") => "jobs".to_owned(),
         ("reports", "format") => "csv".to_owned(),
         ("acts", "via") => "api".to_owned(),
+        ("suppressions", "reason") => "manual".to_owned(),
+        ("suppressions", "origin") => "recipient".to_owned(),
+        ("suppressions", "origin_id" | "reply") => return None,
         // Numbered by the database.
         ("events", "seq") => return None,
         _ if kind == "Text" => format!("{table}-{column}-{workspace}"),

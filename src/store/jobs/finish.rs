@@ -16,6 +16,7 @@ use crate::domain::job::{AttemptEnd, AttemptOutcome, Cause, Event, JobState, Pro
 use crate::store::dialect::{AnyOf, InsertMany, Locked, UpdateMany, Value};
 use crate::store::events::Effects;
 use crate::store::schema::{attempts, jobs};
+use crate::store::suppressions::{self, NewSuppression};
 use crate::store::text::{number, storable};
 use crate::store::{Connection, StoreError};
 
@@ -36,6 +37,8 @@ pub struct AttemptFinish {
     pub progress: Option<Progress>,
     /// What was said with whoever is outside, for people.
     pub transcript: Option<String>,
+    /// Whom it found to have no address any more, to be added to the suppressions with it.
+    pub suppress: Vec<NewSuppression>,
     /// When it ended.
     pub at: Timestamp,
 }
@@ -110,6 +113,7 @@ fn finish_chunk(
     let mut changes = Vec::with_capacity(ends.len());
     let mut records = Vec::with_capacity(ends.len());
     let (mut ended, mut latest) = (Vec::new(), Timestamp::from_micros(0));
+    let mut suppress = Vec::new();
     for (end, id) in ends.iter().zip(ids) {
         // Taken out, so that a second end of the same attempt in one batch finds nothing.
         let held = standing.remove(&id).filter(|row| row.fence == end.fence);
@@ -130,6 +134,7 @@ fn finish_chunk(
         finished.push(Finished::Written(next.state));
         ended.extend(Ended::of(&row, next.state));
         latest = latest.max(end.at);
+        suppress.extend_from_slice(&end.suppress);
         changes.push((id.clone(), end.fence, values(&row, &next, end)?));
         if is_told_by_its_job(&next, end) {
             continue;
@@ -163,6 +168,9 @@ fn finish_chunk(
         on_conflict: "",
     }
     .execute(connection)?;
+    if !suppress.is_empty() {
+        suppressions::add(connection, &suppress)?;
+    }
     tell(connection, ended, latest, effects)
 }
 

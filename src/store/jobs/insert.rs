@@ -55,6 +55,8 @@ pub struct NewJob {
     pub after: Option<After>,
     /// The request that caused it.
     pub request_id: Option<String>,
+    /// What its asker marked it with, as a JSON object that is shown with it.
+    pub labels: Option<String>,
 }
 
 impl NewJob {
@@ -86,6 +88,7 @@ impl NewJob {
             && self.schedule.is_none()
             && self.batch.is_none()
             && !self.is_waited_for
+            && self.labels.is_none()
     }
 }
 
@@ -116,10 +119,11 @@ const COLUMNS: &[&str] = &[
     "schedule_id",
     "batch_id",
     "is_waited_for",
+    "labels",
 ];
 
 /// The columns of jobs that have nothing of that.
-const PLAIN_COLUMNS: &[&str] = COLUMNS.split_at(COLUMNS.len() - 6).0;
+const PLAIN_COLUMNS: &[&str] = COLUMNS.split_at(COLUMNS.len() - 7).0;
 
 fn values(job: &NewJob) -> Vec<Value> {
     let text = |text: String| Value::Text(Some(text));
@@ -186,5 +190,6 @@ fn all_values(job: &NewJob) -> Vec<Value> {
     all.push(Value::Text(job.schedule.map(|schedule| schedule.to_string())));
     all.push(Value::Text(job.batch.map(|batch| batch.to_string())));
     all.push(Value::Number(Some(i64::from(job.is_waited_for))));
+    all.push(Value::Text(job.labels.clone()));
     all
 }

@@ -44,8 +44,8 @@ pub use overlooked::{Overlooked, overlooked, settle_overlooked};
 pub use page::{JobFilter, JobPage, SCANNED_MAX, list};
 pub use progress::{AttemptProgress, Held, hold, no_return};
 pub use read::{
-    ATTEMPTS_SHOWN_MAX, JobScope, TRANSCRIPTS_SHOWN_MAX, add_transcripts, arguments, attempts_of, available,
-    cancel_requested, count_ended_as, one, running, running_by_node,
+    ATTEMPTS_SHOWN_MAX, JobArguments, JobScope, TRANSCRIPTS_SHOWN_MAX, add_transcripts, arguments, attempts_of,
+    available, cancel_requested, count_ended_as, one, running, running_by_node,
 };
 pub use record::{AttemptRecord, JobRecord};
 pub use rescue::{RESCUED_MAX, any_stray, rescue, rescue_node, rescue_strays, rescue_unlisted, running_on};

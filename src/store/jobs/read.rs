@@ -171,23 +171,41 @@ pub fn available(connection: &mut Connection, queue: Queue, max: usize) -> Resul
     Ok(Count::of(Counted(rows).get_result(connection)?, max))
 }
 
-/// The kind, the queue, the arguments and the state of a job.
+/// What a job is about, and where it is.
 ///
 /// # Errors
 /// When the statement fails.
-pub fn arguments(
-    connection: &mut Connection,
-    id: JobId,
-    scope: JobScope,
-) -> Result<Option<(String, String, String, JobState)>, StoreError> {
+pub fn arguments(connection: &mut Connection, id: JobId, scope: JobScope) -> Result<Option<JobArguments>, StoreError> {
     let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
         .filter(scope.of_jobs())
-        .select((jobs::kind, jobs::queue, jobs::args, jobs::state));
-    let found: Option<(String, String, String, String)> = query.first(connection).optional()?;
-    found
-        .map(|(kind, queue, args, state)| Ok((kind, queue, args, parsed(&state, "jobs", "state")?)))
-        .transpose()
+        .select((jobs::workspace_id, jobs::kind, jobs::queue, jobs::args, jobs::state));
+    let found: Option<(String, String, String, String, String)> = query.first(connection).optional()?;
+    let read = |(workspace, kind, queue, args, state): (String, String, String, String, String)| {
+        Ok(JobArguments {
+            workspace: parsed(&workspace, "jobs", "workspace_id")?,
+            kind,
+            queue,
+            args,
+            state: parsed(&state, "jobs", "state")?,
+        })
+    };
+    found.map(read).transpose()
+}
+
+/// What a job is about, and where it is.
+#[derive(Clone, Debug)]
+pub struct JobArguments {
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Its kind, possibly one that this version does not know.
+    pub kind: String,
+    /// Its queue, likewise.
+    pub queue: String,
+    /// Its arguments, as JSON.
+    pub args: String,
+    /// Where it is.
+    pub state: JobState,
 }
 
 /// How many attempts run in each queue, over all nodes; queues without any are left out. As many rows are read as run.

@@ -61,6 +61,8 @@ pub struct JobRecord {
     pub schedule: Option<ScheduleId>,
     /// The batch that it belongs to.
     pub batch: Option<BatchId>,
+    /// What its asker marked it with, as a JSON object.
+    pub labels: Option<String>,
     /// What it waits for beside its time, if it does.
     pub awaited: Option<Awaited>,
     /// How many attempts may have had their effect without anybody knowing, where that was asked for.
@@ -115,6 +117,7 @@ pub(super) struct RecordRow {
     limit_key: String,
     schedule_id: Option<String>,
     batch_id: Option<String>,
+    labels: Option<String>,
 }
 
 impl RecordRow {
@@ -164,6 +167,7 @@ impl TryFrom<RecordRow> for JobRecord {
             limit_key: row.limit_key,
             schedule: id_of(row.schedule_id.as_deref(), "schedule_id")?,
             batch: id_of(row.batch_id.as_deref(), "batch_id")?,
+            labels: row.labels,
             awaited: None,
             copies_possible: 0,
         })

@@ -122,6 +122,7 @@ fn end_as_lost(
             result: None,
             progress: None,
             transcript: None,
+            suppress: Vec::new(),
             at: now,
         });
     }

@@ -20,6 +20,7 @@ use diesel::sql_types::Integer;
 pub use expiry::{Expired, Owned, expire, forget, owned, remove};
 pub use pages::{JobLine, MailLine, RowPage, Span, job_page, mail_page};
 pub use record::{ReportFile, ReportRecord};
+pub(in crate::store) use room::bytes_left_held;
 pub use room::{BytesKept, KeptMax, NoRoom, StoredBytes, bytes_for, room, stored};
 
 use super::bounded::{Count, Counted};

@@ -113,7 +113,7 @@ pub struct MailLine {
     pub state: String,
     /// The recipients.
     pub to: Vec<String>,
-    /// The subject, if the client wrote the mail.
+    /// The subject; none of a mail by a template that an older version accepted.
     pub subject: Option<String>,
     /// The template, if it is by one.
     pub template: Option<String>,
@@ -185,6 +185,7 @@ struct MailRow {
     to: Option<String>,
     subject: Option<String>,
     template: Option<String>,
+    made_by: Option<String>,
     message_id: Option<String>,
     reply: Option<String>,
 }
@@ -197,7 +198,8 @@ impl From<MailRow> for MailLine {
             // Arguments that were redacted name nobody.
             to: row.to.and_then(|to| serde_json::from_str(&to).ok()).unwrap_or_default(),
             subject: row.subject,
-            template: row.template,
+            // As older versions keep it, or as it is kept since mails are rendered when they are accepted.
+            template: row.template.or(row.made_by),
             attempt: row.attempt,
             max_attempts: row.max_attempts,
             run_at: row.run_at,
@@ -247,6 +249,10 @@ pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Resu
                 JsonText {
                     column: "jobs.args",
                     path: &["body", "template", "name"],
+                },
+                JsonText {
+                    column: "jobs.args",
+                    path: &["made_by", "template", "name"],
                 },
                 JsonText {
                     column: "jobs.result",

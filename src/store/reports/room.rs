@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Nullable};
 use super::kept_of;
 use crate::clock::Timestamp;
 use crate::domain::id::{ReportId, WorkspaceId};
-use crate::store::schema::{reports, workspaces};
+use crate::store::schema::{reports, uploads, workspaces};
 use crate::store::text::{time, unsigned};
 use crate::store::workspaces::is_operators;
 use crate::store::{Connection, StoreError};
@@ -35,7 +35,7 @@ pub enum NoRoom {
     },
     /// It keeps as many bytes as it may.
     #[error(
-        "the quota bytes_stored of this workspace is used up: its reports have {} of {} bytes; delete some, or wait until they \
+        "the quota bytes_stored of this workspace is used up: its reports and uploads have {} of {} bytes; delete some, or wait until they \
          expire", .0.used, .0.max
     )]
     Bytes(BytesKept),
@@ -94,8 +94,17 @@ fn stored_beside(
             sql::<Nullable<BigInt>>("min(reports.expires_at)"),
         ))
         .get_result(connection)?;
+    let (uploaded, uploads_expire_at): (i64, Option<i64>) = uploads::table
+        .filter(uploads::workspace_id.eq(workspace.to_string()))
+        .select((
+            sql::<BigInt>("CAST(coalesce(sum(uploads.byte_count), 0) AS BIGINT)"),
+            sql::<Nullable<BigInt>>("min(uploads.expires_at)"),
+        ))
+        .get_result(connection)?;
+    let bytes: u64 = unsigned(bytes, "reports", "byte_count")?;
+    let expires_at = expires_at.into_iter().chain(uploads_expire_at).min();
     Ok(StoredBytes {
-        bytes: unsigned(bytes, "reports", "byte_count")?,
+        bytes: bytes.saturating_add(unsigned(uploaded, "uploads", "byte_count")?),
         less_at: expires_at.map(time),
     })
 }
@@ -131,18 +140,41 @@ pub fn bytes_for(
     Ok(kept)
 }
 
-/// The same, held against others until the transaction ends.
+/// How many bytes a workspace keeps, of how many, held against others until the transaction ends; none if there is no bound.
+///
+/// # Errors
+/// When a statement fails.
+pub(in crate::store) fn bytes_left_held(
+    connection: &mut Connection,
+    workspace: WorkspaceId,
+    max: u64,
+) -> Result<Option<BytesKept>, StoreError> {
+    hold(connection, workspace)?;
+    let kept = bytes_kept(connection, workspace, max, None)?;
+    if kept.is_some() && is_operators(connection, workspace)? {
+        return Ok(None);
+    }
+    Ok(kept)
+}
+
+/// Has others wait that count what this workspace keeps.
+fn hold(connection: &mut Connection, workspace: WorkspaceId) -> Result<(), StoreError> {
+    // Its row is written as it is: a lock that is read for would wait for all who insert what is the workspace's, and have them
+    // wait, so that two transactions of several workspaces' work could each hold up the other.
+    diesel::update(workspaces::table.filter(workspaces::id.eq(workspace.to_string())))
+        .set(workspaces::weight.eq(workspaces::weight))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The same as [`bytes_for`], held against others until the transaction ends.
 pub(super) fn bytes_for_held(
     connection: &mut Connection,
     report: ReportId,
     workspace: WorkspaceId,
     max: u64,
 ) -> Result<Option<BytesKept>, StoreError> {
-    // Its row is written as it is: a lock that is read for would wait for all who insert what is the workspace's, and have them
-    // wait, so that two transactions of several workspaces' work could each hold up the other.
-    diesel::update(workspaces::table.filter(workspaces::id.eq(workspace.to_string())))
-        .set(workspaces::weight.eq(workspaces::weight))
-        .execute(connection)?;
+    hold(connection, workspace)?;
     bytes_for(connection, report, workspace, max)
 }
 

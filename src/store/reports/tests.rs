@@ -85,6 +85,10 @@ async fn a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_ma
     all[29].kind = "email.send";
     all[29].args = r#"{"to":["a@b.c","d@e.f"],"body":{"template":{"name":"welcome","data":{}}}}"#.to_owned();
     all[28].kind = "email.send";
+    all[27].kind = "email.send";
+    all[27].args = r#"{"to":["a@b.c"],"body":{"written":{"subject":"Hi","text":"x","html":null}},
+        "made_by":{"template":{"id":null,"name":"order","version":null,"locale":null},"data":{}}}"#
+        .to_owned();
     // Only SQLite says of a text whether it is JSON before it reads it.
     if store.file().is_some() {
         all[28].args = "redacted".to_owned();
@@ -104,10 +108,12 @@ async fn a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_ma
         .await
         .unwrap();
     assert_eq!(rest.next, None);
-    let [redacted, mail] = &rest.rows[..] else {
+    let [rendered, redacted, mail] = &rest.rows[..] else {
         panic!("{rest:?}")
     };
     assert_eq!((redacted.to.len(), &redacted.subject), (0, &None));
+    let named = (rendered.template.as_deref(), rendered.subject.as_deref());
+    assert_eq!(named, (Some("order"), Some("Hi")));
     assert_eq!(mail.to, ["a@b.c", "d@e.f"]);
     assert_eq!((mail.template.as_deref(), &mail.message_id), (Some("welcome"), &None));
 }

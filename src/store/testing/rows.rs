@@ -25,7 +25,11 @@ impl Table {
 
 /// All tables of the schema, in its order.
 pub(crate) fn tables() -> Vec<Table> {
-    let schema = include_str!("../schema.rs");
+    let schema = concat!(
+        include_str!("../schema/mail.rs"),
+        include_str!("../schema/mailing.rs"),
+        include_str!("../schema.rs")
+    );
     let tables = schema.split("diesel::table! {\n").skip(1);
     let tables = tables.map(|text| {
         let mut lines = text.lines().map(str::trim);

@@ -41,6 +41,15 @@ impl<'a> Tx<'a> {
         Ok(jobs::insert(self.connection, &[job], self.effects)?)
     }
 
+    /// Inserts jobs, in few statements however many they are. None of them may have a unique key or wait for another.
+    ///
+    /// # Errors
+    /// When a statement fails.
+    pub fn enqueue_all(&mut self, new: &[NewJob]) -> Result<(), StoreError> {
+        let new: Vec<&NewJob> = new.iter().collect();
+        Ok(jobs::insert(self.connection, &new, self.effects)?)
+    }
+
     /// Runs `part` in a savepoint of its own: what it refuses is undone alone, and nothing is told of it.
     ///
     /// # Errors

@@ -6,7 +6,8 @@
 //! words, without names of Rust types.
 //!
 //! Left out: telling more than the first error of shape; what depends on values is collected by [`super::Fields`]. A body in
-//! memory as a tree takes up to about 32 times its text (an array of zeros), so the limit on bodies bounds memory too.
+//! memory as a tree takes up to about 32 times its text (an array of zeros), so the limit on bodies bounds
+//! memory too; where bodies may be larger, the number of their values is bounded as it is there, and so is their sum at once.
 
 pub(super) mod node;
 mod optional;
@@ -25,7 +26,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::security::BodyReading;
-use super::{Limits, Problem};
+use super::{LargeBodies, Limits, Problem, Slug};
 use node::Node;
 pub use optional::{OptionalJson, Unread};
 
@@ -97,7 +98,8 @@ fn check_type(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 pub(super) async fn read_body(request: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Problem> {
-    let limit = Limits::of(request).max_body_bytes;
+    let limits = Limits::of(request);
+    let limit = limits.body_bytes(request);
     let too_large = || Problem::payload_too_large(limit);
     let length = request
         .headers()
@@ -107,6 +109,7 @@ pub(super) async fn read_body(request: &HttpRequest, mut payload: Payload) -> Re
         return Err(too_large());
     }
     let mut body = BytesMut::new();
+    let mut is_large = false;
     BodyReading::set(request, true);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| match error {
@@ -116,10 +119,38 @@ pub(super) async fn read_body(request: &HttpRequest, mut payload: Payload) -> Re
         if body.len() + chunk.len() > limit {
             return Err(too_large());
         }
+        if !is_large && body.len() + chunk.len() > limits.max_body_bytes {
+            is_large = true;
+            // What was not told may be as large as any.
+            let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
+            LargeBodies::enter(request, length).await;
+        }
         body.extend_from_slice(&chunk);
     }
     BodyReading::set(request, false);
+    if is_large && values_in(&body) > limits.max_body_bytes / 2 {
+        return Err(Problem::new(
+            Slug::PayloadTooLarge,
+            format!("the body has more than {} values", limits.max_body_bytes / 2),
+        ));
+    }
     Ok(body)
+}
+
+/// How many values the JSON in `body` has at most: those of a large body are bounded by what a common one could hold, since a
+/// value takes far more memory than its text. Its texts may be long.
+fn values_in(body: &[u8]) -> usize {
+    let (mut values, mut in_text, mut is_escaped) = (1, false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b':' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

@@ -226,7 +226,15 @@ impl Problem {
         serde_json::to_value(self.body(Some("0193a0f2b1c47d3e8f90a1b2c3d4e5f6"))).unwrap_or_default()
     }
 
-    fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
+    /// After how many seconds to try again, where that is said.
+    pub(in crate::api) fn retry_after_s(&self) -> Option<u64> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(name, _)| *name == header::RETRY_AFTER)?;
+        value.to_str().ok()?.parse().ok()
+    }
+
+    /// The body of its answer to the request with this id.
+    pub(in crate::api) fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
         ProblemBody {
             r#type: format!("/problems/{}", self.slug.as_str()),
             title: self.slug.title(),

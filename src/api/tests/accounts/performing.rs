@@ -23,6 +23,8 @@ pub(in crate::api::tests) struct Performed {
     pub(in crate::api::tests) report: Report,
     /// The addresses to which something was mailed.
     pub(in crate::api::tests) mailed: Vec<String>,
+    /// The mails themselves.
+    pub(in crate::api::tests) mails: Vec<String>,
 }
 
 impl Performed {
@@ -40,6 +42,7 @@ impl World {
             name: None,
         };
         let postbox = Postbox::new(Arc::new(transport.clone()), from).unwrap();
+        let postbox = postbox.with_replacements(self.state.library.clone());
         let kind: Arc<dyn ErasedKind> = Arc::new(kind(postbox));
         let claimed = self.state.store.claim(ClaimRequest {
             queue: K::QUEUE,
@@ -72,6 +75,10 @@ impl World {
             job,
             report,
             mailed: to.map(|address| address.as_str().to_owned()).collect(),
+            mails: sent
+                .iter()
+                .map(|mail| String::from_utf8_lossy(&mail.bytes).into_owned())
+                .collect(),
         }
     }
 

@@ -179,6 +179,8 @@ impl Cast {
                 vec![waiting.to_string(), built.to_string()]
             }
             "BatchId" => vec![self.batch(token).await],
+            "TemplateId" => vec![self.template(token).await],
+            "SuppressionId" => vec![self.suppression(token).await],
             "WorkspaceId" => vec![me("workspace_id").await],
             "AccountId" => vec![me("id").await],
             other => panic!("teach this test how to make what has a {other}"),
@@ -197,12 +199,14 @@ impl Cast {
                 }
                 Some("ApiKeyId") => self.api_key(email).await,
                 Some("ScheduleId") => self.schedule(operation.id(), token).await,
+                Some("TemplateId") => self.template(token).await,
                 Some("ReportId") => {
                     let id = self.world.report(token).await;
                     self.world.build(id).await;
                     id.to_string()
                 }
                 Some("BatchId") => self.batch(token).await,
+                Some("SuppressionId") => self.suppression(token).await,
                 Some("WorkspaceId") => {
                     let me = self.world.get("/v1/accounts/me", token).await;
                     me.body["workspace_id"].as_str().unwrap().to_owned()
@@ -218,12 +222,32 @@ impl Cast {
             };
             path = path.replace(&format!("{{{name}}}"), &value);
         }
+        if operation.id() == "delete_built_in" {
+            // So that there is something to bring back.
+            let body = json!({ "subject": "Reset", "html": "<p>{{ link }}</p>" });
+            let put = request(Method::PUT, &path, &self.operator_session).set_json(body);
+            self.world.send(put).await.is(200, &[]);
+        }
         if matches!(operation.id(), "show_limit" | "delete_limit") {
             // So that there is one.
             let set = request(Method::PUT, &path, token).set_json(json!({ "concurrency": 1 }));
             self.world.send(set).await.is(200, &[]);
         }
         path
+    }
+
+    /// A template with one version, for whatever an example has as data.
+    async fn template(&self, token: &str) -> String {
+        let number = self.made.get() + 1;
+        self.made.set(number);
+        let body = json!({ "name": format!("made-{number}"), "subject": "Hello", "html": "<p>Hello</p>" });
+        let made = self.world.post("/v1/templates", token, &body).await;
+        if let Some(id) = made.body["id"].as_str() {
+            return id.to_owned();
+        }
+        // The workspace has as many as it may: any of them does.
+        let all = self.world.get("/v1/templates", token).await;
+        all.body["data"][0]["id"].as_str().unwrap().to_owned()
     }
 
     /// A key that was not rotated, of whom has this address.
@@ -257,6 +281,15 @@ impl Cast {
         let body = json!({ "jobs": [{ "kind": "probe.run", "args": { "steps": 1 } }], "open": true });
         let made = self.world.post("/v1/batches", token, &body).await;
         made.is(202, &[]);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn suppression(&self, token: &str) -> String {
+        let number = self.made.get() + 1;
+        self.made.set(number);
+        let body = json!({ "address": format!("gone{number}@example.org"), "reason": "manual" });
+        let made = self.world.post("/v1/suppressions", token, &body).await;
+        made.is(201, &[]);
         made.body["id"].as_str().unwrap().to_owned()
     }
 

@@ -13,6 +13,7 @@ const ELSEWHERE: &[(&str, &[(&str, &str)])] = &[
     ("/args", &[("/after/*", "JobId")]),
     // The words of a template.
     ("/data", &[]),
+    ("/sample", &[]),
 ];
 
 /// What is no id in the path, the query or the head of a request.
@@ -26,6 +27,7 @@ const NO_IDS: &[&str] = &[
     "action",
     "kind",
     "limit",
+    "version",
     "state",
     "since",
     "event",
@@ -34,6 +36,9 @@ const NO_IDS: &[&str] = &[
     "backtrace",
     "token",
     "prefix",
+    "stream",
+    "reason",
+    "address",
     // Of a change among those that the reader may see.
     "Last-Event-ID",
     // The asker's own.
@@ -187,7 +192,9 @@ fn walk(
                     }
                 }
             }
-            None if is_object(choice) && elsewhere(place).0 != "/data" => found.push((at.to_owned(), None)),
+            None if is_object(choice) && !matches!(elsewhere(place).0, "/data" | "/sample") => {
+                found.push((at.to_owned(), None))
+            }
             None => {}
         }
     }

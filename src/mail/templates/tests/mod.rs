@@ -1,5 +1,8 @@
 //! What the built-in templates say, and which fields they refuse.
 
+mod compiled;
+mod replacing;
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::session::{End, Session};
-use super::step::{OfferedLogin, Step};
+use super::{End, Session};
+use crate::sandbox::offer::OfferedLogin;
+use crate::sandbox::step::Step;
 
 impl Session {
     /// Answers the line `line`, which begins with AUTH.
@@ -13,11 +14,18 @@ impl Session {
         let mut words = line.split(' ').skip(1);
         let (mechanism, initial) = (words.next().unwrap_or_default(), words.next());
         let Some(login) = offered.filter(|login| login.mechanisms.split(' ').any(|one| one == mechanism)) else {
-            return self.say("504 5.5.4 Unrecognized authentication type").await;
+            self.say("504 5.5.4 Unrecognized authentication type");
+            return Ok(());
         };
         match mechanism {
             "PLAIN" => {
-                let response = initial.unwrap_or_default();
+                let response = match initial {
+                    Some(response) => response.to_owned(),
+                    None => {
+                        self.say("334 ");
+                        self.secret_line().await?
+                    }
+                };
                 let expected = STANDARD.encode(format!("\0{}\0{}", login.user, login.password));
                 self.judge(Step::Auth, response == expected).await
             }
@@ -27,18 +35,15 @@ impl Session {
 
     async fn by_challenges(&mut self, login: &OfferedLogin) -> Result<(), End> {
         let (ask_user, ask_password) = (STANDARD.encode("Username:"), STANDARD.encode("Password:"));
-        if !self.answer(Step::Auth, None, &format!("334 {ask_user}")).await? {
+        if !self.answer(Step::Auth, &[], &format!("334 {ask_user}")).await? {
             return Ok(());
         }
-        let user = self.next_line().await?;
-        if !self
-            .answer(Step::AuthUser, None, &format!("334 {ask_password}"))
-            .await?
-        {
+        let user = self.secret_line().await?;
+        if !self.answer(Step::AuthUser, &[], &format!("334 {ask_password}")).await? {
             return Ok(());
         }
-        let password = self.next_line().await?;
-        let is_right = user == STANDARD.encode(login.user) && password == STANDARD.encode(login.password);
+        let password = self.secret_line().await?;
+        let is_right = user == STANDARD.encode(&login.user) && password == STANDARD.encode(&login.password);
         self.judge(Step::AuthPassword, is_right).await
     }
 
@@ -48,7 +53,7 @@ impl Session {
         } else {
             "535 5.7.8 Error: authentication failed"
         };
-        self.is_logged_in = self.answer(step, None, usual).await? && is_right;
+        self.is_logged_in = self.answer(step, &[], usual).await? && is_right;
         Ok(())
     }
 }
