@@ -224,6 +224,11 @@ impl Room {
             .collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn limit_of(&self, name: &str) -> usize {
+        self.known(self.names[name]).unwrap().limit.now()
+    }
+
     /// How many are under way.
     pub(super) fn in_use(&self) -> usize {
         self.relay.in_use()
