@@ -250,9 +250,8 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            let count = self.places.iter().max().map_or(0, |last| last.saturating_add(1));
-            self.sites
-                .leave(&held, Verdict::Nothing, &vec![self.unless_told; count]);
+            let sites = vec![self.unless_told; self.names.len()];
+            self.sites.leave(&held, Verdict::Nothing, &sites);
         }
     }
 }

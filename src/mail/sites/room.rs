@@ -226,7 +226,10 @@ impl Room {
 
     #[cfg(test)]
     pub(super) fn limit_of(&self, name: &str) -> usize {
-        self.known(self.names[name]).unwrap().limit.now()
+        let index = self.names.get(name);
+        index
+            .and_then(|index| self.known(*index))
+            .map_or(0, |site| site.limit.now())
     }
 
     /// How many are under way.
