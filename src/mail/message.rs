@@ -164,15 +164,15 @@ impl Message {
                 HeaderName::new_from_ascii_str("Subject"),
                 self.subject.as_str(),
             ))
-            .raw_header(header("Auto-Submitted", "auto-generated"));
-        for one in &self.to {
-            builder = builder.to(mailbox(one)?);
+            .raw_header(header("Auto-Submitted", "auto-generated"))
+            .envelope(no_envelope(&self.from.address)?);
+        // Each header as a whole: the builder reads what it has of one again for each that is added to it.
+        builder = builder.header(lettre::message::header::To::from(mailboxes(&self.to)?));
+        if !extras.cc.is_empty() {
+            builder = builder.header(lettre::message::header::Cc::from(mailboxes(&extras.cc)?));
         }
-        for one in &extras.cc {
-            builder = builder.cc(mailbox(one)?);
-        }
-        for one in &extras.reply_to {
-            builder = builder.reply_to(mailbox(one)?);
+        if !extras.reply_to.is_empty() {
+            builder = builder.header(lettre::message::header::ReplyTo::from(mailboxes(&extras.reply_to)?));
         }
         if let Some(job) = &self.job {
             if !is_token(job, "_-") {
@@ -217,6 +217,16 @@ impl Rendered {
     pub fn is_international(&self) -> bool {
         !self.bytes.is_ascii() || !self.envelope.from.is_ascii() || !self.envelope.to.iter().all(EmailAddress::is_ascii)
     }
+}
+
+fn mailboxes(all: &[Mailbox]) -> Result<lettre::message::Mailboxes, RenderError> {
+    all.iter().map(mailbox).collect()
+}
+
+/// An envelope that nobody looks at: without one the builder reads all headers again for its own.
+fn no_envelope(one: &EmailAddress) -> Result<lettre::address::Envelope, RenderError> {
+    let address: lettre::Address = one.as_str().parse().map_err(RenderError::Address)?;
+    lettre::address::Envelope::new(None, vec![address]).map_err(RenderError::Build)
 }
 
 fn mailbox(one: &Mailbox) -> Result<lettre::message::Mailbox, RenderError> {

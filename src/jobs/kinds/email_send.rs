@@ -148,6 +148,12 @@ impl EmailSendArgs {
         }
     }
 
+    /// All to whom it goes, in the order of [`crate::mail::Message::recipients`].
+    fn recipients(&self) -> Vec<EmailAddress> {
+        let seen = self.to.iter().chain(&self.cc).map(|one| &one.address);
+        seen.chain(&self.bcc).cloned().collect()
+    }
+
     /// How many mails it counts as: one a recipient.
     #[must_use]
     pub fn mails(&self) -> usize {
@@ -321,6 +327,11 @@ impl Kind for EmailSend {
     }
 
     async fn perform(&self, args: EmailSendArgs, ctx: JobContext) -> Outcome {
+        // First of all: a mail that waits for its site must hold nothing that others need.
+        let admission = match self.postbox.admit(&args.recipients(), Some(&args.stream), &ctx).await {
+            Ok(admission) => admission,
+            Err(outcome) => return outcome,
+        };
         let Some(_room) = self.room_for(&args.attachments, &ctx).await else {
             return Outcome::Cancelled;
         };
@@ -347,7 +358,7 @@ impl Kind for EmailSend {
             stream: Some(args.stream),
             list_unsubscribe: args.list_unsubscribe,
         };
-        self.postbox.send(sending, &ctx).await
+        self.postbox.send_admitted(admission, sending, &ctx).await
     }
 }
 

@@ -24,6 +24,8 @@ mod gone;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::time::Instant;
+
 use super::recipients::Recipients;
 use super::unsubscribe_link::UnsubscribeLinks;
 use crate::domain::email::{EmailAddress, Mailbox};
@@ -59,6 +61,9 @@ pub(super) const MAIL_TIMEOUT: std::time::Duration = std::time::Duration::from_s
 /// for it should not wait for long, and a relay that restarts is back by then.
 const UNCERTAIN_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// After waiting so long for room it is asked again who is suppressed.
+const ASKED_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Where mail goes and whom it is from; clones share it.
 #[derive(Clone)]
 pub struct Postbox {
@@ -92,7 +97,21 @@ pub struct Sending {
     pub list_unsubscribe: Option<ListUnsubscribe>,
 }
 
+/// Leave to send one mail.
+pub(super) struct Admission {
+    /// What became of it for each recipient so far.
+    recipients: Recipients,
+    /// Its room; none where nothing bounds it, or nobody is left.
+    pass: Option<Pass>,
+}
+
 impl Sending {
+    /// All to whom it goes, in the order of [`Message::recipients`].
+    fn recipients(&self) -> Vec<EmailAddress> {
+        let seen = self.to.iter().chain(&self.extras.cc).map(|one| &one.address);
+        seen.chain(&self.extras.bcc).cloned().collect()
+    }
+
     /// A mail of the service itself to one address.
     #[must_use]
     pub fn own(to: impl Into<Mailbox>, content: Content) -> Self {
@@ -205,18 +224,39 @@ impl Postbox {
 
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
+        match self.admit(&sending.recipients(), sending.stream.as_ref(), ctx).await {
+            Ok(admission) => self.send_admitted(admission, sending, ctx).await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Waits until one mail more may be sent to those of these who have not got it, and may get it. Whatever of a mail takes
+    /// much memory is made after this, since many may wait here.
+    pub(super) async fn admit(
+        &self,
+        to: &[EmailAddress],
+        stream: Option<&Stream>,
+        ctx: &JobContext,
+    ) -> Result<Admission, Outcome> {
+        let mut recipients = Recipients::resume(to, ctx.earlier_result());
+        // Before there is room, since a connection would be idle for as long as that takes.
+        self.leave_out(&mut recipients, stream, ctx).await?;
+        let (open, began) = (recipients.open(), Instant::now());
+        if open.is_empty() {
+            return Ok(Admission { recipients, pass: None });
+        }
+        let pass = self.enter(&open, ctx).await?;
+        if began.elapsed() >= ASKED_AGAIN_AFTER {
+            self.leave_out(&mut recipients, stream, ctx).await?;
+        }
+        Ok(Admission { recipients, pass })
+    }
+
+    /// Sends a mail for which there is room.
+    pub(super) async fn send_admitted(&self, admission: Admission, sending: Sending, ctx: &JobContext) -> Outcome {
+        let Admission { recipients, mut pass } = admission;
         let stream = sending.stream.clone();
         let message = self.message(sending, ctx);
-        let mut recipients = Recipients::resume(&message.recipients(), ctx.earlier_result());
-        // Before the mail is built: many may wait.
-        let mut pass = match self.enter(&recipients.open(), ctx).await {
-            Ok(pass) => pass,
-            Err(outcome) => return outcome,
-        };
-        // After the wait, so that whoever was suppressed meanwhile is left out.
-        if let Err(outcome) = self.leave_out(&mut recipients, stream.as_ref(), ctx).await {
-            return outcome;
-        }
         // All attempts send the same bytes, whomever this one is for.
         let mut rendered = match message.render() {
             Ok(rendered) => rendered,
@@ -250,7 +290,7 @@ impl Postbox {
             }
         };
         if let Some(pass) = pass {
-            pass.ended(&delivered);
+            pass.ended(&rendered.envelope.to, &delivered);
         }
         suppress_refused(&delivered, &rendered, stream.as_ref(), ctx);
         match delivered {

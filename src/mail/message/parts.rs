@@ -105,8 +105,10 @@ fn attached(file: &AttachedFile) -> Result<SinglePart, RenderError> {
 /// One body, encoded so that every server can take it: 7bit where that is possible, else quoted-printable or base64.
 fn part(content_type: ContentType, text: &str) -> SinglePart {
     // CRLF, LF and a lone CR all end a line; the builder writes each LF as CRLF.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let plain = !text.contains(|character: char| character.is_ascii_control() && !matches!(character, '\n' | '\t'));
+    let text = with_line_feeds(text);
+    let plain = !text
+        .bytes()
+        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t'));
     let body = if plain {
         Body::new(text)
     } else {
@@ -114,4 +116,17 @@ fn part(content_type: ContentType, text: &str) -> SinglePart {
         Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable).unwrap_or_else(Body::new)
     };
     SinglePart::builder().header(content_type).body(body)
+}
+
+/// The same with each line ended by LF alone.
+fn with_line_feeds(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((line, after)) = rest.split_once('\r') {
+        out.push_str(line);
+        out.push('\n');
+        rest = after.strip_prefix('\n').unwrap_or(after);
+    }
+    out.push_str(rest);
+    out
 }

@@ -57,8 +57,8 @@ pub struct Pass {
     sites: Sites,
     /// None once it was given back.
     held: Option<Held>,
-    /// For each recipient the place of its site among those held.
-    places: Vec<usize>,
+    /// The sites in the order of entering.
+    names: Vec<String>,
     /// What is told of the sites if nothing else is.
     unless_told: Verdict,
 }
@@ -99,11 +99,11 @@ impl Sites {
     /// # Errors
     /// [`NoRoom`] if it is not worth waiting for; the mail can be sent later.
     pub async fn enter(&self, to: &[EmailAddress]) -> Result<Pass, NoRoom> {
-        let (names, places) = sites_of(to);
+        let names = sites_of(to);
         let (ticket, mut answer) = {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let sites: Vec<&str> = names.iter().map(String::as_str).collect();
             let mut inner = self.lock();
-            let (entry, told) = inner.room.enter(&names, Instant::now());
+            let (entry, told) = inner.room.enter(&sites, Instant::now());
             let told = self.answers(&mut inner, told);
             let entered = match entry {
                 Entry::Go(held) => Ok(Ok(self.pass(held))),
@@ -117,14 +117,14 @@ impl Sites {
             drop(inner);
             send(told);
             match entered {
-                Ok(entered) => return entered.map(|pass| pass.to(places)),
+                Ok(entered) => return entered.map(|pass| pass.to(names)),
                 Err(waits) => waits,
             }
         };
         let _waiter = Waiter { sites: self, ticket };
         loop {
             match timeout(LOOK_EVERY, &mut answer).await {
-                Ok(Ok(answer)) => return answer.map(|pass| pass.to(places)),
+                Ok(Ok(answer)) => return answer.map(|pass| pass.to(names)),
                 // Nobody drops the other end but with an answer.
                 Ok(Err(_)) => return Err(NoRoom::Relay),
                 Err(_) => {
@@ -198,7 +198,7 @@ impl Sites {
         Pass {
             sites: self.clone(),
             held: Some(held),
-            places: Vec::new(),
+            names: Vec::new(),
             unless_told: Verdict::Nothing,
         }
     }
@@ -221,21 +221,20 @@ fn send(answers: Vec<Answer>) {
 }
 
 impl Pass {
-    fn to(mut self, places: Vec<usize>) -> Self {
-        self.places = places;
+    fn to(mut self, names: Vec<String>) -> Self {
+        self.names = names;
         self
     }
 
-    /// The delivery has ended like this.
-    pub fn ended(mut self, delivered: &Result<Receipt, DeliveryError>) {
+    /// The delivery to these recipients, whose sites were entered, has ended like this.
+    pub fn ended(mut self, to: &[EmailAddress], delivered: &Result<Receipt, DeliveryError>) {
         let (relay, said) = verdict::judge(delivered);
         let Some(held) = self.held.take() else { return };
-        let mut sites = Vec::new();
-        for (position, place) in self.places.iter().enumerate() {
-            if sites.len() <= *place {
-                sites.resize(place.saturating_add(1), Verdict::Nothing);
-            }
-            if let Some(site) = sites.get_mut(*place) {
+        let mut sites = vec![Verdict::Nothing; self.names.len()];
+        for (position, address) in to.iter().enumerate() {
+            let is_its = |name: &String| name.eq_ignore_ascii_case(address.domain());
+            let place = self.names.iter().position(is_its);
+            if let Some(site) = place.and_then(|place| sites.get_mut(place)) {
                 *site = worse(*site, said.of(position));
             }
         }
@@ -251,9 +250,8 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            let count = self.places.iter().max().map_or(0, |last| last.saturating_add(1));
-            self.sites
-                .leave(&held, Verdict::Nothing, &vec![self.unless_told; count]);
+            let sites = vec![self.unless_told; self.names.len()];
+            self.sites.leave(&held, Verdict::Nothing, &sites);
         }
     }
 }
@@ -269,20 +267,16 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
     if rank(other) > rank(one) { other } else { one }
 }
 
-/// The sites of these recipients, each once, and for each recipient the place of its site.
-fn sites_of(to: &[EmailAddress]) -> (Vec<String>, Vec<usize>) {
+/// The sites of these recipients, each once.
+fn sites_of(to: &[EmailAddress]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    let mut places = Vec::with_capacity(to.len());
     for address in to {
-        let name = address.domain().to_ascii_lowercase();
         // A mail has at most a hundred.
-        let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            names.len().saturating_sub(1)
-        });
-        places.push(place);
+        if !names.iter().any(|name| name.eq_ignore_ascii_case(address.domain())) {
+            names.push(address.domain().to_ascii_lowercase());
+        }
     }
-    (names, places)
+    names
 }
 
 fn log((site, change, limit): &Changed) {

@@ -224,6 +224,14 @@ impl Room {
             .collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn limit_of(&self, name: &str) -> usize {
+        let index = self.names.get(name);
+        index
+            .and_then(|index| self.known(*index))
+            .map_or(0, |site| site.limit.now())
+    }
+
     /// How many are under way.
     pub(super) fn in_use(&self) -> usize {
         self.relay.in_use()

@@ -33,6 +33,10 @@ fn let_in(told: Vec<Told>) -> Vec<(u64, Held)> {
         .collect()
 }
 
+fn site(name: &str) -> Arc<str> {
+    name.into()
+}
+
 /// Has a site take so many mails that it is given all that it may have.
 fn prove(room: &mut Room, name: &str, now: Instant) {
     for _ in 1..LIMITS.site {
@@ -124,7 +128,7 @@ fn a_site_that_rests_has_nobody_wait_for_it_until_it_may_be_tried_again() {
     let (changed, told) = room.leave(&held, Verdict::Worked, &[Verdict::Silent], now);
     let rest = Duration::from_secs(30);
     let rests = Change::Rests { rest, is_first: true };
-    assert_eq!(changed, [(Some("slow".into()), rests, 1)]);
+    assert_eq!(changed, [(Some(site("slow")), rests, 1)]);
     let no_room = NoRoom::Resting("slow".into());
     let told: Vec<_> = told
         .into_iter()
@@ -132,7 +136,7 @@ fn a_site_that_rests_has_nobody_wait_for_it_until_it_may_be_tried_again() {
         .collect();
     assert_eq!(told, tickets.map(|ticket| (ticket, no_room.clone())));
     assert_eq!(refused(&mut room, &["slow"], now), no_room);
-    assert_eq!(room.slowed(now), [("slow".into(), 1, true)]);
+    assert_eq!(room.slowed(now), [(site("slow"), 1, true)]);
     go(&mut room, &["slow"], now + rest);
 }
 

@@ -1,7 +1,7 @@
 //! Waiting for room, and giving it back.
 
 use super::*;
-use crate::mail::transport::Phase;
+use crate::mail::transport::{Phase, Refusal};
 
 fn to(addresses: &[&str]) -> Vec<EmailAddress> {
     addresses
@@ -31,7 +31,7 @@ async fn a_pass_that_is_dropped_or_ended_lets_the_next_one_in() {
     let second = second.await.unwrap();
     let mut third = Box::pin(sites.enter(&ada));
     assert!(timeout(Duration::from_millis(1), &mut third).await.is_err());
-    second.ended(&taken());
+    second.ended(&ada, &taken());
     drop(third.await.unwrap());
     assert_eq!((sites.under_way(), sites.waiting()), (0, 0));
 }
@@ -56,7 +56,8 @@ async fn one_who_goes_away_while_it_waits_leaves_nothing_behind() {
 #[tokio::test(start_paused = true)]
 async fn the_domain_is_the_site_however_it_is_written_and_counts_once_a_mail() {
     let sites = sites(8, 2);
-    sites.enter(&to(&["a@example.com"])).await.unwrap().ended(&taken());
+    let one = to(&["a@example.com"]);
+    sites.enter(&one).await.unwrap().ended(&one, &taken());
     let first = sites.enter(&to(&["a@Example.com", "b@example.COM"])).await.unwrap();
     let _second = sites.enter(&to(&["c@example.com"])).await.unwrap();
     let third = to(&["d@EXAMPLE.com"]);
@@ -87,8 +88,28 @@ async fn who_waits_for_a_site_that_keeps_silent_is_sent_away_in_time() {
     assert_eq!(sites.slowed(), [slowed]);
     // Whoever comes once it may be tried again is let in.
     tokio::time::advance(Duration::from_secs(30)).await;
-    sites.enter(&ada).await.unwrap().ended(&taken());
+    sites.enter(&ada).await.unwrap().ended(&ada, &taken());
     assert!(sites.slowed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_left_out_meanwhile_changes_nothing_about_whom_an_answer_is_about() {
+    let sites = sites(8, 4);
+    let all = to(&["a@gone.example", "b@busy.example", "c@Busy.example", "d@well.example"]);
+    let pass = sites.enter(&all).await.unwrap();
+    let refusal = Refusal {
+        position: 1,
+        is_final: false,
+        code: Some(450),
+        words: String::new(),
+    };
+    let receipt = Receipt {
+        words: "250 ok".to_owned(),
+        refusals: vec![refusal],
+    };
+    pass.ended(&all[1..], &Ok(receipt));
+    let limits = ["gone.example", "busy.example", "well.example"].map(|name| sites.lock().room.limit_of(name));
+    assert_eq!(limits, [1, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,11 +120,8 @@ async fn a_relay_that_asks_for_less_gets_less_whatever_the_site() {
         code: Some(421),
         words: "too many connections".to_owned(),
     };
-    sites
-        .enter(&to(&["a@one.example"]))
-        .await
-        .unwrap()
-        .ended(&Err(greeted_with_421));
+    let one = to(&["a@one.example"]);
+    sites.enter(&one).await.unwrap().ended(&one, &Err(greeted_with_421));
     let _two = [
         sites.enter(&to(&["a@two.example"])).await.unwrap(),
         sites.enter(&to(&["a@three.example"])).await.unwrap(),

@@ -98,7 +98,7 @@ impl SmtpTransport {
         drop(opening);
         let begun = match opened {
             Err(error) if is_crowded(&error) => {
-                self.idle.is_crowded();
+                self.idle.note_crowded();
                 let begun = self.begin_on_the_next_free(dialogue).await;
                 begun.and_then(|begun| begun.ok_or(error))
             }

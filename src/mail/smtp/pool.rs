@@ -84,7 +84,7 @@ impl Pool {
     }
 
     /// The relay has refused a connection, since there are enough: as many as are in use now, or fewer.
-    pub(super) fn is_crowded(&self) {
+    pub(super) fn note_crowded(&self) {
         let until = Instant::now().checked_add(CROWDED_FOR);
         *self.allowed() = until.map(|until| (self.in_use.load(Ordering::SeqCst), until));
     }
