@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use legwork::clock::Clock;
 use legwork::domain::email::EmailAddress;
-use legwork::mail::{Message, Sender, Templates};
+use legwork::mail::{Extras, Message, Sender, Templates};
 use serde_json::json;
 
 use crate::round::middle;
@@ -41,11 +41,12 @@ fn rate(templates: &Templates, time: Duration) -> f64 {
             id: format!("job_{count}@example.com"),
             date: Clock::System.now(),
             from: from.clone(),
-            to: vec![EmailAddress::parse("ada@example.com").unwrap()],
+            to: vec![EmailAddress::parse("ada@example.com").unwrap().into()],
             subject: content.subject,
             text: content.text,
             html: content.html,
             job: None,
+            extras: Extras::default(),
         };
         bytes += message.render().unwrap().bytes.len();
         count += 1;
