@@ -14,6 +14,7 @@ mod header;
 mod international;
 mod labels;
 mod mailbox;
+mod refused_files;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,13 +23,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use attachment::{
     ATTACHMENT_NAME_CHARS_MAX, AttachmentName, AttachmentNameError, CONTENT_ID_BYTES_MAX, ContentId, ContentIdError,
-    MediaType, MediaTypeError, refused_type,
+    MediaType, MediaTypeError,
 };
 pub use header::{CUSTOM_HEADERS_MAX, CustomHeader, CustomHeaderError, HEADER_VALUE_BYTES_MAX, allowed_names};
 pub use labels::{
     LABEL_CHARS_MAX, LabelError, METADATA_FIELDS_MAX, METADATA_VALUE_CHARS_MAX, TAGS_MAX, metadata_value, tag,
 };
 pub use mailbox::{Mailbox, MailboxError};
+pub use refused_files::refused_type;
 
 /// The most bytes of a whole address: RFC 5321 §4.5.3.1.3 allows a path of 256 with its angle brackets.
 pub const ADDRESS_BYTES_MAX: usize = 254;

@@ -45,7 +45,7 @@ async fn scripted(steps: &'static [(&'static str, &'static str)]) -> (u16, JoinH
 const EHLO: (&str, &str) = ("EHLO localhost\r\n", "250-relay.test\r\n250 PIPELINING\r\n");
 
 fn two() -> Rendered {
-    let to = vec![address("ada@example.org"), address("bob@example.net")];
+    let to = vec![address("ada@example.org").into(), address("bob@example.net").into()];
     Message { to, ..message("job_1") }.render().unwrap()
 }
 

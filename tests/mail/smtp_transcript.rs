@@ -128,7 +128,7 @@ async fn a_long_dialogue_is_cut_in_its_middle() {
     let relay = Relay::start();
     relay.at(Step::Rcpt).reply(&format!("250 {}", "x".repeat(400)));
     let to = (0..100)
-        .map(|number| address(&format!("{number}@example.org")))
+        .map(|number| address(&format!("{number}@example.org")).into())
         .collect();
     let many = legwork::mail::Message { to, ..message("job_1") }.render().unwrap();
     let keeping = Keeping::new();

@@ -38,6 +38,9 @@ fn every_setting_is_printed_with_its_value_and_where_it_came_from() {
         ("retention.security_days", "365", "default"),
         ("probes.concurrency", "256", "default"),
         ("mail.site_concurrency", "8", "derived"),
+        ("mail.message_bytes_max", "20971520", "default"),
+        ("uploads.max_bytes", "14680064", "default"),
+        ("uploads.kept_hours", "72", "default"),
         ("database.url", "\"sqlite:data/legwork.db\"", "derived"),
     ] {
         let (shown, from) = line(&format!("{setting} = "));

@@ -24,7 +24,7 @@ use crate::api::jobs::JobView;
 use crate::api::order::Wishes;
 use crate::api::then::Then;
 use crate::api::work::{Asked, REPLAYED, log_enqueued};
-use crate::domain::id::{JobId, UploadId};
+use crate::domain::id::{JobId, UploadId, WorkspaceId};
 use crate::domain::job::Queue;
 use crate::jobs::kinds::EmailSend;
 use crate::jobs::{Order, new_job};
@@ -90,9 +90,8 @@ struct Ready {
     post, path = "/v1/emails/batch", tag = "work", security(("member" = [])),
     request_body(content = EmailsBody, examples(
         ("each" = (summary = "Each for itself", value = json!({ "messages": [
-            { "to": "bob@example.com", "subject": "Hello", "text": "Are you well?" },
             { "to": "eve@example.com", "template": "welcome", "data": { "name": "Eve", "link": "https://example.com/x" },
-              "run_at": "2030-01-01T08:30:00Z" }
+              "run_at": "2030-01-01T08:30:00Z", "tags": ["welcome"] }
         ] }))),
         ("atomic" = (summary = "All or none, with one file", value = json!({ "atomic": true, "messages": [
             { "to": "bob@example.com", "subject": "Terms", "text": "They are attached.",
@@ -193,24 +192,37 @@ async fn checked(
         .collect();
     let mut contents = Contents::of(bodies.iter_mut().flatten()).await?;
     let surroundings = Surroundings::of(bodies.iter().flatten(), member, state).await?;
-    let now = state.clock.now();
+    let workspace = member.account.workspace;
     let mut mails = Vec::with_capacity(bodies.len());
     for (index, body) in bodies.into_iter().enumerate() {
-        mails.push(body.and_then(|mut body| {
-            let mut fields = Fields::new();
-            fields.enter(format!("/messages/{index}"));
-            let order: Order = alone(body.wishes(), &mut fields).checked(&mut fields, request, now);
-            let args = body.args(&surroundings, &mut contents, &mut fields);
-            let args = fields.finish_with(args)?;
-            let job = new_job::<EmailSend>(&args, member.account.workspace, now, order).map_err(Problem::internal)?;
-            Ok(Ready {
-                job,
-                mails: args.mails(),
-                uploads: args.uploads(),
-            })
-        }));
+        let at = format!("/messages/{index}");
+        mails.push(match body {
+            Ok(body) => ready(body, at, workspace, (&surroundings, &mut contents), (state, request)).await,
+            Err(problem) => Err(problem),
+        });
     }
     Ok((mails, contents))
+}
+
+/// One mail, if nothing is wrong with it.
+async fn ready(
+    mut body: NewEmailBody,
+    at: String,
+    workspace: WorkspaceId,
+    (surroundings, contents): (&Surroundings<'_>, &mut Contents),
+    (state, request): (&State, &RequestId),
+) -> Result<Ready, Problem> {
+    let (mut fields, now) = (Fields::new(), state.clock.now());
+    fields.enter(at);
+    let order: Order = alone(body.wishes(), &mut fields).checked(&mut fields, request, now);
+    let args = body.args(surroundings, contents, &mut fields).await?;
+    let args = fields.finish_with(args)?;
+    let job = new_job::<EmailSend>(&args, workspace, now, order).map_err(Problem::internal)?;
+    Ok(Ready {
+        job,
+        mails: args.mails(),
+        uploads: args.uploads(),
+    })
 }
 
 /// The wishes without those that are about one job alone.
@@ -261,9 +273,12 @@ fn take(
         let works: Vec<(Queue, usize)> = mails.iter().flatten().map(|ready| (Queue::Mail, ready.mails)).collect();
         state.throttle.take_batch(&member.account, &works, "/messages")?;
     } else {
-        for mail in mails.iter_mut() {
+        for (index, mail) in mails.iter_mut().enumerate() {
             let taken = match mail {
-                Ok(ready) => state.throttle.take_work(&member.account, Queue::Mail, ready.mails),
+                Ok(ready) => {
+                    let (works, pointer) = ([(Queue::Mail, ready.mails)], format!("/messages/{index}/to"));
+                    state.throttle.take_batch(&member.account, &works, &pointer)
+                }
                 Err(_) => Ok(()),
             };
             if let Err(problem) = taken {
@@ -288,19 +303,21 @@ fn give_back(mails: &[Result<Ready, Problem>], member: &Member, state: &State) {
 
 /// The body of the answer.
 fn answer_of(mails: &[Result<Ready, Problem>], request: &RequestId, state: &State) -> Result<String, Problem> {
-    let view = |mail: &Result<Ready, Problem>| match mail {
-        Ok(ready) => Ok(EmailView {
-            status: StatusCode::ACCEPTED.as_u16(),
-            job: Some(JobView::of_new(&ready.job, state)),
-            problem: None,
-            retry_after_s: None,
-        }),
-        Err(problem) => Ok(EmailView {
-            status: problem.slug().status().as_u16(),
-            job: None,
-            problem: Some(serde_json::to_value(problem.body(Some(request.as_str())))?),
-            retry_after_s: problem.retry_after_s(),
-        }),
+    let view = |mail: &Result<Ready, Problem>| -> Result<EmailView, serde_json::Error> {
+        Ok(match mail {
+            Ok(ready) => EmailView {
+                status: StatusCode::ACCEPTED.as_u16(),
+                job: Some(JobView::of_new(&ready.job, state)),
+                problem: None,
+                retry_after_s: None,
+            },
+            Err(problem) => EmailView {
+                status: problem.slug().status().as_u16(),
+                job: None,
+                problem: Some(serde_json::to_value(problem.body(Some(request.as_str())))?),
+                retry_after_s: problem.retry_after_s(),
+            },
+        })
     };
     let data: Result<Vec<EmailView>, serde_json::Error> = mails.iter().map(view).collect();
     let text = data.and_then(|data| serde_json::to_string(&EmailsView { data }));

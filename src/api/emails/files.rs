@@ -56,18 +56,16 @@ pub(in crate::api) struct AttachmentBody {
 }
 
 /// A content that came with a mail.
-#[derive(Debug)]
 pub(in crate::api) struct Content {
     id: UploadId,
     bytes: Vec<u8>,
     sha256: String,
 }
 
-/// The contents of one request, in the order in which they came; none in the place of one that is no base64.
+/// The contents of one request, in the order in which they came; nothing in the place of one that is no base64.
 #[derive(Default)]
 pub(in crate::api) struct Contents {
     decoded: Vec<Option<Arc<Content>>>,
-    next: usize,
     /// Which of them are to be stored, by what they are called and are.
     stored: HashMap<(String, String, String), Arc<Content>>,
 }
@@ -83,9 +81,10 @@ impl Contents {
         let files = bodies
             .into_iter()
             .flat_map(|body| body.attachments.iter_mut().flatten());
-        // An empty text stays in the place of each, which tells that there was one.
-        let texts: Vec<String> = files
-            .filter_map(|file| file.content.as_mut().map(std::mem::take))
+        // The place of each among them stays where its text was, so that each file finds its own whatever became of others.
+        let texts = files.filter_map(|file| file.content.as_mut()).enumerate();
+        let texts: Vec<String> = texts
+            .map(|(place, text)| std::mem::replace(text, place.to_string()))
             .collect();
         if texts.is_empty() {
             return Ok(Self::default());
@@ -97,10 +96,10 @@ impl Contents {
         })
     }
 
-    fn next(&mut self) -> Option<Arc<Content>> {
-        let content = self.decoded.get(self.next).cloned().flatten();
-        self.next += 1;
-        content
+    /// The content whose place stands where its text was.
+    fn at(&self, place: &str) -> Option<Arc<Content>> {
+        let place: usize = place.parse().ok()?;
+        self.decoded.get(place).cloned().flatten()
     }
 
     /// The one to store in the place of this one: an equal one, if there is one that is called and is the same.
@@ -190,8 +189,7 @@ fn file(
     contents: &mut Contents,
     fields: &mut Fields,
 ) -> Option<Attached> {
-    // Before anything is refused, so that the next file has its own.
-    let content = given.content.is_some().then(|| contents.next());
+    let content = given.content.as_deref().map(|place| contents.at(place));
     let content_id = content_id(&given, at, fields);
     let name = given.name.as_deref().map(AttachmentName::parse);
     let name = match name {

@@ -12,6 +12,8 @@ mod bulk;
 mod clients;
 mod csrf;
 mod devices;
+mod email_batches;
+mod email_contents;
 mod emails;
 mod following;
 mod hostile;

@@ -244,7 +244,7 @@ impl EmailSend {
         let own = &self.postbox.sender().address;
         let from = args.from.as_ref().map(|from| &from.address);
         let granted = from
-            .filter(|from| *from != own)
+            .filter(|from| from.canonical() != own.canonical())
             .map(|from| from.domain().to_ascii_lowercase());
         if granted.is_none() && args.attachments.is_empty() {
             return Ok(Vec::new());

@@ -194,7 +194,6 @@ fn ids_that_could_end_a_header_or_name_another_file_are_refused() {
     for job in ["", "job 1", "job_1\r\nBcc: eve@example.com"] {
         let message = Message {
             job: Some(job.to_owned()),
-            list_unsubscribe: None,
             ..message()
         };
         assert!(matches!(message.render(), Err(RenderError::Job)), "{job:?}");
