@@ -113,7 +113,7 @@ pub struct MailLine {
     pub state: String,
     /// The recipients.
     pub to: Vec<String>,
-    /// The subject; none of a mail by a template that an older version accepted.
+    /// The subject, unless it is by a built-in template.
     pub subject: Option<String>,
     /// The template, if it is by one.
     pub template: Option<String>,
@@ -198,7 +198,7 @@ impl From<MailRow> for MailLine {
             // Arguments that were redacted name nobody.
             to: row.to.and_then(|to| serde_json::from_str(&to).ok()).unwrap_or_default(),
             subject: row.subject,
-            // As older versions keep it, or as it is kept since mails are rendered when they are accepted.
+            // A built-in one, or the workspace's own.
             template: row.template.or(row.made_by),
             attempt: row.attempt,
             max_attempts: row.max_attempts,
