@@ -44,7 +44,7 @@ pub(in crate::api) struct NewTemplateBody {
     #[schema(min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
     locale: Option<String>,
     /// The template that it is rendered in, by its name.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    #[schema(max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     layout: Option<String>,
 }
 
