@@ -17,12 +17,12 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context};
 use serde_json::Value as Json;
 
 use super::fault::{Part, Place, TemplateFault};
-use super::{Content, href, html};
+use super::{Content, href, html, length};
 use crate::domain::email::{SUBJECT_CHARS_MAX, Subject, breaks_a_line};
 
 /// What rendering one part may take: an instruction takes one, and so do 64 bytes that are made. Enough for a mail of half a
 /// megabyte, and a few milliseconds at most.
-const FUEL: u64 = 60_000;
+const FUEL: u64 = 40_000;
 
 /// How deep loops and calls may be within one another.
 const DEPTH_MAX: usize = 50;
@@ -87,6 +87,7 @@ impl CompiledTemplate {
     }
 
     fn add(&mut self, name: &'static str, place: Place, source: &str) -> Result<(), TemplateFault> {
+        length::check(source).map_err(|words| TemplateFault::new(place.clone(), words))?;
         let added = self.environment.add_template_owned(name, source.to_owned());
         added.map_err(|error| TemplateFault::of(place, &error))
     }
