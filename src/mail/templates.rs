@@ -14,6 +14,7 @@ mod compiled;
 mod fault;
 mod fields;
 mod html;
+mod length;
 mod own;
 mod replacing;
 #[cfg(test)]

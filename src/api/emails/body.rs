@@ -56,7 +56,7 @@ pub(in crate::api) struct NewEmailBody {
     #[schema(max_length = 524_288)]
     pub(super) html: Option<String>,
     /// The name of a template: one of the workspace's own, or a built-in one.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    #[schema(max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     pub(super) template: Option<String>,
     /// What the template is filled with.
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]

@@ -43,7 +43,7 @@ use crate::store::{NewJob, Tx};
         }))),
         ("template" = (summary = "By a template", value = json!({
             "to": ["bob@example.com"], "template": "welcome",
-            "data": { "name": "Bob", "link": "https://example.com/x" },
+            "data": { "name": "Bob", "link": "https://example.com/x" }, "locale": "de-AT",
             "run_at": "2030-01-01T08:30:00Z", "deadline_at": "2030-02-01T08:30:00Z", "priority": 5,
             "on_uncertain": "hold"
         }))),

@@ -107,15 +107,11 @@ async fn template(
             Err(error) => return Told::OF_SENDING.note(error, fields).map(|()| None),
         }
     }
-    match state.postbox.templates().render(&name, &data) {
-        Ok(content) => {
-            let used = UsedTemplate {
-                id: None,
-                name,
-                version: None,
-                locale: None,
-            };
-            return Ok(Some(made(content, used, &data)));
+    match state.postbox.templates().check(&name, &data) {
+        // It cannot fail any more, and is rendered when it is sent: so its mails cost no more to accept than others.
+        Ok(()) => {
+            let data = Arc::unwrap_or_clone(data);
+            return Ok(Some((EmailBody::Template { name, data }, None)));
         }
         Err(TemplateError::Field { pointer, problem }) => {
             fields.refuse(&format!("/data{pointer}"), problem.to_string());
@@ -125,7 +121,7 @@ async fn template(
             let words = format!("is no template of this workspace, and not a built-in one; those are: {known}");
             fields.refuse("/template", words);
         }
-        // Not reached: the fields were found to be right.
+        // Not reached: checking renders nothing.
         Err(error @ (TemplateError::Broken(_) | TemplateError::Subject(_))) => return Err(Problem::internal(error)),
     }
     Ok(None)

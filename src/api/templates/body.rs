@@ -35,7 +35,7 @@ pub(in crate::api) struct NewTemplateBody {
     #[schema(min_length = 1, max_length = 262_144)]
     html: String,
     /// The plain text; made from the HTML where it is left out. Its limit is in bytes.
-    #[schema(max_length = 131_072)]
+    #[schema(min_length = 1, max_length = 131_072)]
     text: Option<String>,
     /// Data to try it with: it is rendered with it now, and previews are unless they bring their own.
     #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
@@ -44,7 +44,7 @@ pub(in crate::api) struct NewTemplateBody {
     #[schema(min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
     locale: Option<String>,
     /// The template that it is rendered in, by its name.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    #[schema(max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     layout: Option<String>,
 }
 

@@ -12,12 +12,16 @@ use super::view::named;
 use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::http::{Fields, OptionalJson, PathParam, Problem};
+use crate::api::order::ranged;
 use crate::api::then::Then;
 use crate::domain::id::{TemplateId, WorkspaceId};
 use crate::domain::template::{Locale, TemplateName};
 use crate::mail::TemplateSource;
 use crate::store::StoreError;
 use crate::store::templates::{self, VersionRecord};
+
+/// The highest number of a version that can be asked for.
+const VERSION_MAX: i64 = 1_000_000_000;
 
 /// What is to be shown. All of it may be left out.
 #[derive(Default, Deserialize, ToSchema)]
@@ -31,8 +35,8 @@ pub(in crate::api) struct PreviewBody {
     #[schema(min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
     locale: Option<String>,
     /// Which version, whatever its locale; the one that is sent unless given.
-    #[schema(minimum = 1)]
-    version: Option<u32>,
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    version: Option<i64>,
     /// A subject in place of that of the version.
     #[schema(min_length = 1, max_length = 1_000)]
     subject: Option<String>,
@@ -43,7 +47,7 @@ pub(in crate::api) struct PreviewBody {
     #[schema(min_length = 1, max_length = 131_072)]
     text: Option<String>,
     /// Another layout.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
+    #[schema(max_length = 100, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     layout: Option<String>,
 }
 
@@ -88,7 +92,8 @@ pub(in crate::api) async fn preview_template(
         .locale
         .map(|locale| fields.check("/locale", Locale::parse(&locale)));
     let locale = locale.flatten();
-    let version = found(id, workspace, body.version, locale.as_ref(), &state, &mut fields).await?;
+    let version = ranged(&mut fields, "/version", body.version, 1, VERSION_MAX);
+    let version = found(id, workspace, version, locale.as_ref(), &state, &mut fields).await?;
     let Some(version) = version else {
         return fields.finish_with(None);
     };
@@ -155,7 +160,7 @@ async fn rendered(
 /// The version that is meant, or what is wrong with what names it noted in `fields`.
 ///
 /// # Errors
-/// 404 where there is no such template.
+/// 404 where there is no such template, or no such version of it.
 async fn found(
     id: TemplateId,
     workspace: WorkspaceId,
@@ -184,11 +189,10 @@ async fn found(
     });
     let found = read.await?.ok_or_else(Problem::not_found)?;
     if found.is_none() {
-        let (pointer, detail) = match version {
-            Some(_) => ("/version", "is no version that is kept of this template"),
-            None => ("/locale", "is none that the template is written in"),
-        };
-        fields.refuse(pointer, detail);
+        if version.is_some() {
+            return Err(Problem::not_found());
+        }
+        fields.refuse("/locale", "is none that the template is written in");
     }
     Ok(found)
 }

@@ -117,7 +117,7 @@ pub enum EmailBody {
         /// The same as HTML.
         html: Option<String>,
     },
-    /// A built-in template with these fields, in jobs of older versions: now they are rendered when they are accepted.
+    /// A built-in template with these fields, which were found to be right.
     Template {
         /// Its name.
         name: String,

@@ -15,12 +15,12 @@ use crate::store::{Connection, StoreError};
 /// Which template made a mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsedTemplate {
-    /// Its id; none of a built-in one.
-    pub id: Option<TemplateId>,
+    /// Its id.
+    pub id: TemplateId,
     /// Its name.
     pub name: String,
-    /// The version; none of a built-in one.
-    pub version: Option<u32>,
+    /// The version.
+    pub version: u32,
     /// The locale of the version; none if it has none.
     pub locale: Option<String>,
 }
@@ -110,9 +110,9 @@ impl LoadedTemplate {
             compiled
         });
         let used = UsedTemplate {
-            id: Some(self.record.id),
+            id: self.record.id,
             name: self.record.name.clone(),
-            version: Some(version.version),
+            version: version.version,
             locale: Some(version.locale.clone()).filter(|locale| !locale.is_empty()),
         };
         Ok((compiled?, used))

@@ -3,7 +3,7 @@
 //! Guarantees: what this process changed is seen by whatever it renders after it; what others changed within about a second:
 //! whether anything did is asked of the database twice a second for each workspace that sends, and nothing is read besides while
 //! nothing did. Memory is bounded. Rendering runs on threads of its own, so many at once as there are cores, since what a template
-//! does may take milliseconds; a bounded number waits.
+//! does may take milliseconds, and a deep stack; a bounded number waits.
 //!
 //! A replacement of a mail of the service's own is a template of the service workspace that has its name. One that cannot be
 //! rendered is as good as none: whoever asks sends the built-in one.
@@ -31,6 +31,10 @@ pub use loaded::{LoadedTemplate, UsedTemplate};
 
 /// How old what was read may be before it is asked whether anything changed.
 const CHECKED_EVERY: Duration = Duration::from_millis(500);
+
+/// The stack of a thread: a template can make a value that is as many times within itself as fuel allows, which takes a call
+/// each to be printed and to be dropped. What is not used of it takes no memory.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// How many may wait for a thread: some tenths of a second's worth.
 const WAITING_MAX: usize = 256;
@@ -63,9 +67,9 @@ pub enum Unrendered {
     /// Too many others wait to be rendered.
     #[error("too much is rendered just now")]
     Busy,
-    /// The rendering panicked, or the process ends.
+    /// The rendering panicked, or there was no thread for it.
     #[error("a rendering was not finished")]
-    Unfinished(#[source] Option<tokio::task::JoinError>),
+    Unfinished(#[source] Option<std::io::Error>),
     /// The templates could not be read.
     #[error("the templates could not be read")]
     Store(#[from] StoreError),
@@ -226,12 +230,18 @@ impl TemplateLibrary {
         let slot = Arc::clone(&self.inner.slots).acquire_owned().await;
         let slot = slot.map_err(|_closed| Unrendered::Unfinished(None))?;
         let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || {
-            // For as long as the thread is busy, whether or not somebody still waits for it.
-            let _held = (place, slot);
-            span.in_scope(work)
-        });
-        task.await.map_err(|error| Unrendered::Unfinished(Some(error)))
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("renderer".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                // For as long as the thread is busy, whether or not somebody still waits for it.
+                let _held = (place, slot);
+                // Nobody waits any more, if it is not taken.
+                drop(tell.send(span.in_scope(work)));
+            });
+        drop(thread.map_err(|error| Unrendered::Unfinished(Some(error)))?);
+        told.await.map_err(|_panicked| Unrendered::Unfinished(None))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -2,8 +2,8 @@
 //!
 //! Guarantees, whatever the template and its data are: work and memory are bounded by fuel, of which each instruction, each byte
 //! that is made and each thing that is visited takes some; nothing is read but the data (no files, no other templates, no
-//! settings); what goes into HTML is escaped unless the template says `safe`; the subject is one line, whatever breaks the data
-//! has; a thing that is printed and is not there is a fault that names it, not a hole. Where there is no text, one is made from
+//! settings); what goes into HTML is escaped unless the template says `safe`; the subject is one line of bounded length, whatever
+//! the data has; a thing that is printed and is not there is a fault that names it, not a hole. Where there is no text, one is made from
 //! the HTML; style sheets within the HTML are written into its elements ([`super::html`]).
 //!
 //! A layout is a template that prints `content`, which is the HTML of the other (and its text, in the text).
@@ -17,12 +17,12 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context};
 use serde_json::Value as Json;
 
 use super::fault::{Part, Place, TemplateFault};
-use super::{Content, href, html};
-use crate::domain::email::{Subject, breaks_a_line};
+use super::{Content, href, html, length};
+use crate::domain::email::{SUBJECT_CHARS_MAX, Subject, breaks_a_line};
 
 /// What rendering one part may take: an instruction takes one, and so do 64 bytes that are made. Enough for a mail of half a
 /// megabyte, and a few milliseconds at most.
-const FUEL: u64 = 60_000;
+const FUEL: u64 = 40_000;
 
 /// How deep loops and calls may be within one another.
 const DEPTH_MAX: usize = 50;
@@ -31,7 +31,7 @@ const DEPTH_MAX: usize = 50;
 const HTML_BYTES_MAX: usize = 512 * 1024;
 
 /// The most bytes of the text of a mail.
-const TEXT_BYTES_MAX: usize = 256 * 1024;
+const TEXT_BYTES_MAX: usize = 512 * 1024;
 
 /// What a layout prints in place of the mail.
 pub const CONTENT: &str = "content";
@@ -87,6 +87,7 @@ impl CompiledTemplate {
     }
 
     fn add(&mut self, name: &'static str, place: Place, source: &str) -> Result<(), TemplateFault> {
+        length::check(source).map_err(|words| TemplateFault::new(place.clone(), words))?;
         let added = self.environment.add_template_owned(name, source.to_owned());
         added.map_err(|error| TemplateFault::of(place, &error))
     }
@@ -251,10 +252,15 @@ fn linked(link: &str) -> Result<Value, minijinja::Error> {
     }
 }
 
-/// A text with each run of white space and of what breaks a line as one space.
+/// A text with each run of white space and of what breaks a line as one space, cut where it is too long for a subject.
 fn in_one_line(text: &str) -> String {
     let parts = text.split(|character: char| character.is_whitespace() || breaks_a_line(character));
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let line = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= SUBJECT_CHARS_MAX {
+        return line;
+    }
+    let kept = line.chars().take(SUBJECT_CHARS_MAX.saturating_sub(1));
+    kept.chain(std::iter::once('\u{2026}')).collect()
 }
 
 fn bounded(text: &str, bytes_max: usize, part: Part) -> Result<(), TemplateFault> {

@@ -18,6 +18,9 @@ use super::fault::{Part, Place, TemplateFault};
 /// The deepest element, counted from the root. Tables within tables, as mails have them, are a quarter of it.
 const DEPTH_MAX: usize = 200;
 
+/// The most tags: what a reader of HTML does for one may grow with those that are open.
+const TAGS_MAX: usize = 20_000;
+
 /// How often a style may have to be compared with an element, at the worst. A page of 2,000 elements that are 20 deep, with ten
 /// kilobytes of styles, is a tenth of it.
 const COMPARISONS_MAX: usize = 500_000_000;
@@ -36,8 +39,11 @@ impl Page {
     /// Reads a page.
     ///
     /// # Errors
-    /// A page that is too deep.
+    /// A page that is too deep, or has too many tags.
     pub(super) fn read(html: &str) -> Result<Self, TemplateFault> {
+        if html.bytes().filter(|byte| *byte == b'<').count() > TAGS_MAX {
+            return Err(fault(format!("has more than {TAGS_MAX} tags once it is rendered")));
+        }
         let dom = config::plain().parse_html(html.as_bytes());
         let dom = dom.map_err(|_unreadable| fault("is not HTML once it is rendered"))?;
         let (mut elements, mut depth) = (0_usize, 0_usize);

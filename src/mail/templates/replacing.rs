@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::compiled::{CompiledTemplate, TemplateSource};
-use super::fault::{Part, Place, TemplateFault};
+use super::fault::{Place, TemplateFault};
 use super::fields::Kind;
 use super::{Content, TEMPLATES, Template, own};
 
@@ -108,20 +108,20 @@ impl BuiltIn {
         let link = data.get("link").and_then(Value::as_str).unwrap_or_default();
         if self.needs_link() {
             if !content.html.as_deref().is_some_and(|html| plain(html).contains(link)) {
-                return Err(without_link(Part::Html));
+                return Err(without_link("html"));
             }
             if !content.text.contains(link) {
-                return Err(without_link(Part::Text));
+                return Err(without_link("text"));
             }
         }
         Ok(content)
     }
 }
 
-fn without_link(part: Part) -> TemplateFault {
+fn without_link(part: &str) -> TemplateFault {
     TemplateFault::new(
-        Place::Part(part),
-        "does not show {{ link }}, without which this mail is of no use",
+        Place::Data("/link".to_owned()),
+        format!("is not shown in the {part}, and the mail is of no use without it"),
     )
 }
 

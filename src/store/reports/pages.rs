@@ -114,7 +114,7 @@ pub struct MailLine {
     pub state: String,
     /// The recipients, those of copies too.
     pub to: Vec<String>,
-    /// The subject; none of a mail by a template that an older version accepted.
+    /// The subject, unless it is by a built-in template.
     pub subject: Option<String>,
     /// The template, if it is by one.
     pub template: Option<String>,
@@ -200,7 +200,7 @@ impl From<MailRow> for MailLine {
             state: row.state,
             to: [row.to, row.cc, row.bcc].into_iter().flat_map(addresses).collect(),
             subject: row.subject,
-            // As older versions keep it, or as it is kept since mails are rendered when they are accepted.
+            // A built-in one, or the workspace's own.
             template: row.template.or(row.made_by),
             attempt: row.attempt,
             max_attempts: row.max_attempts,

@@ -53,8 +53,9 @@ fn a_subject_is_one_line_whatever_the_data_has() {
         let fault = empty.render(&json!({ "name": name })).unwrap_err();
         assert_eq!(fault.place, Place::Part(Part::Subject));
     }
-    let fault = compiled.render(&json!({ "name": "x".repeat(300) })).unwrap_err();
-    assert_eq!(fault.place, Place::Part(Part::Subject));
+    let long = compiled.render(&json!({ "name": "\u{e4}".repeat(300) })).unwrap();
+    assert_eq!(long.subject.as_str().chars().count(), 255);
+    assert!(long.subject.as_str().ends_with('\u{2026}'));
 }
 
 #[test]
@@ -221,7 +222,7 @@ fn hostile_templates_end() {
         "{% for a in l recursive %}{{ loop(l) }}{% endfor %}",
         "{% set x %}{% for a in l %}{{ s }}{% endfor %}{% endset %}",
         "{{ '%1000000000d' | format(1) }}",
-        "{{ 'x' | indent(1000000000) }}",
+        "{{ 'x\\ny' | indent(1000000000) }}",
         "{{ range(n) | list | length }}",
         "{{ range(n) | join }}",
         "{{ range(n) | sum }}",
@@ -249,7 +250,7 @@ fn a_mail_of_ten_megabytes_is_refused() {
     let html = format!("{{% for a in range(100) %}}{}{{% endfor %}}", "x".repeat(100_000));
     let fault = fault(&html, &json!({}));
     assert_eq!(fault.place, Place::Part(Part::Html), "{fault}");
-    let text = "{% for a in range(40) %}{{ s }}{% endfor %}";
+    let text = "{% for a in range(60) %}{{ s }}{% endfor %}";
     let compiled = CompiledTemplate::compile(&source("x", "<p>x</p>", Some(text)), None).unwrap();
     let fault = compiled.render(&json!({ "s": "x".repeat(10_000) })).unwrap_err();
     assert_eq!(fault.place, Place::Part(Part::Text));
@@ -258,10 +259,11 @@ fn a_mail_of_ten_megabytes_is_refused() {
 #[test]
 fn deep_pages_and_deep_templates_are_refused() {
     for html in [
-        "<div>".repeat(40_000),
-        "<template>".repeat(5_000),
-        "<b><table>".repeat(10_000),
-        "<svg>".repeat(40_000),
+        "<div>".repeat(50_000),
+        "<div>".repeat(5_000),
+        "<template>".repeat(2_000),
+        "<b><table>".repeat(1_000),
+        "<svg>".repeat(5_000),
     ] {
         for styled in ["", "<style>a b c { color: red }</style>"] {
             let html = format!("{styled}{html}");
@@ -295,18 +297,14 @@ fn styles_beyond_measure_are_refused_before_they_are_compared() {
         let _ = write!(html, ".a{number} div div p:not(.b{number}) {{ color: red }}");
     }
     html.push_str("</style>");
-    html.push_str(&"<div class=x><p>".repeat(3_000));
-    html.push_str(&"</p></div>".repeat(3_000));
-    let deep = html.replace("</p></div>", "");
-    for html in [deep, html] {
-        let begun = std::time::Instant::now();
-        assert_eq!(fault(&html, &json!({})).place, Place::Part(Part::Html));
-        assert!(
-            begun.elapsed() < std::time::Duration::from_secs(20),
-            "{:?}",
-            begun.elapsed()
-        );
-    }
+    html.push_str(&"<div class=x><p>x</p></div>".repeat(3_000));
+    let begun = std::time::Instant::now();
+    assert_eq!(fault(&html, &json!({})).place, Place::Part(Part::Html));
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What can be put in the place of a built-in template.
 
 use super::super::compiled::{CompiledTemplate, TemplateSource};
-use super::super::fault::{Part, Place, TemplateFault};
+use super::super::fault::{Place, TemplateFault};
 use super::super::replacing::{built_in, built_ins};
 use super::{Templates, json};
 
@@ -36,9 +36,11 @@ fn the_link_must_be_shown_where_the_mail_is_of_no_use_without() {
     accepts("password-reset", with, None).unwrap();
     accepts("password-reset", "<p>{{ link }}</p>", Some("{{ link }}")).unwrap();
     let no_html = accepts("password-reset", "<p>{{ name }}</p>", Some("{{ link }}")).unwrap_err();
-    assert_eq!(no_html.place, Place::Part(Part::Html));
+    assert_eq!(no_html.place, Place::Data("/link".into()));
+    assert!(no_html.words.contains("html"));
     let no_text = accepts("password-reset", with, Some("{{ name }}")).unwrap_err();
-    assert_eq!(no_text.place, Place::Part(Part::Text));
+    assert_eq!(no_text.place, Place::Data("/link".into()));
+    assert!(no_text.words.contains("text"));
     accepts("password-changed", "<p>{{ name }}</p>", None).unwrap();
 }
 
