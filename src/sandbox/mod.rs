@@ -36,4 +36,4 @@ pub use reading::{Attachment, Header, Reading};
 pub use relay::{Keep, Options, Relay};
 pub use rule::{Rule, RuleAt, RuleError, RuleStanding};
 pub use step::Step;
-pub use transcript::{Line, Side};
+pub use transcript::{Line, Side, Transcript};

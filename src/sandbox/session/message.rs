@@ -185,7 +185,7 @@ impl Session {
     }
 
     /// The final dot, or the last chunk, has come.
-    async fn take(&mut self, envelope: Envelope) -> Result<(), End> {
+    async fn take(&mut self, mut envelope: Envelope) -> Result<(), End> {
         let usual = "250 2.0.0 Ok: queued";
         self.note_message(envelope.chunks.len());
         if envelope.is_too_large {
@@ -199,7 +199,8 @@ impl Session {
             Some(Act::Delay(time)) => self.wire.wait(tokio::time::sleep(*time)).await?,
             _ => {}
         }
-        let mail = self.taken(&envelope);
+        let data = std::mem::take(&mut envelope.chunks);
+        let mail = self.taken(&envelope, data);
         let later = self.shared.act_at(Step::Taken, &envelope.to);
         let bounce = matches!(act, Some(Act::Bounce)) || matches!(later, Some(Act::Bounce));
         let bounce = bounce.then(|| bounce::of(&mail, mail.at)).flatten();
@@ -217,15 +218,15 @@ impl Session {
         self.answer_by(act, usual).await.map(|_| ())
     }
 
-    fn taken(&self, envelope: &Envelope) -> Taken {
+    fn taken(&self, envelope: &Envelope, data: Vec<u8>) -> Taken {
         Taken {
             id: 0,
             at: self.shared.options.clock.now(),
             from: envelope.from.clone().unwrap_or_default(),
             to: envelope.to.iter().map(|recipient| recipient.address.clone()).collect(),
-            data: envelope.chunks.clone(),
-            message_id: message_id_of(&envelope.chunks),
-            subject: subject_of(&envelope.chunks),
+            message_id: message_id_of(&data),
+            subject: subject_of(&data),
+            data,
             connection: self.number,
             is_encrypted: self.is_encrypted,
             is_logged_in: self.is_logged_in,
