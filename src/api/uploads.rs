@@ -10,7 +10,7 @@ use actix_web::http::header::{self, ContentDisposition, DispositionParam};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::State;
 use super::auth::Member;
@@ -62,7 +62,7 @@ impl From<UploadRecord> for UploadView {
 }
 
 /// What the file is called.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NameQuery {

@@ -153,7 +153,7 @@ impl JobContext {
     /// Has these addresses suppressed in the transaction that writes the attempt's end, whatever that is, and only if the
     /// attempt still holds the job then.
     pub fn suppress(&self, new: Vec<NewSuppression>) {
-        self.inner.progress.suppress(new);
+        self.inner.told.progress.suppress(new);
     }
 
     /// Whether the point of no return was passed.

@@ -1,10 +1,12 @@
 //! The tables as diesel knows them: portable types, one schema for every database. A test compares it with the migrations.
 
 mod mail;
-mod mailing;
+mod scheduling;
+mod templating;
 
-pub(super) use mail::*;
-pub(super) use mailing::{mail_counts, suppressions};
+pub(super) use mail::{mail_counts, suppressions, upload_chunks, upload_uses, uploads};
+pub(super) use scheduling::{schedule_fires, schedules};
+pub(super) use templating::{template_revisions, template_versions, templates};
 
 diesel::table! {
     workspaces (id) {
@@ -307,53 +309,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    schedules (id) {
-        id -> Text,
-        workspace_id -> Text,
-        name -> Text,
-        cron -> Text,
-        time_zone -> Text,
-        kind -> Text,
-        queue -> Text,
-        args -> Text,
-        args_version -> BigInt,
-        given -> Text,
-        mails -> BigInt,
-        priority -> BigInt,
-        max_attempts -> BigInt,
-        timeout_ms -> BigInt,
-        limit_key -> Text,
-        missed -> Text,
-        catch_up -> Nullable<BigInt>,
-        overlap -> Text,
-        jitter_ms -> BigInt,
-        is_bounded -> BigInt,
-        paused_at -> Nullable<BigInt>,
-        next_at -> Nullable<BigInt>,
-        last_at -> Nullable<BigInt>,
-        last_job_id -> Nullable<Text>,
-        tick -> BigInt,
-        created_by -> Text,
-        created_at -> BigInt,
-        updated_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    schedule_fires (schedule_id, tick_at) {
-        schedule_id -> Text,
-        tick_at -> BigInt,
-        workspace_id -> Text,
-        outcome -> Text,
-        since -> BigInt,
-        ticks -> BigInt,
-        job_id -> Nullable<Text>,
-        cause -> Nullable<Text>,
-        at -> BigInt,
-    }
-}
-
-diesel::table! {
     address_changes (id) {
         id -> Text,
         workspace_id -> Text,
@@ -423,34 +378,6 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         request_id -> Nullable<Text>,
         detail -> Text,
-    }
-}
-
-diesel::table! {
-    uploads (id) {
-        id -> Text,
-        workspace_id -> Text,
-        name -> Text,
-        content_type -> Text,
-        byte_count -> BigInt,
-        sha256 -> Nullable<Text>,
-        created_at -> BigInt,
-        expires_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    upload_chunks (upload_id, number) {
-        upload_id -> Text,
-        number -> BigInt,
-        data -> Binary,
-    }
-}
-
-diesel::table! {
-    upload_uses (upload_id, job_id) {
-        upload_id -> Text,
-        job_id -> Text,
     }
 }
 

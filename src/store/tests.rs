@@ -14,8 +14,9 @@ use super::*;
 fn declared() -> Vec<(String, Vec<String>)> {
     let text = [
         include_str!("schema.rs"),
+        include_str!("schema/scheduling.rs"),
+        include_str!("schema/templating.rs"),
         include_str!("schema/mail.rs"),
-        include_str!("schema/mailing.rs"),
     ]
     .map(|text| text.split("diesel::joinable!").next().unwrap())
     .concat();

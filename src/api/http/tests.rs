@@ -98,6 +98,7 @@ fn routes(config: &mut web::ServiceConfig) {
 
 const LIMITS: Limits = Limits {
     max_body_bytes: 100,
+    mail_body_bytes: 100,
     request_timeout: Duration::from_millis(200),
 };
 

@@ -37,9 +37,9 @@ pub(super) fn possible(
 /// Whether the mail is to be held where it is uncertain.
 fn is_held(connection: &mut Connection, job: &JobRecord) -> Result<bool, StoreError> {
     let scope = JobScope::Workspace(job.workspace);
-    let Some((_, _, args, _)) = jobs::arguments(connection, job.id, scope)? else {
+    let Some(job) = jobs::arguments(connection, job.id, scope)? else {
         return Ok(false);
     };
-    let rule: Option<Rule> = serde_json::from_str(&args).ok();
+    let rule: Option<Rule> = serde_json::from_str(&job.args).ok();
     Ok(rule.and_then(|rule| rule.when_uncertain) == Some(WhenUncertain::Hold))
 }

@@ -11,7 +11,7 @@ use crate::api::State;
 use crate::api::openapi::JobResult;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
-use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
+use crate::domain::id::{BatchId, JobId, ScheduleId, TemplateId, WorkspaceId};
 use crate::domain::job::{After, AttemptOutcome, JobState, Pace};
 use crate::store::jobs::Awaited;
 use crate::store::{AttemptRecord, JobRecord, NewJob, StoreError};
@@ -74,6 +74,10 @@ pub(in crate::api) struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     tags: Option<Vec<String>>,
+    /// The template of its workspace that made its mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    template: Option<TemplateView>,
     /// What its asker keeps with it; for its own workspace alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -122,11 +126,23 @@ struct AttemptView {
     transcript: Option<String>,
 }
 
+/// The template that made a mail when it was accepted.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = UsedTemplate)]
+struct TemplateView {
+    id: TemplateId,
+    name: String,
+    version: u32,
+    /// Of the version; null if it has none.
+    locale: Option<String>,
+}
+
 /// What a job is marked with, as its row says it; what cannot be read is left out.
 #[derive(Default, Deserialize)]
 struct Labels {
     tags: Option<Vec<String>>,
     metadata: Option<BTreeMap<String, String>>,
+    template: Option<TemplateView>,
 }
 
 impl Labels {
@@ -148,7 +164,11 @@ impl JobView {
             what: "result",
         };
         let progress = progress(&job);
-        let Labels { tags, metadata } = Labels::of(job.labels.as_deref());
+        let Labels {
+            tags,
+            metadata,
+            template,
+        } = Labels::of(job.labels.as_deref());
         let standing = standing_of(&job);
         Ok(Self {
             waiting_for: waits_for(standing, state).or_else(|| waits_for_whom(standing, state)),
@@ -173,6 +193,7 @@ impl JobView {
             schedule_id: job.schedule,
             batch_id: job.batch,
             tags,
+            template,
             metadata,
             attempts_omitted: attempts
                 .first()
@@ -185,9 +206,14 @@ impl JobView {
 
     /// A job that was accepted this moment.
     pub(in crate::api) fn of_new(job: &NewJob, state: &State) -> Self {
-        let Labels { tags, metadata } = Labels::of(job.labels.as_deref());
+        let Labels {
+            tags,
+            metadata,
+            template,
+        } = Labels::of(job.labels.as_deref());
         Self {
             tags,
+            template,
             metadata,
             owner: job.workspace,
             id: job.id,

@@ -131,7 +131,7 @@ async fn what_came_to_be_meant_since_it_was_counted_is_none_of_the_order() {
         "action": "retry", "filter": { "queue": "probes" }, "expect": 1
     }))
     .unwrap();
-    let order = body.checked(&world.state).unwrap();
+    let order = body.checked(&world.state).await.unwrap();
     let found = order.expected(&world.state).await.unwrap();
     let counted_at = world.state.clock.now();
     // Counting takes its time.

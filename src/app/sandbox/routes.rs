@@ -102,7 +102,8 @@ async fn list(relay: Data<Relay>, wanted: Query<Wanted>) -> HttpResponse {
 }
 
 async fn show(relay: Data<Relay>, id: Path<u64>) -> Result<HttpResponse, Refusal> {
-    Ok(HttpResponse::Ok().json(Whole::of(&held(&relay, *id)?)))
+    let mail = held(&relay, *id)?;
+    Ok(HttpResponse::Ok().json(Whole::of(&mail)))
 }
 
 async fn raw(relay: Data<Relay>, id: Path<u64>) -> Result<HttpResponse, Refusal> {

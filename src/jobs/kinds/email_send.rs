@@ -307,8 +307,15 @@ impl Kind for EmailSend {
     }
 
     fn labels(args: &EmailSendArgs) -> Option<String> {
-        let is_marked = !args.tags.is_empty() || !args.metadata.is_empty();
-        is_marked.then(|| json!({ "tags": args.tags, "metadata": args.metadata }).to_string())
+        let mut labels = serde_json::Map::new();
+        if !args.tags.is_empty() || !args.metadata.is_empty() {
+            labels.insert("tags".to_owned(), json!(args.tags));
+            labels.insert("metadata".to_owned(), json!(args.metadata));
+        }
+        if let Some(made_by) = &args.made_by {
+            labels.insert("template".to_owned(), json!(made_by.template));
+        }
+        (!labels.is_empty()).then(|| Value::Object(labels).to_string())
     }
 
     /// The first version is the second without its optional fields.

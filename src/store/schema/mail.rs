@@ -1,4 +1,4 @@
-//! The tables of what belongs to mails alone.
+//! The tables about mails.
 
 diesel::table! {
     mail_counts (workspace_id, hour, node) {
@@ -10,39 +10,44 @@ diesel::table! {
 }
 
 diesel::table! {
-    templates (id) {
+    suppressions (id) {
         id -> Text,
         workspace_id -> Text,
-        name -> Text,
-        last_version -> BigInt,
+        address -> Text,
+        stream -> Text,
+        reason -> Text,
+        origin -> Text,
+        origin_id -> Nullable<Text>,
+        reply -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
     }
 }
 
 diesel::table! {
-    template_versions (template_id, version) {
-        template_id -> Text,
-        version -> BigInt,
+    uploads (id) {
+        id -> Text,
         workspace_id -> Text,
-        locale -> Text,
-        is_current -> BigInt,
-        subject -> Text,
-        html -> Text,
-        text -> Nullable<Text>,
-        sample -> Nullable<Text>,
-        layout -> Nullable<Text>,
-        bytes -> BigInt,
+        name -> Text,
+        content_type -> Text,
+        byte_count -> BigInt,
+        sha256 -> Nullable<Text>,
         created_at -> BigInt,
+        expires_at -> BigInt,
     }
 }
 
 diesel::table! {
-    template_revisions (workspace_id) {
-        workspace_id -> Text,
-        revision -> BigInt,
+    upload_chunks (upload_id, number) {
+        upload_id -> Text,
+        number -> BigInt,
+        data -> Binary,
     }
 }
 
-diesel::joinable!(template_versions -> templates (template_id));
-diesel::allow_tables_to_appear_in_same_query!(templates, template_versions);
+diesel::table! {
+    upload_uses (upload_id, job_id) {
+        upload_id -> Text,
+        job_id -> Text,
+    }
+}

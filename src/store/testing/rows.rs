@@ -26,8 +26,9 @@ impl Table {
 /// All tables of the schema, in its order.
 pub(crate) fn tables() -> Vec<Table> {
     let schema = concat!(
+        include_str!("../schema/scheduling.rs"),
+        include_str!("../schema/templating.rs"),
         include_str!("../schema/mail.rs"),
-        include_str!("../schema/mailing.rs"),
         include_str!("../schema.rs")
     );
     let tables = schema.split("diesel::table! {\n").skip(1);
