@@ -174,7 +174,7 @@ impl Case {
 
     fn text(&self) -> String {
         match self.row.0 {
-            "body" => format!("{}\n", "x".repeat(900)).repeat(LARGE / 901),
+            "body" => format!("{}\r\n", "x".repeat(900)).repeat(LARGE / 902),
             _ => "Hello\n".to_owned(),
         }
     }
