@@ -116,10 +116,6 @@ pub(super) const OF_THE_MAIL: &[Row] = &[
     Row("data", Fault::Garbage, 'R', 2, 1),
     Row("data", Fault::SlowBytes, 'C', 1, 1),
     Row("data", Fault::TooSlowBytes, 'R', 2, 1),
-    // In the middle of a message that is larger than all buffers: its dot was not sent.
-    Row("body", Fault::Close, 'R', 2, 1),
-    Row("body", Fault::Reset, 'R', 2, 1),
-    Row("body", Fault::Hang, 'R', 2, 1),
     // The dot has arrived, and the mail is not taken.
     Row("dot", Fault::Close, 'U', 1, 0),
     Row("dot", Fault::Reset, 'U', 1, 0),
@@ -138,4 +134,11 @@ pub(super) const OF_THE_MAIL: &[Row] = &[
     // A server that takes a mail and says that it has not is believed.
     Row("taken", Fault::NotNow, 'R', 2, 2),
     Row("taken", Fault::Never, 'D', 1, 1),
+];
+
+/// In the middle of a message that is larger than all buffers: its dot was not sent.
+pub(super) const IN_THE_BODY: &[Row] = &[
+    Row("body", Fault::Close, 'R', 2, 1),
+    Row("body", Fault::Reset, 'R', 2, 1),
+    Row("body", Fault::Hang, 'R', 2, 1),
 ];
