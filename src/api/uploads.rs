@@ -76,11 +76,14 @@ pub(super) struct NameQuery {
 /// The body is the file itself, of the media type that `Content-Type` says.
 #[utoipa::path(
     post, path = "/v1/uploads", tag = "resources", security(("member" = [])), params(NameQuery),
-    request_body(content = String, content_type = "application/octet-stream", description = "The bytes of the file."),
+    request_body(
+        content = String, content_type = "application/octet-stream", description = "The bytes of the file.",
+        example = "What the file says.",
+    ),
     responses(
         (status = 201, description = "The upload.", body = UploadView,
          headers(("Location" = String, description = "Where to look at the upload."))),
-        (status = 409, description = "The workspace would keep more bytes than it may; it can delete some."),
+        (status = 409, description = "The workspace would keep more bytes than it may, or more than 20,000 uploads; it can delete some."),
         (status = 429, description = "It would be more than may be asked for."),
     ),
 )]
@@ -164,7 +167,7 @@ async fn store_body(body: &mut RawBody, new: NewUpload, state: &State) -> Result
         let new = (piece == 0).then(|| new.clone());
         let write = state.store.write(move |tx| {
             if let Some(new) = &new {
-                uploads::begin(tx.connection(), new)?;
+                uploads::begin(tx.connection(), new, stored_max)?;
             }
             uploads::add(tx.connection(), (id, workspace), piece, &data, stored_max)
         });

@@ -261,7 +261,7 @@ impl Settings {
 
     /// A time with its unit, from `min` to `max`.
     pub(super) fn span(&self, setting: &'static str, min: Duration, max: Duration) -> Result<Duration, ConfigError> {
-        self.checked(setting, |text: String| span::read(&text, min, max))
+        self.checked(setting, |given: span::Given| span::read(&given.to_string(), min, max))
     }
 
     /// A whole number of milliseconds from `min` to `max`.

@@ -2,7 +2,10 @@
 //!
 //! Guarantees: a number without a unit is refused, since nobody can know which one is meant.
 
+use std::fmt;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 /// The units, the shortest first, with how many milliseconds each has.
 const UNITS: [(&str, u64); 5] = [
@@ -12,6 +15,23 @@ const UNITS: [(&str, u64); 5] = [
     ("h", 3_600_000),
     ("d", 86_400_000),
 ];
+
+/// A length as it stands in the settings: a bare number is read too, so that the refusal can say what it lacks.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Given {
+    Number(u64),
+    Text(String),
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
 
 /// The length that `text` says, from `min` to `max`.
 pub(super) fn read(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {

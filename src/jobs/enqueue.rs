@@ -50,7 +50,7 @@ pub fn new_job<K: Kind>(
         queue: K::QUEUE,
         priority: order.priority.unwrap_or(0),
         args: serde_json::to_string(args)?,
-        args_version: K::version_of(args),
+        args_version: K::VERSION,
         max_attempts: order.max_attempts.unwrap_or(K::MAX_ATTEMPTS).max(1),
         timeout: order.timeout.unwrap_or(K::TIMEOUT),
         run_at: order.run_at.map_or(now, |at| at.max(now)),

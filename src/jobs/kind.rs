@@ -34,13 +34,6 @@ pub trait Kind: Send + Sync + 'static {
     /// How long to wait after a failed attempt.
     const BACKOFF: Backoff;
 
-    /// The version under which these arguments are stored: the oldest whose binaries do with them all that is asked. While
-    /// several versions run, as in a rolling restart, a job that asks for nothing new may be performed by any of them.
-    fn version_of(args: &Self::Args) -> u32 {
-        let _ = args;
-        Self::VERSION
-    }
-
     /// What its asker marked it with, as a JSON object that is shown with the job; nothing by default.
     fn labels(args: &Self::Args) -> Option<String> {
         let _ = args;

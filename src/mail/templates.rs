@@ -13,9 +13,12 @@
 mod compiled;
 mod fault;
 mod fields;
+mod formatting;
 mod html;
+mod language;
 mod length;
 mod own;
+mod plain;
 mod replacing;
 #[cfg(test)]
 mod tests;

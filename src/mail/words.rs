@@ -45,7 +45,8 @@ fn first_len(text: &str) -> Option<usize> {
 
 /// Characters that can belong to a local part, the quotes of a quoted one and letters beyond ASCII included.
 fn local_part_character(character: char) -> bool {
-    character.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-\"\\".contains(character)
+    let is_beyond_ascii = !character.is_ascii() && !character.is_whitespace() && !character.is_control();
+    is_beyond_ascii || character.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-\"\\".contains(character)
 }
 
 /// Letters and digits of all scripts and printable ASCII stay; all else (marks, directions of writing, symbols) is `?`.
@@ -76,6 +77,7 @@ mod tests {
             sanitise("no such user äda@example.com"),
             "no such user ä***@example.com"
         );
+        assert_eq!(sanitise("<anna😀müller@example.com>"), "<a***@example.com>");
     }
 
     #[test]

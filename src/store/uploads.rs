@@ -7,18 +7,22 @@
 //! Left out: sharing one file's bytes among several uploads.
 
 mod expiry;
+mod room;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::BTreeSet;
 
 use crate::store::dialect::prelude::*;
 
 pub use expiry::forget_expired;
+pub use room::UPLOADS_MAX;
+pub use whole::{WholeUpload, add_whole};
 
 use super::dialect::{AnyOf, InsertMany, Optional, Value};
 use super::jobs::JobScope;
-use super::reports::{BytesKept, bytes_left_held};
+use super::reports::BytesKept;
 use super::schema::{jobs, upload_chunks, upload_uses, uploads};
 use super::text::{number, parsed, time, unsigned};
 use super::{Abort, Connection, StoreError};
@@ -27,6 +31,9 @@ use crate::domain::id::{JobId, UploadId, WorkspaceId};
 
 /// The most bytes of one piece.
 pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most files that one statement asks for: a statement has a limited number of values.
+const IDS_A_STATEMENT: usize = 500;
 
 /// A file that begins to arrive.
 #[derive(Clone, Debug)]
@@ -73,6 +80,8 @@ pub enum UploadRefused {
     Gone(UploadId),
     /// The workspace would keep more bytes than it may.
     NoRoom(BytesKept),
+    /// The workspace would keep more than [`UPLOADS_MAX`] files.
+    TooMany,
     /// A mail needs it that has not ended.
     InUse,
 }
@@ -107,11 +116,12 @@ impl TryFrom<UploadRow> for UploadRecord {
     }
 }
 
-/// Begins a file, which has no bytes yet.
+/// Begins a file, which has no bytes yet; `stored_max` as of [`add`].
 ///
 /// # Errors
-/// When the statement fails.
-pub fn begin(connection: &mut Connection, new: &NewUpload) -> Result<(), StoreError> {
+/// [`UploadRefused`] where there is no room; when a statement fails.
+pub fn begin(connection: &mut Connection, new: &NewUpload, stored_max: u64) -> Result<(), Abort<UploadRefused>> {
+    room::take(connection, new.workspace, (1, 0), stored_max)?;
     diesel::insert_into(uploads::table)
         .values((
             uploads::id.eq(new.id.to_string()),
@@ -138,11 +148,8 @@ pub fn add(
     data: &[u8],
     stored_max: u64,
 ) -> Result<(), Abort<UploadRefused>> {
-    let kept = bytes_left_held(connection, workspace, stored_max)?;
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-    if let Some(kept) = kept.filter(|kept| bytes > kept.left()) {
-        return Err(Abort::Refused(UploadRefused::NoRoom(kept)));
-    }
+    room::take(connection, workspace, (0, bytes), stored_max)?;
     let grown = diesel::update(
         uploads::table
             .filter(uploads::id.eq(id.to_string()))
@@ -153,14 +160,7 @@ pub fn add(
     if grown == 0 {
         return Err(Abort::Refused(UploadRefused::Gone(id)));
     }
-    diesel::insert_into(upload_chunks::table)
-        .values((
-            upload_chunks::upload_id.eq(id.to_string()),
-            upload_chunks::number.eq(number(piece)),
-            upload_chunks::data.eq(data),
-        ))
-        .execute(connection)?;
-    Ok(())
+    Ok(whole::add_piece(connection, (id, workspace), piece, data)?)
 }
 
 /// Says that a file is whole.
@@ -214,17 +214,18 @@ pub fn several(
     workspace: WorkspaceId,
     ids: &[UploadId],
 ) -> Result<Vec<UploadRecord>, StoreError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut rows: Vec<UploadRow> = Vec::new();
+    for ids in ids.chunks(IDS_A_STATEMENT) {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let (column, texts) = ("uploads.id", ids.as_slice());
+        let some: Vec<UploadRow> = uploads::table
+            .filter(AnyOf { column, texts })
+            .filter(uploads::workspace_id.eq(workspace.to_string()))
+            .filter(uploads::sha256.is_not_null())
+            .select(UploadRow::columns())
+            .load(connection)?;
+        rows.extend(some);
     }
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let (column, texts) = ("uploads.id", ids.as_slice());
-    let rows: Vec<UploadRow> = uploads::table
-        .filter(AnyOf { column, texts })
-        .filter(uploads::workspace_id.eq(workspace.to_string()))
-        .filter(uploads::sha256.is_not_null())
-        .select(UploadRow::columns())
-        .load(connection)?;
     rows.into_iter().map(UploadRecord::try_from).collect()
 }
 
@@ -311,12 +312,13 @@ pub fn need(
         }
     }
     let text = |text: String| Value::Text(Some(text));
-    let rows = uses
-        .iter()
-        .map(|(upload, job)| vec![text(upload.to_string()), text(job.to_string())]);
+    let rows = uses.iter().map(|(upload, job)| {
+        let (upload, workspace, job) = (upload.to_string(), workspace.to_string(), job.to_string());
+        vec![text(upload), text(workspace), text(job)]
+    });
     let many = InsertMany {
         table: "upload_uses",
-        columns: &["upload_id", "job_id"],
+        columns: &["upload_id", "workspace_id", "job_id"],
         rows: rows.collect(),
         on_conflict: "",
     };

@@ -1,6 +1,6 @@
 //! Addresses that look like one another: which of them are one account, which are two, and which are none.
 //!
-//! The rule, as `domain/email.rs` has it: an address is ASCII, of the plain form, and the case of its letters makes no difference.
+//! The rule, as `domain/email.rs` has it: the address of an account is ASCII, of the plain form, and the case of its letters makes no difference.
 //! All else does: a dot, a tag behind `+`, another spelling of a domain. So no two accounts have one address, nobody gets
 //! another's account by a spelling, and nothing that merely looks the same is taken as the same.
 
@@ -70,25 +70,30 @@ async fn only_the_case_of_letters_makes_no_other_address() {
     assert!(home.outbox().iter().any(other), "the others got theirs");
 }
 
-/// Addresses that are none, each with what it would be taken for by somebody less strict.
-const NONE: [&str; 40] = [
-    // Letters that look like others, or that fold to them.
+/// Addresses to which mails may go, since they are international ones (RFC 6531; domains as UTS 46 maps them), and which are no
+/// account's: accounts are told apart by what people see.
+const INTERNATIONAL: [&str; 11] = [
     "аda.lovelace@example.com",
     "ada.lovelace@exаmple.com",
     "ADA.LOVELACE@EXAMPLE.COM\u{131}",
     "ada.lovelace@\u{212a}example.com",
     "ada.lovelace@example.\u{17f}com",
     "ａda.lovelace@example.com",
-    "ada.lovelace＠example.com",
-    "ada.lovelace﹫example.com",
     "ada.lovelace@example．com",
     "ada.lovelace@example。com",
     "ada.lovelace@b\u{fc}cher.example",
     "ada.lovelace@bu\u{308}cher.example",
+    "ada.lovelace@example.com\u{feff}",
+];
+
+/// Addresses that are none, each with what it would be taken for by somebody less strict.
+const NONE: [&str; 29] = [
+    // What looks like an at sign.
+    "ada.lovelace＠example.com",
+    "ada.lovelace﹫example.com",
     // What cannot be seen.
     "ada\u{200b}.lovelace@example.com",
     "ada.lovelace\u{200d}@example.com",
-    "ada.lovelace@example.com\u{feff}",
     "ada\u{ad}.lovelace@example.com",
     "\u{202e}moc.elpmaxe@ecalevol.ada",
     "ada.lovelace@example.com\u{0}",
@@ -137,7 +142,11 @@ async fn what_only_looks_like_an_address_is_none_wherever_one_is_asked_for() {
         format!("a@{}com", "example.".repeat(32)),
         format!("{}@example.com", "a".repeat(100_000)),
     ];
-    for text in NONE.into_iter().chain(long.iter().map(String::as_str)) {
+    let none = NONE.into_iter().chain(long.iter().map(String::as_str));
+    for (text, may_be_sent_to) in none
+        .map(|text| (text, false))
+        .chain(INTERNATIONAL.map(|text| (text, true)))
+    {
         let (status, told) = log_in(&service, text).await;
         assert_eq!(
             (status, &told["errors"][0]["pointer"]),
@@ -153,6 +162,10 @@ async fn what_only_looks_like_an_address_is_none_wherever_one_is_asked_for() {
         );
         let mail = json!({ "to": text, "subject": "x", "text": "x" });
         let (status, told) = service.post(login, "/v1/emails", &mail).await;
+        if may_be_sent_to {
+            assert_eq!(status, 202, "{text:?}: {told}");
+            continue;
+        }
         assert_eq!(
             (status, &told["errors"][0]["pointer"]),
             (422, &json!("/to")),

@@ -38,7 +38,7 @@ async fn upload(simulation: &Simulation, bytes: &[u8]) -> UploadId {
             created_at: after(Duration::ZERO),
             expires_at: after(MINUTE),
         };
-        uploads::begin(tx.connection(), &new)?;
+        uploads::begin(tx.connection(), &new, u64::MAX)?;
         uploads::add(tx.connection(), (id, WorkspaceId::SERVICE), 0, &bytes, 0)?;
         uploads::finish(tx.connection(), id, "abc", after(MINUTE))
     });

@@ -1,9 +1,10 @@
 //! Recipients who are refused, each for himself.
 
 use legwork::mail::{DeliveryError, Message, OpenGate, Rendered, SmtpConfig, SmtpTransport, Transport};
+use legwork::sandbox::Extensions;
 
 use super::{CountingGate, address, mail, message};
-use crate::support::relay::{Relay, Step};
+use crate::support::relay::{Offer, Relay, Step};
 
 fn transport(relay: &Relay) -> SmtpTransport {
     SmtpTransport::new(SmtpConfig::new("127.0.0.1", relay.port()))
@@ -125,4 +126,39 @@ async fn a_connection_that_is_lost_among_the_recipients_sends_to_nobody() {
     let error = transport(&relay).deliver(&to_three(), &OpenGate).await.unwrap_err();
     assert!(matches!(error, DeliveryError::Transient { .. }), "{error:?}");
     assert!(relay.taken().is_empty());
+}
+
+#[tokio::test]
+async fn who_was_refused_before_the_server_closed_stays_refused_and_the_others_are_for_the_next_attempt() {
+    let pipelined = Extensions {
+        pipelining: true,
+        ..Extensions::PLAIN
+    };
+    for extensions in [pipelined, Extensions::PLAIN] {
+        let relay = Relay::offering_with(Offer::default(), extensions);
+        relay
+            .at(Step::Rcpt)
+            .recipient("gone@example.com")
+            .reply("550 5.1.1 no such user");
+        relay
+            .at(Step::Rcpt)
+            .recipient("late@example.com")
+            .reply("421 4.7.0 too many errors");
+        let transport = transport(&relay);
+        let mut sent = mail("job_1");
+        sent.envelope.to = [
+            "bob@example.com",
+            "gone@example.com",
+            "late@example.com",
+            "eve@example.com",
+        ]
+        .map(address)
+        .into();
+        let DeliveryError::Recipients { refusals } = transport.deliver(&sent, &OpenGate).await.unwrap_err() else {
+            panic!("no recipients are told apart");
+        };
+        let told: Vec<_> = refusals.iter().map(|one| (one.position, one.is_final)).collect();
+        assert_eq!(told, [(0, false), (1, true), (2, false), (3, false)]);
+        assert_eq!(relay.taken().len(), 0);
+    }
 }

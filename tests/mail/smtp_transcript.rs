@@ -56,12 +56,11 @@ async fn both_sides_are_written_down_without_password_address_and_message() {
     let keeping = Keeping::new();
     let sent = mail("job_1");
     transport.deliver(&sent, &keeping).await.unwrap();
-    let port = relay.port();
     let bytes = sent.bytes.len();
     let lines = keeping.lines();
     // The words of the relay are its own; what matters is who says what in which order.
     let expected = [
-        format!("-- connected to smtp://127.0.0.1:{port} (127.0.0.1:{port})"),
+        "-- connected to the relay".to_owned(),
         "S: 220 ".to_owned(),
         "C: EHLO localhost".to_owned(),
         "S: 250 ".to_owned(),

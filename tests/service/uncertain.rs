@@ -16,7 +16,9 @@ fn world() -> (Relay, Home) {
 }
 
 async fn send(service: &Service, key: &str, on_uncertain: &str) -> String {
-    let mail = json!({ "to": "r@example.com", "subject": "Invoice", "text": "...", "on_uncertain": on_uncertain });
+    // Of a site each, so that neither waits for the other.
+    let to = format!("r@{on_uncertain}.example.com");
+    let mail = json!({ "to": to, "subject": "Invoice", "text": "...", "on_uncertain": on_uncertain });
     let (status, job) = service.post(key, "/v1/emails", &mail).await;
     assert_eq!(status, 202, "{job}");
     job["id"].as_str().unwrap().to_owned()
@@ -65,7 +67,7 @@ async fn a_mail_that_may_have_gone_out_goes_again_after_the_wait_and_its_job_say
         "{said}"
     );
     assert!(said.contains(" -- the server closed the connection"), "{said}");
-    assert!(!said.contains("r@example.com"), "{said}");
+    assert!(!said.contains("r@"), "{said}");
     let said = done["attempts"][1]["transcript"].as_str().unwrap();
     assert!(said.contains(" S: 250 2.0.0 Ok: queued"), "{said}");
     are_one_mail(&relay);

@@ -20,15 +20,17 @@ CREATE INDEX uploads_by_expiry ON uploads (expires_at);
 
 -- Their bytes, in pieces that neither a statement nor a reader's memory is too small for.
 CREATE TABLE upload_chunks (
-    upload_id TEXT   COLLATE "C" NOT NULL REFERENCES uploads (id),
-    number    BIGINT NOT NULL CHECK (number >= 0),
-    data      BYTEA  NOT NULL,
+    upload_id    TEXT   COLLATE "C" NOT NULL REFERENCES uploads (id),
+    workspace_id TEXT   COLLATE "C" NOT NULL REFERENCES workspaces (id),
+    number       BIGINT NOT NULL CHECK (number >= 0),
+    data         BYTEA  NOT NULL,
     PRIMARY KEY (upload_id, number)
 );
 
 -- Which jobs need which: it stays until they have ended. A job that is cleared away leaves its rows to the upload's end.
 CREATE TABLE upload_uses (
-    upload_id TEXT COLLATE "C" NOT NULL REFERENCES uploads (id),
-    job_id    TEXT COLLATE "C" NOT NULL,
+    upload_id    TEXT COLLATE "C" NOT NULL REFERENCES uploads (id),
+    workspace_id TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id),
+    job_id       TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (upload_id, job_id)
 );

@@ -52,7 +52,7 @@ pub(super) struct NewApiKeyBody {
     #[schema(value_type = DisplayName)]
     name: String,
     /// What it may do; each route says what it takes.
-    #[schema(min_items = 1, max_items = 16)]
+    #[schema(min_items = 1, max_items = 22)]
     scopes: Vec<Scope>,
     /// After how many days it is of no use any more; never, unless given.
     #[schema(minimum = 1, maximum = 366)]

@@ -59,7 +59,8 @@ pub(in crate::api) struct MoreJobsBody {
 /// Makes a batch of jobs.
 ///
 /// The answer names its jobs in the order of the request. The batch ends once it is sealed, which it is unless it is made open,
-/// and all of its jobs have ended; then the finishing job runs, once.
+/// and all of its jobs have ended; then the finishing job runs, once. The jobs of one request have at most 1,000 different
+/// files, and arguments of 32 MiB as they are once templates are filled in.
 #[utoipa::path(
     post, path = "/v1/batches", tag = "batches", security(("member" = [])),
     request_body(content = NewBatchBody, examples(

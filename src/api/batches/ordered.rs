@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::api::State;
 use crate::api::auth::Member;
-use crate::api::emails::{Contents, NewEmailBody, Surroundings};
+use crate::api::emails::{ArgsRoom, Contents, NewEmailBody, Surroundings, files_counted};
 use crate::api::http::{FieldError, Fields, Problem, RequestId, Unread};
 use crate::api::order::Wishes;
 use crate::api::probes::NewProbeBody;
@@ -97,9 +97,10 @@ pub(super) async fn ordered(
     if let Some(work) = finally {
         works.push(work.read("/finally/args".to_owned(), true, member)?);
     }
+    files_counted(works.iter().filter_map(|(_, work)| work.email()), "/jobs")?;
     let mut contents = Contents::of(works.iter_mut().filter_map(|(_, work)| work.email_mut())).await?;
     let surroundings = Surroundings::of(works.iter().filter_map(|(_, work)| work.email()), member, state).await?;
-    let (mut all, mut finishing) = (Vec::with_capacity(works.len()), None);
+    let (mut all, mut finishing, mut room) = (Vec::with_capacity(works.len()), None, ArgsRoom::new());
     for (place, work) in works {
         let ordered = work
             .ordered(
@@ -111,6 +112,15 @@ pub(super) async fn ordered(
                 fields,
             )
             .await?;
+        if let Some(ordered) = &ordered {
+            fields.enter(place.within.clone());
+            room.take(ordered.job.args.len(), fields);
+            fields.enter(String::new());
+        }
+        if room.is_full() {
+            // Nothing of the request is accepted, so that nothing more of it need be made.
+            break;
+        }
         if place.is_finishing {
             finishing = ordered;
         } else {

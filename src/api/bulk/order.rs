@@ -37,7 +37,7 @@ pub(in crate::api) struct BulkBody {
     #[schema(minimum = 1, maximum = 10_000)]
     rate_per_s: Option<i64>,
     /// Other arguments for jobs that run again, all of one kind, as the route takes them by which such work is ordered. For
-    /// `email.send` and `probe.run` only. Each runs with its own unless they are given.
+    /// `probe.run` only: mails differ, and are changed one by one. Each runs with its own unless they are given.
     #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>)]
     args: Option<Unread>,
     /// How many jobs the preview said: if there are not as many now, nothing is done.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Contents, JobFiles, NewEmailBody, Surroundings, files_refused};
+use super::{ArgsRoom, Contents, JobFiles, NewEmailBody, Surroundings, files_counted, files_refused};
 use crate::api::State;
 use crate::api::auth::Member;
 use crate::api::client::Client;
@@ -33,6 +33,9 @@ use crate::store::idempotency::{Entered, KeptAnswer, enter, find};
 
 /// The most mails of one request: as many rows as two full transactions of the writer.
 const MESSAGES_MAX: usize = 1_000;
+
+/// The most errors that are told of one mail, so that those of a thousand make no answer that is kept for its key of megabytes.
+const ERRORS_A_MAIL_MAX: usize = 5;
 
 /// Some mails.
 #[derive(Deserialize, ToSchema)]
@@ -85,7 +88,8 @@ struct Ready {
 /// Sends up to a thousand mails.
 ///
 /// Each is checked and counted as `/v1/emails` would. With `atomic` the first refusal refuses all; otherwise each has its own
-/// answer, in the order of the request.
+/// answer, in the order of the request. Of one mail at most five errors are told. Together the mails have at most 1,000
+/// different files, and 32 MiB as they are once templates are filled in; what is beyond that is refused.
 #[utoipa::path(
     post, path = "/v1/emails/batch", tag = "work", security(("member" = [])),
     request_body(content = EmailsBody, examples(
@@ -190,16 +194,21 @@ async fn checked(
     let mut bodies: Vec<Result<NewEmailBody, Problem>> = read
         .map(|(index, message)| message.read(&format!("/messages/{index}")))
         .collect();
+    files_counted(bodies.iter().flatten(), "/messages")?;
     let mut contents = Contents::of(bodies.iter_mut().flatten()).await?;
     let surroundings = Surroundings::of(bodies.iter().flatten(), member, state).await?;
     let workspace = member.account.workspace;
-    let mut mails = Vec::with_capacity(bodies.len());
+    let (mut mails, mut room) = (Vec::with_capacity(bodies.len()), ArgsRoom::new());
     for (index, body) in bodies.into_iter().enumerate() {
         let at = format!("/messages/{index}");
-        mails.push(match body {
-            Ok(body) => ready(body, at, workspace, (&surroundings, &mut contents), (state, request)).await,
+        let mail = match body {
+            Ok(body) => {
+                let within = (&surroundings, &mut contents, &mut room);
+                ready(body, at, workspace, within, (state, request)).await
+            }
             Err(problem) => Err(problem),
-        });
+        };
+        mails.push(mail.map_err(shortened));
     }
     Ok((mails, contents))
 }
@@ -209,20 +218,35 @@ async fn ready(
     mut body: NewEmailBody,
     at: String,
     workspace: WorkspaceId,
-    (surroundings, contents): (&Surroundings<'_>, &mut Contents),
+    (surroundings, contents, room): (&Surroundings<'_>, &mut Contents, &mut ArgsRoom),
     (state, request): (&State, &RequestId),
 ) -> Result<Ready, Problem> {
     let (mut fields, now) = (Fields::new(), state.clock.now());
-    fields.enter(at);
+    fields.enter(at.clone());
+    if !room.is_open(&mut fields) {
+        return fields.finish_with(None);
+    }
     let order: Order = alone(body.wishes(), &mut fields).checked(&mut fields, request, now);
     let args = body.args(surroundings, contents, &mut fields).await?;
     let args = fields.finish_with(args)?;
     let job = new_job::<EmailSend>(&args, workspace, now, order).map_err(Problem::internal)?;
+    let mut fields = Fields::new();
+    fields.enter(at);
+    room.take(job.args.len(), &mut fields);
+    fields.finish()?;
     Ok(Ready {
         job,
         mails: args.mails(),
         uploads: args.uploads(),
     })
+}
+
+/// The refusal of one mail with the first of what is wrong with it.
+fn shortened(problem: Problem) -> Problem {
+    match problem.errors().get(..ERRORS_A_MAIL_MAX) {
+        Some(first) if first.len() < problem.errors().len() => Problem::invalid_input(first.to_vec()),
+        _ => problem,
+    }
 }
 
 /// The wishes without those that are about one job alone.

@@ -64,7 +64,8 @@ pub(in crate::api) struct NewEmailBody {
     /// In which locale: the template's version in it, in the nearest wider one (`de` for `de-AT`), or without one.
     #[schema(min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
     pub(super) locale: Option<String>,
-    /// Headers besides, at most 50: `X-…`, but for `X-Legwork-…`, and those that only say how the mail is shown and sorted.
+    /// Headers besides, at most 50: `X-…`, but for `X-Legwork-…` and those by which relays are steered (such as `X-SMTPAPI` and
+    /// `X-SES-…`), and those that only say how the mail is shown and sorted.
     headers: Option<BTreeMap<String, String>>,
     /// Files.
     #[schema(max_items = 100)]

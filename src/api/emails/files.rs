@@ -2,7 +2,8 @@
 //!
 //! Guarantees: a content is stored as an upload of the workspace in the transaction of the job that needs it, so that whichever
 //! node performs the job finds it, and counts into the quota; the same content twice in one request is stored once; a mail that
-//! would be too large, or has a file that mail providers refuse, is refused here. Contents are decoded and digested where that
+//! would be too large, or has a file that mail providers refuse, is refused here; so is a request with more files than one
+//! transaction can enter beside those of others. Contents are decoded and digested where that
 //! holds up nobody.
 
 use std::collections::{HashMap, HashSet};
@@ -26,11 +27,17 @@ use crate::domain::email::{AttachmentName, ContentId, MediaType, refused_type};
 use crate::domain::id::{JobId, UploadId, WorkspaceId};
 use crate::jobs::kinds::Attached;
 use crate::store::reports::NoRoom;
-use crate::store::uploads::{self, CHUNK_BYTES_MAX, NewUpload, UploadRefused};
+use crate::store::uploads::{self, NewUpload, UPLOADS_MAX, UploadRefused, WholeUpload};
 use crate::store::{Abort, Tx};
 
 /// The most files of one mail.
 const FILES_MAX: usize = 100;
+
+/// The most files of one request that differ: each is a few statements of one transaction.
+const DIFFERENT_FILES_MAX: usize = 1_000;
+
+/// The most files of one request, counting those that several mails have as often as they do: each is a row.
+const FILES_OF_REQUEST_MAX: usize = 10_000;
 
 /// A file of a mail: an upload by its id, or its content.
 #[derive(Deserialize, ToSchema)]
@@ -60,6 +67,34 @@ pub(in crate::api) struct Content {
     id: UploadId,
     bytes: Vec<u8>,
     sha256: String,
+}
+
+/// Refuses mails of one request that have too many files together; each content counts as a file of its own.
+///
+/// # Errors
+/// 422 at `pointer`.
+pub(in crate::api) fn files_counted<'b>(
+    bodies: impl IntoIterator<Item = &'b NewEmailBody>,
+    pointer: &str,
+) -> Result<(), Problem> {
+    let (mut all, mut contents, mut uploads) = (0_usize, 0_usize, HashSet::new());
+    for file in bodies.into_iter().flat_map(|body| body.attachments.iter().flatten()) {
+        all += 1;
+        match file.upload {
+            Some(id) => drop(uploads.insert(id)),
+            None => contents += 1,
+        }
+    }
+    if all > FILES_OF_REQUEST_MAX || contents + uploads.len() > DIFFERENT_FILES_MAX {
+        return Err(Problem::invalid_input(vec![FieldError {
+            pointer: pointer.to_owned(),
+            detail: format!(
+                "must have at most {DIFFERENT_FILES_MAX} different files, and {FILES_OF_REQUEST_MAX} files in all; what several \
+                 mails have can be one upload"
+            ),
+        }]));
+    }
+    Ok(())
 }
 
 /// The contents of one request, in the order in which they came; nothing in the place of one that is no base64.
@@ -103,7 +138,7 @@ impl Contents {
     }
 
     /// The one to store in the place of this one: an equal one, if there is one that is called and is the same.
-    fn to_store(&mut self, content: Arc<Content>, name: &AttachmentName, media_type: &MediaType) -> Arc<Content> {
+    fn once(&mut self, content: Arc<Content>, name: &AttachmentName, media_type: &MediaType) -> Arc<Content> {
         let key = (
             content.sha256.clone(),
             name.as_str().to_owned(),
@@ -149,7 +184,7 @@ pub(super) fn attached(
     let (mut files, mut ids) = (Vec::with_capacity(given.len()), HashSet::new());
     for (index, one) in given.into_iter().enumerate() {
         let at = format!("/attachments/{index}");
-        let Some(file) = file(one, &at, surroundings, contents, fields) else {
+        let Some(file) = file(&one, &at, surroundings, contents, fields) else {
             continue;
         };
         if file.content_id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
@@ -183,14 +218,14 @@ fn on_the_wire(bytes: u64) -> usize {
 }
 
 fn file(
-    given: AttachmentBody,
+    given: &AttachmentBody,
     at: &str,
     surroundings: &Surroundings<'_>,
     contents: &mut Contents,
     fields: &mut Fields,
 ) -> Option<Attached> {
     let content = given.content.as_deref().map(|place| contents.at(place));
-    let content_id = content_id(&given, at, fields);
+    let content_id = content_id(given, at, fields);
     let name = given.name.as_deref().map(AttachmentName::parse);
     let name = match name {
         Some(name) => Some(fields.check(&format!("{at}/name"), name)?),
@@ -221,7 +256,7 @@ fn file(
             let content = fields.check(&format!("{at}/content"), content);
             let name = fields.check(&format!("{at}/name"), name.ok_or("is required where content is given"))?;
             let media_type = media_type.unwrap_or_default();
-            let content = contents.to_store(content?, &name, &media_type);
+            let content = contents.once(content?, &name, &media_type);
             Attached {
                 upload: content.id,
                 name,
@@ -302,13 +337,13 @@ impl JobFiles {
         }
         let connection = tx.connection();
         let needed: HashSet<UploadId> = uses.iter().map(|(upload, _)| *upload).collect();
-        for (new, content) in self.new.iter().filter(|(new, _)| needed.contains(&new.id)) {
-            uploads::begin(connection, new)?;
-            for (piece, data) in content.bytes.chunks(CHUNK_BYTES_MAX).enumerate() {
-                uploads::add(connection, (new.id, self.workspace), piece, data, self.stored_max)?;
-            }
-            uploads::finish(connection, new.id, &content.sha256, self.until)?;
-        }
+        let new = self.new.iter().filter(|(new, _)| needed.contains(&new.id));
+        let new = new.map(|(new, content)| WholeUpload {
+            new,
+            data: &content.bytes,
+            sha256: &content.sha256,
+        });
+        uploads::add_whole(connection, self.workspace, &Vec::from_iter(new), self.stored_max)?;
         uploads::need(connection, self.workspace, uses, self.until)
     }
 
@@ -326,6 +361,10 @@ pub(in crate::api) fn files_refused(refusal: UploadRefused) -> Problem {
             detail: format!("name {id}, which is gone"),
         }]),
         UploadRefused::NoRoom(kept) => quota::no_room_to_keep(NoRoom::Bytes(kept)),
+        UploadRefused::TooMany => Problem::conflict(format!(
+            "this workspace has {UPLOADS_MAX} uploads, which is as many as it may, or would have more with these; delete some, or \
+             wait until they expire"
+        )),
         UploadRefused::InUse => Problem::conflict("a mail that has not ended needs this upload"),
     }
 }

@@ -4,6 +4,7 @@
 //! only by what the relay says. The sender is the service's, or an address of a domain that an operator granted to the
 //! workspace, so that nobody can send in a stranger's name. Each recipient counts as one mail of what the workspace may send.
 
+mod args_room;
 mod batch;
 mod body;
 mod files;
@@ -15,9 +16,10 @@ mod words;
 
 use actix_web::{HttpResponse, web};
 
+pub(super) use self::args_room::ArgsRoom;
 pub(super) use self::batch::{__path_create_emails, create_emails};
 pub(super) use self::body::NewEmailBody;
-pub(super) use self::files::{Contents, JobFiles, files_refused, hex};
+pub(super) use self::files::{Contents, JobFiles, files_counted, files_refused, hex};
 pub(super) use self::surroundings::Surroundings;
 use super::State;
 use super::auth::Member;

@@ -1,9 +1,10 @@
 //! Arguments with which a person has a job run again in place of its own.
 //!
 //! Guarantees: they are read, checked and permitted by the very code of the route that takes such work, so that nothing comes
-//! in this way that the route would refuse; kinds whose arguments name what the service itself entered have none to change.
+//! in this way that the route would refuse; a mail keeps its files, which they cannot name; kinds whose arguments name what the service itself entered have none to change.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::api::emails::{Contents, NewEmailBody, Surroundings};
@@ -11,8 +12,8 @@ use crate::api::http::{FieldError, Fields, Problem, Unread};
 use crate::api::probes::NewProbeBody;
 use crate::domain::job::Queue;
 use crate::jobs::Kind;
-use crate::jobs::kinds::{EmailSend, Probe};
-use crate::store::jobs::ChangedArgs;
+use crate::jobs::kinds::{Attached, EmailSend, Probe};
+use crate::store::jobs::{ChangedArgs, JobArguments};
 
 /// Where the arguments stand in the body.
 const POINTER: &str = "/args";
@@ -23,7 +24,7 @@ const POINTER: &str = "/args";
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct RetryBody {
     /// Its new arguments, as the route takes them by which such work is ordered, without what says how the job is run. For
-    /// `email.send` and `probe.run` only. It runs with its own unless they are given.
+    /// `email.send` and `probe.run` only; a mail keeps its files, tags and metadata. It runs with its own unless they are given.
     #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>)]
     pub(super) args: Option<Unread>,
 }
@@ -39,26 +40,60 @@ pub(in crate::api) struct Changed {
 }
 
 impl Changed {
-    /// `args` as those of a job of this kind, of this workspace; where it is none's, only built-in templates are known.
+    /// `args` as those of many jobs of this kind, of this workspace; where it is none's, only built-in templates are known.
     ///
     /// # Errors
-    /// 422 with pointers for what is wrong, and for a kind whose arguments nobody may change; 403 for what only operators may
-    /// order.
+    /// 422 with pointers for what is wrong, and for a kind whose arguments nobody may change, or not those of many at once; 403
+    /// for what only operators may order.
     pub(in crate::api) async fn checked(
         kind: &str,
         args: Unread,
         is_operator: bool,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, Problem> {
+        if kind == EmailSend::NAME {
+            return Err(refused(
+                "must be left out: mails are no copies of one another, and have files of their own; change one by its own retry",
+            ));
+        }
+        Self::read(kind, args, is_operator, surroundings, Vec::new()).await
+    }
+
+    /// `args` as those of this job; if it is a mail, with the files that it has.
+    ///
+    /// # Errors
+    /// As [`Self::checked`] of one; 422 too where its files cannot be read.
+    pub(super) async fn of_job(
+        job: &JobArguments,
+        args: Unread,
+        is_operator: bool,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, Problem> {
+        let files = if job.kind == EmailSend::NAME {
+            files_of(&job.args)?
+        } else {
+            Vec::new()
+        };
+        Self::read(&job.kind, args, is_operator, surroundings, files).await
+    }
+
+    async fn read(
+        kind: &str,
+        args: Unread,
+        is_operator: bool,
+        surroundings: &Surroundings<'_>,
+        files: Vec<Attached>,
+    ) -> Result<Self, Problem> {
         let mut fields = Fields::within(POINTER);
         match kind {
             EmailSend::NAME => {
                 let mut body: NewEmailBody = args.read(POINTER)?;
                 body.wishes().refuse(&mut fields);
-                body.refuse_files("must be left out: a mail with other files is another mail", &mut fields);
+                body.refuse_files("must be left out: the mail keeps the files that it has", &mut fields);
                 body.refuse_labels(&mut fields);
                 let args = body.args(surroundings, &mut Contents::default(), &mut fields).await?;
-                let args = fields.finish_with(args)?;
+                let mut args = fields.finish_with(args)?;
+                args.attachments = files;
                 Self::of::<EmailSend>(&args, args.mails())
             }
             Probe::NAME => {
@@ -69,17 +104,16 @@ impl Changed {
                 let args = fields.finish_with(args)?;
                 Self::of::<Probe>(&args, 0)
             }
-            _ => Err(Problem::invalid_input(vec![FieldError {
-                pointer: POINTER.to_owned(),
-                detail: "must be left out: the arguments of this kind of work cannot be changed".to_owned(),
-            }])),
+            _ => Err(refused(
+                "must be left out: the arguments of this kind of work cannot be changed",
+            )),
         }
     }
 
     fn of<K: Kind>(args: &K::Args, mails: usize) -> Result<Self, Problem> {
         let args = ChangedArgs {
             args: serde_json::to_string(args).map_err(Problem::internal)?,
-            version: K::version_of(args),
+            version: K::VERSION,
         };
         Ok(Self {
             args,
@@ -87,4 +121,19 @@ impl Changed {
             mails,
         })
     }
+}
+
+/// The files of a mail with these arguments, of which nothing else need be as it must: others may be to mend them.
+fn files_of(args: &str) -> Result<Vec<Attached>, Problem> {
+    let mut args: Value = serde_json::from_str(args).unwrap_or_default();
+    let files = args.get_mut("attachments").map_or_else(|| json!([]), Value::take);
+    serde_json::from_value(files)
+        .map_err(|_| refused("must be left out: the files of this mail cannot be read, and would be lost"))
+}
+
+fn refused(detail: &str) -> Problem {
+    Problem::invalid_input(vec![FieldError {
+        pointer: POINTER.to_owned(),
+        detail: detail.to_owned(),
+    }])
 }

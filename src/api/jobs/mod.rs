@@ -227,7 +227,7 @@ pub(super) async fn cancel_job(
 /// Runs a finished job once more, its history kept; with other arguments, if they are given.
 ///
 /// With its own arguments it goes on with what it has done, and what it does outside is known to be the same; with others it
-/// begins anew.
+/// begins anew. A mail keeps its files, tags and metadata.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", tag = "jobs", security(("member" = [])),
     params(("id" = JobId, Path, description = "Which job.")),
@@ -258,7 +258,7 @@ pub(super) async fn retry_job(
             member.needs_to_order(&job.kind)?;
             let surroundings = Surroundings::with_grants(&member, &state).await?.of_job(job.workspace);
             let is_operator = member.account.is_operator;
-            Some(Changed::checked(&job.kind, args, is_operator, &surroundings).await?)
+            Some(Changed::of_job(&job, args, is_operator, &surroundings).await?)
         }
         None => None,
     };

@@ -42,6 +42,10 @@ pub(in crate::api) enum SecondFactorCode {}
 /// Six digits, or twenty of Crockford's base32.
 const CODE: &str = "^( *[0-9]){6} *$|^([ -]*[0-9A-TV-Za-tv-z]){20}[ -]*$";
 
+/// What every mail address is, also one with a name in front of it: an `@` with something on both sides, in one line. What is
+/// one besides is more than a pattern says.
+const ADDRESS: &str = r"^[^\u0000-\u001f\u007f]*[^\s@]@[^\s@]+ *$";
+
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -190,13 +194,14 @@ schemas! {
         );
     MailboxBody => OneOfBuilder::new()
         .description(Some(
-            "A mail address without quotes, comments and IP addresses; it may be international (RFC 6531), its domain an              internationalised one.",
+            "A mail address without quotes, comments and IP addresses; it may be international (RFC 6531), its domain an \
+             internationalised one.",
         ))
-        .item(text().min_length(Some(3)))
+        .item(text().min_length(Some(3)).pattern(Some(ADDRESS)))
         .item(
             ObjectBuilder::new()
                 .schema_type(Type::Object)
-                .property("email", text().min_length(Some(3)))
+                .property("email", text().min_length(Some(3)).pattern(Some(ADDRESS)))
                 .property("name", RefOr::Ref(Ref::from_schema_name(DisplayName::name())))
                 .required("email")
                 .additional_properties(Some(AdditionalProperties::FreeForm(false))),

@@ -57,11 +57,7 @@ impl JobBody {
                 // Rendered now: what is changed about a template later is not of this schedule until it is changed, too.
                 let args = body.args(&surroundings, &mut Contents::default(), &mut fields).await?;
                 let args = fields.finish_with(args)?;
-                let version = EmailSend::version_of(&args);
-                kept::<EmailSend>(&args, args.mails(), order, given).map(|job| ScheduledJob {
-                    args_version: version,
-                    ..job
-                })
+                kept::<EmailSend>(&args, args.mails(), order, given)
             }
             Probe::NAME => {
                 let mut body: NewProbeBody = args.read(ARGS)?;

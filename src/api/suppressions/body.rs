@@ -28,7 +28,7 @@ pub(in crate::api) struct NewSuppressionBody {
 impl NewSuppressionBody {
     /// What is to be kept, with what is wrong noted in `fields`.
     pub(super) fn checked(self, fields: &mut Fields, member: &Member, now: Timestamp) -> Option<NewSuppression> {
-        let address = fields.check("/address", EmailAddress::parse(&self.address));
+        let address = fields.check("/address", EmailAddress::parse_international(&self.address));
         let stream = self.stream.map(|name| fields.check("/stream", Stream::parse(&name)));
         let stream = match stream {
             Some(named) => Some(named?),

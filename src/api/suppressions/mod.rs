@@ -66,7 +66,7 @@ impl SuppressionsQuery {
             .map(|name| fields.check("/query/stream", Stream::parse(&name)));
         let address = self
             .address
-            .map(|text| fields.check("/query/address", EmailAddress::parse(&text)));
+            .map(|text| fields.check("/query/address", EmailAddress::parse_international(&text)));
         let limit = page::size(self.limit, &mut fields);
         Ok(SuppressionFilter {
             workspace,

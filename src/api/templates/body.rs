@@ -142,7 +142,7 @@ impl Checked {
     }
 
     /// A version of the asker's workspace, made now.
-    pub(super) fn new(self, member: &Member, state: &State) -> NewVersion {
+    pub(super) fn of_asker(self, member: &Member, state: &State) -> NewVersion {
         self.of(member.account.workspace, state)
     }
 

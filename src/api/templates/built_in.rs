@@ -207,7 +207,10 @@ async fn fit(built_in: BuiltIn, source: TemplateSource, state: &State) -> Result
     let compiled = state.library.compile(WorkspaceId::SERVICE, source, None, None).await;
     let fits = match compiled {
         Ok(compiled) => {
-            let fits = state.library.run(move || built_in.accepts(&compiled)).await;
+            let fits = state
+                .library
+                .run(WorkspaceId::SERVICE, move || built_in.accepts(&compiled))
+                .await;
             fits.and_then(|fits| Ok(fits?))
         }
         Err(error) => Err(error),

@@ -34,7 +34,7 @@ pub(super) async fn tried(
         Ok(compiled) => {
             checked.is_layout = compiled.is_layout();
             match &checked.sample {
-                Some(sample) => rendered(compiled, sample.clone(), state).await,
+                Some(sample) => rendered(compiled, sample.clone(), workspace, state).await,
                 None => Ok(Vec::new()),
             }
         }
@@ -50,13 +50,18 @@ pub(super) async fn tried(
     }
 }
 
-async fn rendered(compiled: Arc<CompiledTemplate>, sample: Value, state: &State) -> Result<Vec<Warning>, Unrendered> {
+async fn rendered(
+    compiled: Arc<CompiledTemplate>,
+    sample: Value,
+    workspace: WorkspaceId,
+    state: &State,
+) -> Result<Vec<Warning>, Unrendered> {
     let work = move || {
         let doubts = warnings_of(&compiled, &sample, "/sample");
         compiled.render(&with_content(&compiled, sample))?;
         Ok(doubts)
     };
-    state.library.run(work).await?
+    state.library.run(workspace, work).await?
 }
 
 /// The data, with something for a layout to print that is rendered alone.

@@ -84,7 +84,7 @@ pub(super) async fn create_template(
 ) -> Result<HttpResponse, Problem> {
     let mut checked = body.checked()?;
     let warnings = made::tried(&mut checked, member.account.workspace, &state).await?;
-    let (template, version) = made::enter(checked.new(&member, &state), &state).await?;
+    let (template, version) = made::enter(checked.of_asker(&member, &state), &state).await?;
     log_change(template.id, &template.name, "made", member.account.id, &request);
     let location = format!("/v1/templates/{}/versions/{}", template.id, version.version);
     Ok(HttpResponse::Created()

@@ -117,9 +117,8 @@ pub(in crate::api) async fn preview_template(
         .flatten()
         .map(|layout| layout.as_str().to_owned())
         .or(version.layout);
-    let (source, data) = match (source, data, fields.is_fine()) {
-        (Some(source), Some(data), true) => (source, data),
-        _ => return fields.finish_with(None),
+    let (Some(source), Some(data), true) = (source, data, fields.is_fine()) else {
+        return fields.finish_with(None);
     };
     let own_locale = Locale::parse(&version.locale).ok();
     let shown = rendered(source, layout, locale.or(own_locale), data, workspace, &state).await;
@@ -154,7 +153,7 @@ async fn rendered(
         let warnings = warnings_of(&compiled, &data, "/data");
         Ok((compiled.render(&with_content(&compiled, data))?, warnings))
     };
-    library.run(work).await?
+    library.run(workspace, work).await?
 }
 
 /// The version that is meant, or what is wrong with what names it noted in `fields`.

@@ -45,7 +45,7 @@ impl FromRequest for VersionPath {
     get, path = "/v1/templates/{id}/versions/{version}", tag = "resources", security(("member" = [])),
     params(
         ("id" = TemplateId, Path, description = "Which template."),
-        ("version" = u32, Path, description = "Which version.", example = "1"),
+        ("version" = u32, Path, description = "Which version.", example = 1),
     ),
     responses((status = 200, description = "The version.", body = VersionView)),
 )]
@@ -64,7 +64,7 @@ pub(in crate::api) async fn show_version(
     post, path = "/v1/templates/{id}/versions/{version}/restore", tag = "resources", security(("member" = [])),
     params(
         ("id" = TemplateId, Path, description = "Which template."),
-        ("version" = u32, Path, description = "Which version.", example = "1"),
+        ("version" = u32, Path, description = "Which version.", example = 1),
     ),
     responses(
         (status = 201, description = "The new version, which is sent from now on.", body = VersionView,

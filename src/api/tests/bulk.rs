@@ -195,6 +195,10 @@ async fn jobs_run_again_with_other_arguments_where_those_are_given_for_one_kind(
             json!({ "action": "retry", "filter": { "kind": "report.build" }, "args": { "steps": 1 } }),
             &["/args"],
         ),
+        (
+            json!({ "action": "retry", "filter": { "kind": "email.send" }, "args": super::emails::mail(&json!({})) }),
+            &["/args"],
+        ),
     ] {
         world.post("/v1/jobs/bulk", &operator, &body).await.is(422, pointers);
     }

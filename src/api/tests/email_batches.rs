@@ -151,3 +151,31 @@ async fn files_that_come_twice_in_a_request_are_stored_once() {
         .await
         .is(422, &["/job/args/attachments"]);
 }
+
+#[actix_web::test]
+async fn of_a_mail_in_which_much_is_wrong_some_is_told() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let wrong = mail(&json!({ "tags": ["", "", "", "", "", "", ""] }));
+    let body = json!({ "messages": [wrong] });
+    let answer = world.post("/v1/emails/batch", &token, &body).await;
+    let errors = answer.body["data"][0]["problem"]["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 5);
+    assert_eq!(errors[4]["pointer"], "/messages/0/tags/4");
+}
+
+#[actix_web::test]
+async fn a_request_has_no_more_files_than_one_transaction_may_enter() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let files = json!(vec![json!({ "name": "a.txt", "content": "YWJj" }); 91]);
+    let with = mail(&json!({ "attachments": files }));
+    let messages = json!({ "messages": vec![with.clone(); 11] });
+    world
+        .post("/v1/emails/batch", &token, &messages)
+        .await
+        .is(422, &["/messages"]);
+    let jobs = json!({ "jobs": vec![json!({ "kind": "email.send", "args": with }); 11] });
+    world.post("/v1/batches", &token, &jobs).await.is(422, &["/jobs"]);
+    assert_eq!(world.get("/v1/uploads", &token).await.body["data"], json!([]));
+}

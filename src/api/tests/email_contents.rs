@@ -5,9 +5,15 @@ use serde_json::{Value, json};
 
 use super::emails::mail;
 use super::{World, request};
+use crate::domain::job::{AttemptEnd, Retry};
+use crate::store::ClaimedJob;
 
 /// The arguments of the next mail that is claimed.
 async fn claimed(world: &World) -> Value {
+    serde_json::from_str(&claim(world).await.args).unwrap()
+}
+
+async fn claim(world: &World) -> ClaimedJob {
     let claim = crate::store::ClaimRequest {
         queue: crate::domain::job::Queue::Mail,
         kinds: vec![crate::store::KnownKind {
@@ -19,8 +25,7 @@ async fn claimed(world: &World) -> Value {
         node: crate::domain::id::NodeId::generate(),
         now: world.clock.now(),
     };
-    let args = world.state.store.claim(claim).await.unwrap().jobs.remove(0).args;
-    serde_json::from_str(&args).unwrap()
+    world.state.store.claim(claim).await.unwrap().jobs.remove(0)
 }
 
 #[actix_web::test]
@@ -113,4 +118,24 @@ async fn a_mail_that_would_be_too_large_is_refused_with_its_size() {
     let refused = world.post("/v1/emails", &token, &mail(&file(50_001))).await;
     refused.is(422, &["/attachments"]);
     assert!(refused.text.contains("it may have 65536"), "{}", refused.text);
+}
+
+#[actix_web::test]
+async fn a_mail_that_runs_again_with_other_words_keeps_its_files() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let body = mail(&json!({ "attachments": [{ "name": "invoice.txt", "content": "YWJj" }], "tags": ["invoice"] }));
+    let made = world.post("/v1/emails", &token, &body).await;
+    let first = claim(&world).await;
+    world.finish(&first, AttemptEnd::Failed(Retry::Never)).await;
+    let uri = format!("{}/retry", made.header("location"));
+    let changed = json!({ "args": { "to": "eve@example.org", "subject": "Again", "text": "Once more." } });
+    let again = world.post(&uri, &token, &changed).await;
+    again.is(202, &[]);
+    assert_eq!(again.body["tags"], json!(["invoice"]));
+    let before: Value = serde_json::from_str(&first.args).unwrap();
+    let after = claimed(&world).await;
+    assert_eq!(after["to"], json!(["eve@example.org"]));
+    assert_eq!(after["attachments"][0]["name"], "invoice.txt");
+    assert_eq!(after["attachments"], before["attachments"]);
 }

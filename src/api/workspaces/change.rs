@@ -62,7 +62,7 @@ impl WorkspaceBody {
     /// 422 with pointers for what is wrong.
     fn checked(self) -> Result<WorkspaceChange, Problem> {
         let mut fields = Fields::new();
-        let sender_domains = self.sender_domains.map(|given| domains(given, &mut fields));
+        let sender_domains = self.sender_domains.map(|given| domains(&given, &mut fields));
         let weight = ranged(&mut fields, "/weight", self.weight, 1, i64::from(WEIGHT_MAX));
         let mut quota = |pointer: &str, given: Option<Option<i64>>, max: u64| {
             let max = i64::try_from(max).unwrap_or(i64::MAX);
@@ -81,7 +81,7 @@ impl WorkspaceBody {
 }
 
 /// The domains, as they are kept: in ASCII and in lower case, each once.
-fn domains(given: Vec<String>, fields: &mut Fields) -> Vec<String> {
+fn domains(given: &[String], fields: &mut Fields) -> Vec<String> {
     if given.len() > DOMAINS_MAX {
         fields.refuse("/sender_domains", format!("must have at most {DOMAINS_MAX} domains"));
         return Vec::new();

@@ -80,7 +80,7 @@ impl Unsubscribing {
         Some(Self {
             workspace: workspace.parse().ok()?,
             stream: Stream::parse(stream).ok()?,
-            address: EmailAddress::parse(address).ok()?,
+            address: EmailAddress::parse_international(address).ok()?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One template as it was read: the versions that are sent, with their layouts, each compiled once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -55,9 +56,9 @@ impl LoadedTemplate {
         };
         let mut layouts = HashMap::new();
         for layout in versions.iter().filter_map(|version| version.layout.clone()) {
-            if !layouts.contains_key(&layout) {
-                let found = templates::current(connection, workspace, &layout)?;
-                layouts.insert(layout, found.map(|(_, versions)| versions).unwrap_or_default());
+            if let Entry::Vacant(free) = layouts.entry(layout) {
+                let found = templates::current(connection, workspace, free.key())?;
+                free.insert(found.map(|(_, versions)| versions).unwrap_or_default());
             }
         }
         Ok(Some(Self {

@@ -3,15 +3,17 @@
 //! Guarantees: what this process changed is seen by whatever it renders after it; what others changed within about a second:
 //! whether anything did is asked of the database twice a second for each workspace that sends, and nothing is read besides while
 //! nothing did. Memory is bounded. Rendering runs on threads of its own, so many at once as there are cores, since what a template
-//! does may take milliseconds, and a deep stack; a bounded number waits.
+//! does may take milliseconds, and a deep stack; a bounded number waits. No workspace has more than half of the threads and of what
+//! waits ([`slots`]).
 //!
 //! A replacement of a mail of the service's own is a template of the service workspace that has its name. One that cannot be
-//! rendered is as good as none: whoever asks sends the built-in one.
+//! rendered, or not within seconds, is as good as none: whoever asks sends the built-in one. It has threads of its own.
 //!
 //! Left out: who may change templates, and what they are told (`api`).
 
 mod kept;
 mod loaded;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::domain::id::WorkspaceId;
@@ -28,16 +29,13 @@ use crate::mail::{CompiledTemplate, Content, TemplateFault, TemplateSource, buil
 use crate::store::{Store, StoreError, templates};
 use kept::{Kept, Looked, Read};
 pub use loaded::{LoadedTemplate, UsedTemplate};
+use slots::{Slots, on_a_thread};
 
 /// How old what was read may be before it is asked whether anything changed.
 const CHECKED_EVERY: Duration = Duration::from_millis(500);
 
-/// The stack of a thread: a template can make a value that is as many times within itself as fuel allows, which takes a call
-/// each to be printed and to be dropped. What is not used of it takes no memory.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
-
-/// How many may wait for a thread: some tenths of a second's worth.
-const WAITING_MAX: usize = 256;
+/// How long a mail of the service's own waits for what replaces it.
+const REPLACED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The templates of workspaces; clones share what they keep.
 #[derive(Clone)]
@@ -48,8 +46,7 @@ pub struct TemplateLibrary {
 struct Inner {
     store: Store,
     kept: Mutex<Kept>,
-    places: Arc<Semaphore>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 /// Why nothing was rendered.
@@ -85,14 +82,11 @@ impl TemplateLibrary {
     /// The templates in `store`.
     #[must_use]
     pub fn over(store: Store) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         Self {
             inner: Arc::new(Inner {
                 store,
                 kept: Mutex::default(),
-                places: Arc::new(Semaphore::new(cores.saturating_add(WAITING_MAX))),
-                // Two at least, so that one that takes long does not hold up all others.
-                slots: Arc::new(Semaphore::new(cores.max(2))),
+                slots: Slots::new(),
             }),
         }
     }
@@ -154,7 +148,7 @@ impl TemplateLibrary {
             Some(name) => Some(self.layout(workspace, name.to_owned(), locale).await?),
             None => None,
         };
-        let compiled = self.run(move || CompiledTemplate::compile(&source, layout.as_ref()));
+        let compiled = self.run(workspace, move || CompiledTemplate::compile(&source, layout.as_ref()));
         Ok(Arc::new(compiled.await??))
     }
 
@@ -191,7 +185,7 @@ impl TemplateLibrary {
             return Ok(None);
         };
         let (locale, data) = (locale.cloned(), Arc::clone(data));
-        let rendered = self.run(move || {
+        let rendered = self.run(workspace, move || {
             let (compiled, used) = template.compiled(locale.as_ref())?;
             Ok::<_, Unrendered>((compiled.render(&data)?, used))
         });
@@ -209,39 +203,32 @@ impl TemplateLibrary {
         let Some(template) = self.find(WorkspaceId::SERVICE, name).await? else {
             return Ok(None);
         };
-        let rendered = self.run(move || {
+        let work = move || {
             let (compiled, _) = template.compiled(None)?;
             Ok::<_, Unrendered>(built_in.render(&compiled, &data)?)
-        });
-        rendered.await?.map(Some)
+        };
+        let rendered = async {
+            let slot = self.inner.slots.own().await.ok_or(Unrendered::Unfinished(None))?;
+            on_a_thread(slot, work).await?
+        };
+        match tokio::time::timeout(REPLACED_WITHIN, rendered).await {
+            Ok(rendered) => rendered.map(Some),
+            Err(_elapsed) => Err(Unrendered::Busy),
+        }
     }
 
-    /// Runs what compiles and renders on a thread where it may take its time, and returns what it returns.
+    /// Runs what compiles and renders for a workspace on a thread where it may take its time, and returns what it returns.
     ///
     /// # Errors
     /// [`Unrendered::Busy`], if as many wait as may; [`Unrendered::Unfinished`], if `work` panicked.
-    pub async fn run<T, F>(&self, work: F) -> Result<T, Unrendered>
+    pub async fn run<T, F>(&self, workspace: WorkspaceId, work: F) -> Result<T, Unrendered>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let place = Arc::clone(&self.inner.places).try_acquire_owned();
-        let place = place.map_err(|_none| Unrendered::Busy)?;
-        let slot = Arc::clone(&self.inner.slots).acquire_owned().await;
-        let slot = slot.map_err(|_closed| Unrendered::Unfinished(None))?;
-        let span = tracing::Span::current();
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("renderer".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                // For as long as the thread is busy, whether or not somebody still waits for it.
-                let _held = (place, slot);
-                // Nobody waits any more, if it is not taken.
-                drop(tell.send(span.in_scope(work)));
-            });
-        drop(thread.map_err(|error| Unrendered::Unfinished(Some(error)))?);
-        told.await.map_err(|_panicked| Unrendered::Unfinished(None))
+        let place = self.inner.slots.place(workspace).ok_or(Unrendered::Busy)?;
+        let slot = place.slot().await.ok_or(Unrendered::Unfinished(None))?;
+        on_a_thread(slot, work).await
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

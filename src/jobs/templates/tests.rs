@@ -168,11 +168,11 @@ async fn a_replacement_is_sent_until_it_fails(store: TestStore) {
 async fn a_rendering_that_panics_is_an_error_and_gives_its_place_back() {
     let store = TestStore::new();
     let library = TemplateLibrary::over(store.clone());
-    for _ in 0..WAITING_MAX * 2 {
-        let panicked = library.run(|| -> () { panic!("on purpose") }).await;
+    for _ in 0..slots::WAITING_MAX * 2 {
+        let panicked = library.run(WORKSPACE, || -> () { panic!("on purpose") }).await;
         assert!(matches!(panicked, Err(Unrendered::Unfinished(None))));
     }
-    assert_eq!(library.run(|| 7).await.unwrap(), 7);
+    assert_eq!(library.run(WORKSPACE, || 7).await.unwrap(), 7);
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn a_value_that_is_thousands_of_times_within_itself_ends_nothing() {
         // Whatever comes of it, this goes on.
         drop(library.render(WORKSPACE, &name, None, &Arc::new(json!({}))).await);
     }
-    assert_eq!(library.run(|| 7).await.unwrap(), 7);
+    assert_eq!(library.run(WORKSPACE, || 7).await.unwrap(), 7);
 }
 
 #[tokio::test]
@@ -209,4 +209,65 @@ async fn a_fault_names_its_place_and_not_the_data() {
         !crate::telemetry::chain(&error).to_string().contains("secret"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn who_renders_without_end_holds_up_neither_others_nor_the_service() {
+    let store = TestStore::new();
+    let replacement = NewVersion {
+        workspace: WorkspaceId::SERVICE,
+        ..new("password-reset", "", "<a href=\"{{ link | href }}\">x</a>")
+    };
+    enter(&store, replacement).await;
+    let library = TemplateLibrary::over(store.clone());
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let mut running = tokio::task::JoinSet::new();
+    let mut asks = 0;
+    // As many as it may have, and as many as may wait.
+    while library.inner.slots.place(WORKSPACE).is_some() {
+        let (library, held) = (library.clone(), Arc::clone(&held));
+        running.spawn(async move { library.run(WORKSPACE, move || held.lock().unwrap().recv().ok()).await });
+        asks += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(asks > 1, "{asks}");
+    assert!(matches!(library.run(WORKSPACE, || 7).await, Err(Unrendered::Busy)));
+    let soon = Duration::from_secs(5);
+    let other = library.run(WorkspaceId::from_bits(8), || 7);
+    assert_eq!(tokio::time::timeout(soon, other).await.unwrap().unwrap(), 7);
+    let data = json!({ "name": "Ada", "link": "https://a.example/" });
+    assert!(
+        library
+            .render_replacement("password-reset", data)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    drop(release);
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap().unwrap();
+    }
+    assert_eq!(library.run(WORKSPACE, || 7).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_mail_of_the_services_own_does_not_wait_long_for_what_replaces_it() {
+    let store = TestStore::new();
+    let replacement = NewVersion {
+        workspace: WorkspaceId::SERVICE,
+        ..new("password-reset", "", "<a href=\"{{ link | href }}\">x</a>")
+    };
+    enter(&store, replacement).await;
+    let library = TemplateLibrary::over(store.clone());
+    let mut held = Vec::new();
+    for _ in 0..slots::OWN {
+        held.push(library.inner.slots.own().await);
+    }
+    let data = json!({ "name": "Ada", "link": "https://a.example/" });
+    // Read first, since the clock does not stand still for the database.
+    library.find(WorkspaceId::SERVICE, "password-reset").await.unwrap();
+    tokio::time::pause();
+    let late = library.render_replacement("password-reset", data).await;
+    assert!(matches!(late, Err(Unrendered::Busy)), "{late:?}");
 }

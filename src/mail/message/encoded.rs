@@ -1,7 +1,8 @@
 //! Headers of free text.
 //!
 //! Guarantees: a reader's program shows the text as it was given: one that holds the mark of an encoded word (`=?`) is encoded
-//! as a whole, so that it is not taken for one.
+//! as a whole, so that it is not taken for one; so is one beyond ASCII with blanks in a row, which would stand between two
+//! encoded words and so be left out (RFC 2047, 6.2).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,7 @@ const WORD_BYTES_MAX: usize = 45;
 
 /// The header of this name and text, which is one line.
 pub(super) fn text_header(name: HeaderName, text: &str) -> HeaderValue {
-    if text.contains("=?") {
+    if text.contains("=?") || (!text.is_ascii() && text.contains("  ")) {
         HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), words(text))
     } else {
         HeaderValue::new(name, text.to_owned())
@@ -41,6 +42,17 @@ fn word(piece: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_in_a_row_between_letters_beyond_ascii_are_within_an_encoded_word() {
+        let one = |text: &str| {
+            let mut headers = lettre::message::header::Headers::new();
+            headers.insert_raw(text_header(HeaderName::new_from_ascii_str("Subject"), text));
+            headers.to_string()
+        };
+        assert_eq!(one("ä  ö"), format!("Subject: {}\r\n", words("ä  ö")));
+        assert_eq!(one("a  o"), "Subject: a  o\r\n");
+    }
 
     #[test]
     fn a_text_that_looks_encoded_is_encoded_in_short_words() {

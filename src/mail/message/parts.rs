@@ -104,11 +104,11 @@ fn attached(file: &AttachedFile) -> Result<SinglePart, RenderError> {
 
 /// One body, encoded so that every server can take it: 7bit where that is possible, else quoted-printable or base64.
 fn part(content_type: ContentType, text: &str) -> SinglePart {
-    // CRLF, LF and a lone CR all end a line; the builder writes each LF as CRLF.
-    let text = with_line_feeds(text);
+    // The builder would write each LF as CRLF too, by moving all that stands behind it each time.
+    let text = with_line_ends(text);
     let plain = !text
         .bytes()
-        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t'));
+        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\r' | b'\n' | b'\t'));
     let body = if plain {
         Body::new(text)
     } else {
@@ -118,14 +118,18 @@ fn part(content_type: ContentType, text: &str) -> SinglePart {
     SinglePart::builder().header(content_type).body(body)
 }
 
-/// The same with each line ended by LF alone.
-fn with_line_feeds(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+/// The same with each line ended by CRLF, whether CRLF, LF or a lone CR ended it.
+fn with_line_ends(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().saturating_add(text.len() / 16));
     let mut rest = text;
-    while let Some((line, after)) = rest.split_once('\r') {
+    while let Some((line, after)) = rest.split_once(['\r', '\n']) {
         out.push_str(line);
-        out.push('\n');
-        rest = after.strip_prefix('\n').unwrap_or(after);
+        out.push_str("\r\n");
+        let ended_by_cr = rest.as_bytes().get(line.len()) == Some(&b'\r');
+        rest = match ended_by_cr {
+            true => after.strip_prefix('\n').unwrap_or(after),
+            false => after,
+        };
     }
     out.push_str(rest);
     out

@@ -82,6 +82,8 @@ pub(super) struct Limit {
     rests_until: Option<Instant>,
     /// When it last answered, or began to be used after nothing was under way.
     heard_at: Option<Instant>,
+    /// Whether it ever answered, and since it was last left alone for its silence.
+    has_answered: bool,
 }
 
 impl Limit {
@@ -100,6 +102,7 @@ impl Limit {
             rest: Duration::ZERO,
             rests_until: None,
             heard_at: None,
+            has_answered: false,
         }
     }
 
@@ -136,6 +139,16 @@ impl Limit {
         }
     }
 
+    /// Whether it answered, ever and since it was last left alone for its silence.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Whether it answered later than this, at which something was begun that is still under way.
+    pub(super) fn is_heard_after(&self, begun: Instant) -> bool {
+        self.heard_at.is_some_and(|at| at > begun)
+    }
+
     /// One more is under way. Answers what [`Limit::ended`] wants to know of it.
     pub(super) fn begun(&mut self, now: Instant) -> u64 {
         if self.in_use == 0 {
@@ -150,6 +163,7 @@ impl Limit {
         self.in_use = self.in_use.saturating_sub(1);
         if matches!(ended.verdict, Verdict::Worked | Verdict::Busy) {
             self.heard_at = Some(now);
+            self.has_answered = true;
         }
         let is_earlier = ended.round < self.round;
         match ended.verdict {
@@ -159,7 +173,10 @@ impl Limit {
             Verdict::Silent | Verdict::Busy if self.now > 1 => self.halve(),
             // Those that were under way when it came down to one say nothing about one at a time.
             Verdict::Silent if is_earlier || !ended.is_sure || ended.lasted < SILENT_FOR => None,
-            Verdict::Silent => Some(self.rest(SILENT_REST, now)),
+            Verdict::Silent => {
+                self.has_answered = false;
+                Some(self.rest(SILENT_REST, now))
+            }
             Verdict::Busy => {
                 self.bad = self.bad.saturating_add(1);
                 (ended.is_sure && self.bad >= BUSY_MAX).then(|| self.rest(BUSY_REST, now))

@@ -6,6 +6,7 @@
 //!
 //! Left out: sites by their mail servers, which the relay knows and this process does not.
 
+mod known;
 mod limit;
 mod room;
 #[cfg(test)]

@@ -115,6 +115,10 @@ async fn whoever_is_left_out_meanwhile_changes_nothing_about_whom_an_answer_is_a
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_asks_for_less_gets_less_whatever_the_site() {
     let sites = sites(4, 4);
+    for known in ["a@two.example", "a@three.example", "a@four.example"] {
+        let known = to(&[known]);
+        sites.enter(&known).await.unwrap().ended(&known, &taken());
+    }
     let greeted_with_421 = DeliveryError::Unavailable {
         phase: Phase::Greeting,
         code: Some(421),

@@ -199,7 +199,7 @@ impl<'a> Dialogue<'a> {
                 Err(Stop::Refused(DeliveryError::Permanent { code, words, .. })) => (true, false, code, words),
                 Err(Stop::Refused(DeliveryError::Transient { code, words, .. })) => (false, false, code, words),
                 Err(Stop::Refused(DeliveryError::Unavailable { code, words, .. })) => (false, true, code, words),
-                Err(stop) => return Err(stop),
+                Err(stop) => return Err(self.cut_off(stop, refusals)),
             };
             let refusal = Refusal {
                 position,
@@ -210,6 +210,32 @@ impl<'a> Dialogue<'a> {
             refusals.push((refusal, wants_login));
         }
         Ok(refusals)
+    }
+
+    /// The dialogue ended at a recipient. What was heard of those before stays heard: who is refused for good is not asked for
+    /// again, so that a server that closes after so many refusals is passed at the next attempt.
+    fn cut_off(&self, stop: Stop, heard: Vec<(Refusal, bool)>) -> Stop {
+        let Stop::Broken { error, stale } = stop else {
+            return stop;
+        };
+        if !heard.iter().any(|(refusal, _)| refusal.is_final) {
+            return Stop::Broken { error, stale };
+        }
+        let mut refusals: Vec<Refusal> = heard.into_iter().map(|(refusal, _)| refusal).collect();
+        let (code, words) = (error.code(), error.to_string());
+        for other in 0..self.mail.envelope.to.len() {
+            if !refusals.iter().any(|refusal| refusal.position == other) {
+                refusals.push(Refusal {
+                    position: other,
+                    is_final: false,
+                    code,
+                    words: words.clone(),
+                });
+            }
+        }
+        refusals.sort_by_key(|refusal| refusal.position);
+        let error = DeliveryError::Recipients { refusals };
+        Stop::Broken { error, stale }
     }
 
     /// Reads the answers to commands that were said together with one that was refused with `error`; the last is to DATA.

@@ -1,10 +1,12 @@
 //! A workspace's template, compiled: from what somebody wrote and the data of one mail to subject, text and HTML.
 //!
 //! Guarantees, whatever the template and its data are: work and memory are bounded by fuel, of which each instruction, each byte
-//! that is made and each thing that is visited takes some; nothing is read but the data (no files, no other templates, no
-//! settings); what goes into HTML is escaped unless the template says `safe`; the subject is one line of bounded length, whatever
-//! the data has; a thing that is printed and is not there is a fault that names it, not a hole. Where there is no text, one is made from
-//! the HTML; style sheets within the HTML are written into its elements ([`super::html`]).
+//! that is made and each thing that is visited takes some, and, since fuel does not see what is within a value, by a language in
+//! which none is larger than what it was made from ([`super::plain`], [`super::language`]); nothing is read but the data (no
+//! files, no other templates, no settings); what goes into HTML is escaped unless the template says `safe`; the subject is one
+//! line of bounded length, whatever the data has; a thing that is printed and is not there is a fault that names it, not a hole.
+//! Where there is no text, one is made from the HTML; style sheets within the HTML are written into its elements
+//! ([`super::html`]).
 //!
 //! A layout is a template that prints `content`, which is the HTML of the other (and its text, in the text).
 //!
@@ -17,11 +19,11 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, context};
 use serde_json::Value as Json;
 
 use super::fault::{Part, Place, TemplateFault};
-use super::{Content, href, html, length};
+use super::{Content, html, language, length};
 use crate::domain::email::{SUBJECT_CHARS_MAX, Subject, breaks_a_line};
 
 /// What rendering one part may take: an instruction takes one, and so do 64 bytes that are made. Enough for a mail of half a
-/// megabyte, and a few milliseconds at most.
+/// megabyte, which takes a few milliseconds.
 const FUEL: u64 = 40_000;
 
 /// How deep loops and calls may be within one another.
@@ -87,7 +89,11 @@ impl CompiledTemplate {
     }
 
     fn add(&mut self, name: &'static str, place: Place, source: &str) -> Result<(), TemplateFault> {
-        length::check(source).map_err(|words| TemplateFault::new(place.clone(), words))?;
+        length::check(source).map_err(|refused| TemplateFault {
+            place: place.clone(),
+            line: Some(refused.line),
+            words: refused.words,
+        })?;
         let added = self.environment.add_template_owned(name, source.to_owned());
         added.map_err(|error| TemplateFault::of(place, &error))
     }
@@ -228,28 +234,8 @@ fn environment() -> Environment<'static> {
         true => AutoEscape::Html,
         false => AutoEscape::None,
     });
-    // It shows how the engine holds things.
-    environment.remove_global("debug");
-    environment.remove_filter("pprint");
-    environment.add_filter("href", linked);
+    language::restrict(&mut environment);
     environment
-}
-
-/// A link for an attribute of HTML: `http`, `https`, `mailto` and `tel` alone, so that data cannot make a link do something.
-fn linked(link: &str) -> Result<Value, minijinja::Error> {
-    let scheme = link.split_once(':').map_or("", |(scheme, _)| scheme);
-    let is_one = ["http", "https", "mailto", "tel"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known));
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'`');
-    if is_one && link.bytes().all(is_plain) {
-        Ok(href(link))
-    } else {
-        Err(minijinja::Error::new(
-            ErrorKind::InvalidOperation,
-            "href takes an http, https, mailto or tel link without spaces",
-        ))
-    }
 }
 
 /// A text with each run of white space and of what breaks a line as one space, cut where it is too long for a subject.

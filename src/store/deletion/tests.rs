@@ -37,6 +37,8 @@ fn value(table: &str, column: &str, kind: &str, own: &(AccountId, WorkspaceId)) 
         ("reports", "table_name") => "jobs".to_owned(),
         ("reports", "format") => "csv".to_owned(),
         ("acts", "via") => "api".to_owned(),
+        ("upload_chunks" | "upload_uses", "upload_id") => format!("uploads-id-{workspace}"),
+        ("upload_chunks", "data") => String::new(),
         ("suppressions", "reason") => "manual".to_owned(),
         ("suppressions", "origin") => "recipient".to_owned(),
         ("suppressions", "origin_id" | "reply") => return None,

@@ -40,6 +40,7 @@ diesel::table! {
 diesel::table! {
     upload_chunks (upload_id, number) {
         upload_id -> Text,
+        workspace_id -> Text,
         number -> BigInt,
         data -> Binary,
     }
@@ -48,6 +49,7 @@ diesel::table! {
 diesel::table! {
     upload_uses (upload_id, job_id) {
         upload_id -> Text,
+        workspace_id -> Text,
         job_id -> Text,
     }
 }

@@ -31,7 +31,11 @@ pub(crate) fn rows_of(store: &Store, workspace: WorkspaceId) -> BTreeMap<String,
             _ if columns.iter().any(|column| column == "workspace_id") => "workspace_id",
             _ => continue,
         };
-        let columns = columns.join(", ");
+        // Bytes too, which JSON cannot hold as they are.
+        let columns = columns
+            .iter()
+            .map(|name| format!("iif(typeof({name}) = 'blob', hex({name}), {name})"));
+        let columns = columns.collect::<Vec<_>>().join(", ");
         let rows = words(format!(
             "SELECT json_array({columns}) AS value FROM {table} WHERE {owner} = '{workspace}' ORDER BY 1"
         ));
@@ -71,10 +75,12 @@ impl Statements {
         all
     }
 
-    /// What was sent since the last look, but for the looks at changed credentials, which go by the clock.
+    /// What was sent since the last look, but for the looks whether credentials or the asker's own templates changed, which go by
+    /// the clock.
     pub(crate) fn take(&self) -> Vec<String> {
         let mut sent = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        sent.retain(|statement| !statement.contains("FROM `credential_changes`"));
+        let by_the_clock = ["FROM `credential_changes`", "FROM `template_revisions`"];
+        sent.retain(|statement| by_the_clock.iter().all(|look| !statement.contains(look)));
         sent
     }
 

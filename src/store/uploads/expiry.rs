@@ -28,10 +28,11 @@ pub fn forget_expired(connection: &mut Connection, now: Timestamp, limit: usize)
         .load(connection)?;
     let mut gone = Vec::new();
     for id in due {
-        // Once more, and held: a mail that needs it may have been accepted meanwhile, which has prolonged it.
+        // Once more, and held: a mail that needs it may have been accepted meanwhile, or have been told to run again.
         let still = uploads::table
             .filter(uploads::id.eq(&id))
-            .filter(uploads::expires_at.le(now.as_micros()));
+            .filter(uploads::expires_at.le(now.as_micros()))
+            .filter(Literally(UNNEEDED));
         let held = diesel::update(still)
             .set(uploads::expires_at.eq(uploads::expires_at))
             .execute(connection)?;

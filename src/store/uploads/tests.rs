@@ -25,7 +25,7 @@ async fn stored(store: &Store, workspace: WorkspaceId, bytes: Vec<u8>) -> Upload
     let id = new.id;
     let write = store.write(move |tx| {
         let connection = tx.connection();
-        begin(connection, &new)?;
+        begin(connection, &new, 0)?;
         for (piece, data) in bytes.chunks(CHUNK_BYTES_MAX).enumerate() {
             add(connection, (new.id, workspace), piece, data, 0)?;
         }
@@ -89,7 +89,7 @@ async fn what_is_not_whole_is_there_for_nobody_and_goes(store: TestStore) {
     let new = new(workspace);
     let id = new.id;
     let write = store.write(move |tx| {
-        begin(tx.connection(), &new)?;
+        begin(tx.connection(), &new, 0)?;
         add(tx.connection(), (id, workspace), 0, b"abc", 0)
     });
     write.await.unwrap();
@@ -164,7 +164,7 @@ async fn pieces_count_into_the_quota_as_they_come(store: TestStore) {
     let first = new(workspace);
     let id = first.id;
     let write = store.write(move |tx| {
-        begin(tx.connection(), &first)?;
+        begin(tx.connection(), &first, 100)?;
         add(tx.connection(), (id, workspace), 0, &[7; 60], 100)
     });
     write.await.unwrap();
@@ -179,7 +179,77 @@ async fn pieces_count_into_the_quota_as_they_come(store: TestStore) {
     assert_eq!(stored.await.unwrap().bytes, 100);
 }
 
+async fn files_that_come_whole_are_asked_room_for_together(store: TestStore) {
+    let workspace = store.workspace().await;
+    let both = [new(workspace), new(workspace)];
+    let ids: Vec<UploadId> = both.iter().map(|new| new.id).collect();
+    let enter = |max: u64| {
+        let both = both.clone();
+        store.write(move |tx| {
+            let data = [7; 50];
+            let files = both.iter().map(|new| WholeUpload {
+                new,
+                data: &data,
+                sha256: "abc",
+            });
+            add_whole(tx.connection(), workspace, &Vec::from_iter(files), max)
+        })
+    };
+    match enter(99).await.unwrap_err() {
+        Abort::Refused(UploadRefused::NoRoom(kept)) => assert_eq!((kept.used, kept.max), (0, 99)),
+        other => panic!("{other:?}"),
+    }
+    enter(100).await.unwrap();
+    for id in &ids {
+        assert_eq!(content_of(&store, *id, workspace).await, Some(vec![7; 50]));
+    }
+    // More than a statement may have values.
+    let mut many: Vec<UploadId> = (0..33_000).map(|_| UploadId::generate()).collect();
+    many.extend(&ids);
+    let found = store.read(move |connection| several(connection, workspace, &many));
+    assert_eq!(found.await.unwrap().len(), 2);
+}
+
+async fn a_workspace_has_only_so_many_files(store: TestStore) {
+    let workspace = store.workspace().await;
+    let fill = store.write(move |tx| {
+        let text = |text: &str| Value::Text(Some(text.to_owned()));
+        let row = || {
+            let (id, workspace) = (UploadId::generate().to_string(), workspace.to_string());
+            let mut row = vec![text(&id), text(&workspace), text("a"), text("b"), text("c")];
+            row.extend([0, 0, 0].map(|number| Value::Number(Some(number))));
+            row
+        };
+        let many = InsertMany {
+            table: "uploads",
+            columns: &[
+                "id",
+                "workspace_id",
+                "name",
+                "content_type",
+                "sha256",
+                "byte_count",
+                "created_at",
+                "expires_at",
+            ],
+            rows: (1..UPLOADS_MAX).map(|_| row()).collect(),
+            on_conflict: "",
+        };
+        Ok::<_, Abort<()>>(many.execute(tx.connection())?)
+    });
+    fill.await.unwrap();
+    let one_more = || {
+        let new = new(workspace);
+        store.write(move |tx| begin(tx.connection(), &new, 0))
+    };
+    one_more().await.unwrap();
+    let refused = one_more().await.unwrap_err();
+    assert!(matches!(refused, Abort::Refused(UploadRefused::TooMany)), "{refused:?}");
+}
+
 on_each_database!(
+    files_that_come_whole_are_asked_room_for_together,
+    a_workspace_has_only_so_many_files,
     a_file_comes_back_byte_for_byte_and_only_to_its_workspace,
     what_is_not_whole_is_there_for_nobody_and_goes,
     a_file_is_kept_for_whoever_waits_for_it_and_goes_after_it,

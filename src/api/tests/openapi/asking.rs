@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use actix_web::http::Method;
 
-use super::cast::Cast;
+use super::cast::{Cast, with_file};
 use super::spec::Operation;
 use crate::api::tests::{Answer, request};
 
@@ -42,7 +42,7 @@ impl Asking {
             }
         };
         let method: Method = operation.method.parse().unwrap();
-        let mut asking = request(method, &self.cast.path(operation).await, &key);
+        let mut asking = with_file(operation, request(method, &self.cast.path(operation).await, &key));
         if let Some((_, example)) = operation.examples().into_iter().next() {
             asking = asking.set_json(self.cast.prepared(operation, example).await);
         }

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use serde_json::Value;
 
-use super::cast::{Cast, Who};
+use super::cast::{Cast, Who, with_file};
 use super::conformance::validator;
 use super::spec::{DOCUMENT, Operation};
 use crate::api::tests::request;
@@ -30,7 +30,7 @@ async fn every_operation_answers_its_examples_with_a_success_that_it_describes()
                 Some(body) => Some(cast.prepared(&operation, body).await),
                 None => None,
             };
-            let mut asking = request(method, &uri, "");
+            let mut asking = with_file(&operation, request(method, &uri, ""));
             if let Some(value) = cast.authorization(&Who::of(&operation)) {
                 asking = asking.insert_header(("authorization", value));
             }
@@ -63,6 +63,12 @@ fn every_example_matches_its_own_schema() {
         let schema = operation.told.pointer("/requestBody/content/application~1json/schema");
         for (name, example) in operation.examples() {
             check(schema.unwrap(), &example, &format!("{}, {name}", operation.id()));
+        }
+        if let Some(file) = operation.file() {
+            let schema = operation
+                .told
+                .pointer("/requestBody/content/application~1octet-stream/schema");
+            check(schema.unwrap(), &file.into(), operation.id());
         }
         for parameter in ["path", "query", "header"]
             .into_iter()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 
-use super::cast::{Cast, Who};
+use super::cast::{Cast, Who, with_file};
 use super::spec::Operation;
 use crate::api::tests::request;
 
@@ -13,6 +13,7 @@ use crate::api::tests::request;
 async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
     let cast = Cast::with(&[
         ("LEGWORK_LIMITS__JOBS_PER_MINUTE", "1"),
+        ("LEGWORK_LIMITS__JOBS_PER_MINUTE_NETWORK", "1"),
         ("LEGWORK_LIMITS__ENTRIES_PER_MINUTE", "1"),
         ("LEGWORK_LIMITS__LOGINS_PER_MINUTE", "1"),
         ("LEGWORK_LIMITS__RESETS_PER_HOUR", "1"),
@@ -52,7 +53,7 @@ async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
         let mut statuses = Vec::new();
         for uri in [first, second] {
             let method: Method = operation.method.parse().unwrap();
-            let mut asking = request(method, &uri, "").peer_addr(peer);
+            let mut asking = with_file(&operation, request(method, &uri, "").peer_addr(peer));
             if let Some(value) = cast.authorization(&Who::of(&operation)) {
                 asking = asking.insert_header(("authorization", value));
             }
@@ -80,10 +81,12 @@ async fn exactly_the_operations_that_describe_a_429_have_a_limit() {
         "create_account",
         "create_batch",
         "create_email",
+        "create_emails",
         "create_password_reset",
         "create_probe",
         "create_report",
         "create_session",
+        "create_upload",
         "retry_job",
         "run_schedule",
         "verify_account",

@@ -63,7 +63,13 @@ impl Operation {
             .map(resolved)
     }
 
-    /// The examples of its body, by name.
+    /// The example of its body, where that is a file as it is.
+    pub(super) fn file(&self) -> Option<&'static str> {
+        let content = self.told.pointer("/requestBody/content/application~1octet-stream");
+        content.map(|content| content["example"].as_str().unwrap())
+    }
+
+    /// The examples of its body, by name, where that is JSON.
     pub(super) fn examples(&self) -> Vec<(&'static str, Value)> {
         let Some(content) = self.told.pointer("/requestBody/content/application~1json") else {
             return Vec::new();

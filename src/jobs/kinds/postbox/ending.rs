@@ -72,24 +72,29 @@ pub(super) fn uncertain(error: &DeliveryError, ctx: &JobContext) -> Outcome {
 }
 
 pub(super) fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {
-    snoozed(RELAY_AWAY, error.to_string(), ctx)
+    let why = error.to_string();
+    if claims_of(ctx) > SNOOZES_MAX {
+        return Outcome::retry(why);
+    }
+    snoozed(RELAY_AWAY, why, ctx)
 }
 
+/// It spends no attempt, however often: nobody was asked, and whoever is asked at last decides.
 pub(super) fn crowded(no_room: &NoRoom, ctx: &JobContext) -> Outcome {
     snoozed(SITE_BUSY, format!("not sent yet: {no_room}"), ctx)
 }
 
 fn snoozed(waits: Backoff, why: String, ctx: &JobContext) -> Outcome {
-    let claims = u32::try_from(ctx.fence()).unwrap_or(u32::MAX);
-    if claims > SNOOZES_MAX {
-        return Outcome::retry(why);
-    }
     // Without randomness the mails come back together, which the limits bound.
     let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
     Outcome::Snoozed {
-        wait: waits.after(claims, random),
+        wait: waits.after(claims_of(ctx), random),
         why: Some(why),
     }
+}
+
+fn claims_of(ctx: &JobContext) -> u32 {
+    u32::try_from(ctx.fence()).unwrap_or(u32::MAX)
 }
 
 pub(super) fn unrenderable(error: &RenderError) -> Outcome {

@@ -1,6 +1,7 @@
 //! What the built-in templates say, and which fields they refuse.
 
 mod compiled;
+mod pages;
 mod replacing;
 
 use super::*;

@@ -60,7 +60,7 @@ async fn enter(store: &TestStore, mut past: Vec<Past>) -> Vec<(JobId, Past)> {
              WHERE id = '{id}'"
         );
         diesel::sql_query(text).execute(&mut connection).unwrap();
-        let text = format!("INSERT INTO attempts VALUES ('{id}', 1, 'w', 1, 2, 'failed', NULL, 'n')");
+        let text = format!("INSERT INTO attempts VALUES ('{id}', 1, 'w', 1, 2, 'failed', NULL, 'n', NULL)");
         diesel::sql_query(text).execute(&mut connection).unwrap();
     }
     entered

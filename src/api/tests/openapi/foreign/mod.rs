@@ -128,6 +128,8 @@ async fn to_a_member_another_workspaces_id_is_one_that_nobody_has_wherever_it_st
             continue;
         }
         let own = cast.path(&operation).await;
+        // Anew, since to make that ready a worker may have taken jobs of everybody.
+        let before = rows_of(&cast.world.state.store, workspace);
         for (place, sort) in &found {
             let ids = sort.map_or(&everything, |sort| &ids[sort]);
             let methods = match place {

@@ -39,6 +39,13 @@ const OWN_ALONE: &[&str] = &[
     "add_jobs",
     "show_suppression",
     "delete_suppression",
+    "show_template",
+    "delete_template",
+    "preview_template",
+    "show_version",
+    "restore_version",
+    "show_upload",
+    "delete_upload",
 ];
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! Whole bodies: not JSON, not the right type, too large.
+//! Whole bodies: no file, not JSON, not the right type, too large.
 
 use super::{Asked, Case, Wanted};
 use crate::api::http::Limits;
@@ -6,6 +6,9 @@ use crate::api::tests::openapi::spec::Operation;
 
 pub(super) fn cases(operation: &Operation, good: &Asked) -> Vec<Case> {
     let oversized = vec![b' '; Limits::default().max_body_bytes + 1];
+    if operation.file().is_some() {
+        return files(good, oversized);
+    }
     if operation.body().is_none() {
         let unasked = [good.json("{\"a\":1}"), good.json("{"), good.json(oversized)];
         return unasked
@@ -69,5 +72,25 @@ pub(super) fn cases(operation: &Operation, good: &Asked) -> Vec<Case> {
                 .case(format!("the whole body is {body}"), Wanted::Blamed(String::new())),
         );
     }
+    cases
+}
+
+/// A file may be anything, but nothing, and of any type that mails may carry, JSON among them.
+fn files(good: &Asked, oversized: Vec<u8>) -> Vec<Case> {
+    let odd = ["", "nonsense", "text/", "message/rfc822", "text/plain\u{e9}"];
+    let mut cases: Vec<Case> = odd
+        .map(|kind| {
+            let asked = good.clone().with("content-type", kind);
+            asked.case(format!("a file of no type that is taken: {kind}"), Wanted::Refused(415))
+        })
+        .into();
+    let compressed = good.clone().with("content-encoding", "gzip");
+    cases.push(compressed.case("a compressed file", Wanted::Refused(415)));
+    cases.push(good.clone().body(Vec::new()).case("no file", Wanted::Refused(400)));
+    let larger = good.json(oversized);
+    cases.push(larger.case("a file larger than any JSON may be", Wanted::Answered(201)));
+    let mut nameless = good.clone();
+    nameless.headers.clear();
+    cases.push(nameless.case("a file without a name", Wanted::Blamed("/query/name".into())));
     cases
 }

@@ -14,7 +14,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::TestRequest;
 use serde_json::Value;
 
-use super::cast::{Cast, Who};
+use super::cast::{Cast, FILE_NAME, Who};
 use super::conforms;
 use super::spec::Operation;
 use crate::api::tests::{Answer, app, ask};
@@ -73,7 +73,10 @@ impl Asked {
                 let body = cast.prepared(operation, example).await;
                 (asked.json(body.to_string()), Some(body))
             }
-            None => (asked, None),
+            None => match operation.file() {
+                Some(file) => (asked.with(FILE_NAME.0, FILE_NAME.1).body(file), None),
+                None => (asked, None),
+            },
         }
     }
 
