@@ -86,7 +86,7 @@ impl Template {
             }
             None => None,
         };
-        let compiled = CompiledTemplate::compile(&self.source(), layout.as_ref()).map_err(told)?;
+        let compiled = CompiledTemplate::compile(&self.source(), layout.as_ref()).map_err(|fault| told(&fault))?;
         let Some(sample) = &self.sample else {
             return Ok(Vec::new());
         };
@@ -96,7 +96,7 @@ impl Template {
         {
             fields.entry(CONTENT).or_insert_with(|| json!(""));
         }
-        compiled.render(&data).map_err(told)?;
+        compiled.render(&data).map_err(|fault| told(&fault))?;
         let doubts = compiled.doubts(sample).into_iter();
         Ok(doubts
             .map(|(pointer, doubt)| format!("warning: /sample{pointer} {doubt}"))
@@ -105,7 +105,7 @@ impl Template {
 }
 
 /// A fault with its pointer.
-fn told(fault: TemplateFault) -> String {
+fn told(fault: &TemplateFault) -> String {
     let pointer = match &fault.place {
         Place::Part(part) => format!("/{}", part.as_str()),
         Place::Layout(_) => "/layout".to_owned(),

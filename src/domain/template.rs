@@ -204,7 +204,7 @@ mod tests {
         #[test]
         fn the_form_of_a_locale_is_a_fixed_point_of_printable_text(text in "[a-zA-Z0-9-]{0,12}|\\PC{0,12}") {
             if let Ok(locale) = Locale::parse(&text) {
-                prop_assert_eq!(Locale::parse(locale.as_str()).unwrap(), locale.clone());
+                prop_assert_eq!(&Locale::parse(locale.as_str()).unwrap(), &locale);
                 prop_assert!(locale.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
                 prop_assert!(locale.as_str().eq_ignore_ascii_case(&text));
             }

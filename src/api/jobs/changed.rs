@@ -128,7 +128,7 @@ fn files_of(args: &str) -> Result<Vec<Attached>, Problem> {
     let mut args: Value = serde_json::from_str(args).unwrap_or_default();
     let files = args.get_mut("attachments").map_or_else(|| json!([]), Value::take);
     serde_json::from_value(files)
-        .map_err(|_| refused("must be left out: the files of this mail cannot be read, and would be lost"))
+        .map_err(|_unread| refused("must be left out: the files of this mail cannot be read, and would be lost"))
 }
 
 fn refused(detail: &str) -> Problem {

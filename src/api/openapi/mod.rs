@@ -24,7 +24,7 @@ use roles::Roles;
 pub(super) use answers::Accepted;
 pub(super) use publish::{Published, show_docs, show_docs_file, show_openapi};
 pub(super) use results::JobResult;
-pub(super) use types::{MailboxBody, Recipients, SecondFactorCode};
+pub(super) use types::{MailboxBody, RecipientAddress, Recipients, SecondFactorCode};
 
 use super::{
     account_deletion, accounts, address_changes, api_keys, audit, batches, bulk, causes, emails, following, health,

@@ -36,6 +36,9 @@ pub(in crate::api) enum Recipients {}
 /// An address, with a name or without one.
 pub(in crate::api) enum MailboxBody {}
 
+/// An address to which mails go.
+pub(in crate::api) enum RecipientAddress {}
+
 /// What is shown as a second factor.
 pub(in crate::api) enum SecondFactorCode {}
 
@@ -206,6 +209,11 @@ schemas! {
                 .required("email")
                 .additional_properties(Some(AdditionalProperties::FreeForm(false))),
         );
+    RecipientAddress => text()
+        .description(Some("A mail address, which may be international."))
+        .min_length(Some(3))
+        .pattern(Some(ADDRESS))
+        .examples(["ada@example.com"]);
     ListUnsubscribe => OneOfBuilder::new()
         .description(Some("`true` for a link of the service's own, or own links."))
         .item(ObjectBuilder::new().schema_type(Type::Boolean))

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::api::auth::{Member, Via};
 use crate::api::http::Fields;
+use crate::api::openapi::RecipientAddress;
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::id::SuppressionId;
@@ -17,7 +18,7 @@ use crate::store::suppressions::NewSuppression;
 #[schema(as = NewSuppression)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewSuppressionBody {
-    #[schema(value_type = EmailAddress)]
+    #[schema(value_type = RecipientAddress)]
     address: String,
     reason: SuppressionReason,
     /// In which stream; in all where none is named.

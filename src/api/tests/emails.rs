@@ -58,7 +58,7 @@ async fn an_address_that_is_given_twice_gets_one_mail() {
         queue: crate::domain::job::Queue::Mail,
         kinds: vec![crate::store::KnownKind {
             name: "email.send",
-            version: 1,
+            version: 2,
         }],
         limit: 1,
         turn: Default::default(),

@@ -222,13 +222,10 @@ fn a_persons_retry_adds_one_attempt_and_forgets_the_cancel() {
 fn what_may_have_happened_and_is_not_repeated_any_more_is_uncertain_whatever_keeps_it_from_that() {
     let end = |retry| Event::Ended(AttemptEnd::Uncertain(WhenUncertain::Repeat, retry));
     let running = standing(JobState::Running);
-    let spent = Standing {
-        attempt: 3,
-        ..running.clone()
-    };
+    let spent = Standing { attempt: 3, ..running };
     let asked = Standing {
         cancel_requested: true,
-        ..running.clone()
+        ..running
     };
     for (job, retry, cause) in [
         (&spent, Retry::At(LATER), Cause::AttemptsSpent),

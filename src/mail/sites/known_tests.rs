@@ -11,7 +11,7 @@ fn full(start: Instant) -> Known {
     for number in 0..SITES_KEPT {
         known.enter(
             &[&format!("site-{number}")],
-            start + Duration::from_millis(number as u64),
+            start + Duration::from_millis(u64::try_from(number).unwrap()),
         );
     }
     known

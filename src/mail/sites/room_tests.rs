@@ -269,7 +269,7 @@ fn sites_beyond_what_is_kept_are_forgotten_from_the_oldest() {
     let (mut room, start) = (Room::new(LIMITS), Instant::now());
     let in_use = go(&mut room, &["kept"], start);
     for number in 0..SITES_KEPT + 100 {
-        let now = start + Duration::from_millis(number as u64);
+        let now = start + Duration::from_millis(u64::try_from(number).unwrap());
         let held = go(&mut room, &[&format!("site-{number}")], now);
         room.leave(&held, Verdict::Worked, &[Verdict::Busy], now);
     }

@@ -19,14 +19,14 @@ use super::formatting;
 /// The deepest element, counted from the root. Tables within tables, as mails have them, are a quarter of it.
 const DEPTH_MAX: usize = 200;
 
-/// The most tags: what a reader of HTML does for one may grow with those that are open. A newsletter has about 1,500.
+/// The most tags: what a reader of HTML does for one may grow with those that are open.
 const TAGS_MAX: usize = 5_000;
 
 /// The most elements: a page may have some that nobody wrote, such as `tbody`.
 const ELEMENTS_MAX: usize = 10_000;
 
 /// The most elements, each with its attributes, that a reader of HTML may have to make by itself where `<b>` and the like are left
-/// open, at the worst ([`formatting::open_most`]). A newsletter of 1,500 tags may leave 80 of four attributes.
+/// open, at the worst ([`formatting::open_most`]). A page of 1,500 tags may leave 60 of four attributes.
 const REPEATED_MAX: usize = 500_000;
 
 /// The most rows and columns that cells reach into besides their own, which takes a cell each to lay out.

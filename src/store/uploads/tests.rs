@@ -73,7 +73,7 @@ async fn a_file_comes_back_byte_for_byte_and_only_to_its_workspace(store: TestSt
             ))
         });
         let (own, foreign, of_other) = read.await.unwrap();
-        assert_eq!(own.unwrap().bytes, bytes.len() as u64);
+        assert_eq!(own.unwrap().bytes, u64::try_from(bytes.len()).unwrap());
         assert_eq!((foreign, of_other), (None, Vec::new()));
     }
     let listed = store

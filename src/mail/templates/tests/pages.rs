@@ -1,6 +1,5 @@
 //! Pages that would become much larger by being read, laid out or styled, and mails that are as large as mails are.
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -113,10 +112,9 @@ fn a_long_mail_with_a_large_style_sheet_is_rendered() {
     let mut html = String::from("<style>\n");
     let mut number = 0;
     while html.len() < 20_000 {
-        let _ = write!(
-            html,
+        html.push_str(&format!(
             "  .row-{number} td, table .cell-{number} a:first-child {{\n    color: #ff0000;\n    font-family: Arial, sans-serif;\n    padding: 0 10px;\n  }}\n"
-        );
+        ));
         number += 1;
     }
     html.push_str("</style>");
