@@ -4,6 +4,7 @@
 //! 1,500 mails by default, and 20,000 where `LEGWORK_TEST_FULL` says so, as `.ci/run` does.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -26,7 +27,12 @@ fn mails() -> usize {
     if std::env::var_os("LEGWORK_TEST_FULL").is_some() {
         return 20_000;
     }
-    println!("1,500 mails instead of 20,000; LEGWORK_TEST_FULL=1 sends all");
+    // Not by `eprintln!`, which the harness keeps to itself when a test passes.
+    let said = writeln!(
+        std::io::stderr().lock(),
+        "1,500 mails instead of 20,000; LEGWORK_TEST_FULL=1 sends all"
+    );
+    said.unwrap();
     1_500
 }
 
@@ -131,7 +137,7 @@ async fn settle(lives: &watch::Receiver<Life>, key: &str, relay: &Relay) {
         for state in ["available", "running", "retryable", "scheduled"] {
             let path = format!("/v1/jobs?kind=email.send&state={state}&limit=1");
             let page = Killer::ask(lives, key, &path, None).await;
-            if page.is_none_or(|page| page["data"].as_array().unwrap().first().is_some()) {
+            if page.is_none_or(|page| !page["data"].as_array().unwrap().is_empty()) {
                 breathe().await;
                 continue 'look;
             }
