@@ -28,10 +28,10 @@ impl Modify for Answers {
                 let shared = || RefOr::Ref(Ref::from_response_name(component(slug)));
                 operation.responses.responses.entry(status).or_insert_with(shared);
             }
-            if let (Some("retry_job"), Some(RefOr::T(body))) =
+            if let (Some("retry_job" | "preview_template"), Some(RefOr::T(body))) =
                 (operation.operation_id.as_deref(), &mut operation.request_body)
             {
-                // The only body that may be left out; the macros cannot say so of one that has a schema of its own.
+                // The only bodies that may be left out; the macros cannot say so of one that has a schema of its own.
                 body.required = Some(Required::False);
             }
             let is_limited = operation.responses.responses.contains_key("429");
