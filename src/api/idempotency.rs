@@ -17,9 +17,11 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpRequest};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::State;
 use super::http::json::RequestDigest;
 use super::http::{Problem, Routed};
 use crate::domain::id::WorkspaceId;
+use crate::store::idempotency::{KeptAnswer, find};
 
 /// The header of the key.
 const HEADER: &str = "idempotency-key";
@@ -88,6 +90,26 @@ pub(super) fn keyed(request: &HttpRequest) -> Result<Option<Keyed>, Problem> {
     // Not reached: every route that keeps keys reads a body.
     let fingerprint = fingerprint.ok_or_else(|| Problem::bad_request("Idempotency-Key needs a body"))?;
     Ok(Some(Keyed { key, fingerprint }))
+}
+
+/// The turn of a key, which it has for as long as the guard lives, and the answer that is kept under it; neither without a key.
+///
+/// # Errors
+/// 503 or 500 when the database cannot be read.
+pub(super) async fn begun<'a>(
+    keyed: Option<&Keyed>,
+    workspace: WorkspaceId,
+    state: &'a State,
+) -> Result<(Option<MutexGuard<'a, ()>>, Option<KeptAnswer>), Problem> {
+    let Some(Keyed { key, .. }) = keyed else {
+        return Ok((None, None));
+    };
+    let turn = state.key_turns.take(workspace, key).await;
+    let (now, key) = (state.clock.now(), key.clone());
+    let read = state
+        .store
+        .read(move |connection| find(connection, workspace, &key, now));
+    Ok((turn, read.await?))
 }
 
 fn key_of(headers: &HeaderMap) -> Result<String, Problem> {

@@ -24,7 +24,7 @@ use super::unique;
 use super::waiting::Wait;
 use crate::domain::id::JobId;
 use crate::jobs::{Kind, Order, new_job};
-use crate::store::idempotency::{Entered, KeptAnswer, enter, find};
+use crate::store::idempotency::{Entered, KeptAnswer, enter};
 use crate::store::jobs::{Enqueued, NoSuchJob};
 use crate::store::{Abort, NewJob, Tx};
 use crate::telemetry::names::event;
@@ -160,19 +160,10 @@ where
 {
     let keyed = idempotency::keyed(&asked.0)?;
     let workspace = member.account.workspace;
-    let _turn = match &keyed {
-        Some(Keyed { key, .. }) => state.key_turns.take(workspace, key).await,
-        None => None,
-    };
-    if let Some(Keyed { key, fingerprint }) = &keyed {
-        let (now, key) = (state.clock.now(), key.clone());
-        let read = state
-            .store
-            .read(move |connection| find(connection, workspace, &key, now));
-        if let Some(known) = read.await? {
-            drop(_turn);
-            return replay(known, fingerprint, member, state, asked).await;
-        }
+    let (turn, known) = idempotency::begun(keyed.as_ref(), workspace, state).await?;
+    if let (Some(Keyed { fingerprint, .. }), Some(known)) = (&keyed, known) {
+        drop(turn);
+        return replay(known, fingerprint, member, state, asked).await;
     }
     let client = Client::of(&asked.0);
     state.throttle.take_network_work(&member.account, &client, 1, "")?;
@@ -199,7 +190,7 @@ where
             Ok(Entered::Known(known)) => {
                 let fingerprint = keyed.map(|keyed| keyed.fingerprint).unwrap_or_default();
                 drop(wait);
-                drop(_turn);
+                drop(turn);
                 return replay(known, &fingerprint, member, state, asked).await;
             }
             Ok(Entered::Held) => {
@@ -213,7 +204,7 @@ where
             Err(Abort::Store(error)) => return Err(error.into()),
         }
     }
-    drop(_turn);
+    drop(turn);
     log_enqueued(&job);
     answer(job.id, body, wait, false, member, state).await
 }

@@ -19,7 +19,7 @@ use crate::api::auth::Member;
 use crate::api::client::Client;
 use crate::api::failure::or_refused;
 use crate::api::http::{FieldError, Fields, Problem, ProblemBody, RequestId, Slug, StrictJson, Unread};
-use crate::api::idempotency::Keyed;
+use crate::api::idempotency::{Keyed, begun};
 use crate::api::jobs::JobView;
 use crate::api::order::Wishes;
 use crate::api::then::Then;
@@ -29,7 +29,7 @@ use crate::domain::job::Queue;
 use crate::jobs::kinds::EmailSend;
 use crate::jobs::{Order, new_job};
 use crate::store::NewJob;
-use crate::store::idempotency::{Entered, KeptAnswer, enter, find};
+use crate::store::idempotency::{Entered, KeptAnswer, enter};
 
 /// The most mails of one request: as many rows as two full transactions of the writer.
 const MESSAGES_MAX: usize = 1_000;
@@ -119,18 +119,9 @@ pub(in crate::api) async fn create_emails(
         return Err(refusal("/messages", format!("must have 1 to {MESSAGES_MAX} mails")));
     }
     let (keyed, workspace) = (asked.keyed()?, member.account.workspace);
-    let _turn = match &keyed {
-        Some(Keyed { key, .. }) => state.key_turns.take(workspace, key).await,
-        None => None,
-    };
-    if let Some(Keyed { key, fingerprint }) = &keyed {
-        let (now, key) = (state.clock.now(), key.clone());
-        let read = state
-            .store
-            .read(move |connection| find(connection, workspace, &key, now));
-        if let Some(known) = read.await? {
-            return replayed(known, fingerprint);
-        }
+    let (_turn, known) = begun(keyed.as_ref(), workspace, &state).await?;
+    if let (Some(Keyed { fingerprint, .. }), Some(known)) = (&keyed, known) {
+        return replayed(known, fingerprint);
     }
     let (mut mails, contents) = checked(body.messages, &member, &state, &request).await?;
     if is_atomic {

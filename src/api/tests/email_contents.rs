@@ -6,26 +6,10 @@ use serde_json::{Value, json};
 use super::emails::mail;
 use super::{World, request};
 use crate::domain::job::{AttemptEnd, Retry};
-use crate::store::ClaimedJob;
 
 /// The arguments of the next mail that is claimed.
 async fn claimed(world: &World) -> Value {
-    serde_json::from_str(&claim(world).await.args).unwrap()
-}
-
-async fn claim(world: &World) -> ClaimedJob {
-    let claim = crate::store::ClaimRequest {
-        queue: crate::domain::job::Queue::Mail,
-        kinds: vec![crate::store::KnownKind {
-            name: "email.send",
-            version: 2,
-        }],
-        limit: 1,
-        turn: Default::default(),
-        node: crate::domain::id::NodeId::generate(),
-        now: world.clock.now(),
-    };
-    world.state.store.claim(claim).await.unwrap().jobs.remove(0)
+    serde_json::from_str(&world.claim_email().await.args).unwrap()
 }
 
 #[actix_web::test]
@@ -126,7 +110,7 @@ async fn a_mail_that_runs_again_with_other_words_keeps_its_files() {
     let token = world.member("ada@example.org").await;
     let body = mail(&json!({ "attachments": [{ "name": "invoice.txt", "content": "YWJj" }], "tags": ["invoice"] }));
     let made = world.post("/v1/emails", &token, &body).await;
-    let first = claim(&world).await;
+    let first = world.claim_email().await;
     world.finish(&first, AttemptEnd::Failed(Retry::Never)).await;
     let uri = format!("{}/retry", made.header("location"));
     let changed = json!({ "args": { "to": "eve@example.org", "subject": "Again", "text": "Once more." } });

@@ -54,18 +54,7 @@ async fn an_address_that_is_given_twice_gets_one_mail() {
     let token = world.member("ada@example.org").await;
     let body = mail(&json!({ "to": ["Bob@example.org", "bob@EXAMPLE.org", "eve@example.org"] }));
     world.post("/v1/emails", &token, &body).await.is(202, &[]);
-    let claim = crate::store::ClaimRequest {
-        queue: crate::domain::job::Queue::Mail,
-        kinds: vec![crate::store::KnownKind {
-            name: "email.send",
-            version: 2,
-        }],
-        limit: 1,
-        turn: Default::default(),
-        node: crate::domain::id::NodeId::generate(),
-        now: world.clock.now(),
-    };
-    let args = world.state.store.claim(claim).await.unwrap().jobs.remove(0).args;
+    let args = world.claim_email().await.args;
     let args: Value = serde_json::from_str(&args).unwrap();
     assert_eq!(args["to"], json!(["Bob@example.org", "eve@example.org"]));
     assert_eq!(args["when_uncertain"], "repeat");

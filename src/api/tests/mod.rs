@@ -331,6 +331,19 @@ impl World {
         claimed.await.unwrap().jobs
     }
 
+    /// Claims the next mail of a client, as a mailer would.
+    async fn claim_email(&self) -> ClaimedJob {
+        let claim = ClaimRequest {
+            queue: Queue::Mail,
+            kinds: self.state.registry.of_queue(Queue::Mail),
+            limit: 1,
+            turn: Default::default(),
+            node: NodeId::generate(),
+            now: self.clock.now(),
+        };
+        self.state.store.claim(claim).await.unwrap().jobs.remove(0)
+    }
+
     /// How many mails wait.
     async fn mails_waiting(&self) -> i64 {
         let read = self

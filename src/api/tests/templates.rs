@@ -4,11 +4,6 @@ use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::{Answer, World, request};
-use crate::domain::id::NodeId;
-use crate::domain::job::Queue;
-use crate::jobs::Kind;
-use crate::jobs::kinds::EmailSend;
-use crate::store::{ClaimRequest, KnownKind};
 
 const SAMPLE: fn() -> Value = || json!({ "name": "Ada", "order": { "number": 17 } });
 
@@ -48,20 +43,7 @@ async fn send(world: &World, token: &str, changes: &Value) -> Answer {
 
 /// The arguments of the mail that was accepted since the last look.
 async fn args(world: &World) -> Value {
-    let claim = ClaimRequest {
-        queue: Queue::Mail,
-        kinds: vec![KnownKind {
-            name: EmailSend::NAME,
-            version: EmailSend::VERSION,
-        }],
-        limit: 10,
-        turn: Default::default(),
-        node: NodeId::generate(),
-        now: world.clock.now(),
-    };
-    let claimed = world.state.store.claim(claim).await.unwrap().jobs;
-    assert_eq!(claimed.len(), 1);
-    serde_json::from_str(&claimed[0].args).unwrap()
+    serde_json::from_str(&world.claim_email().await.args).unwrap()
 }
 
 #[actix_web::test]

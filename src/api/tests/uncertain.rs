@@ -5,25 +5,13 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::control::{JobAsk, JobDesk as _};
-use crate::domain::job::{AttemptEnd, Queue, Retry, WhenUncertain};
+use crate::domain::job::{AttemptEnd, Retry, WhenUncertain};
 use crate::store::testing::end;
-use crate::store::{AttemptFinish, ClaimRequest, ClaimedJob};
+use crate::store::{AttemptFinish, ClaimedJob};
 
 const HELD: AttemptEnd = AttemptEnd::Uncertain(WhenUncertain::Hold, Retry::Never);
 
 impl World {
-    async fn claim_email(&self) -> ClaimedJob {
-        let claim = ClaimRequest {
-            queue: Queue::Mail,
-            kinds: self.state.registry.of_queue(Queue::Mail),
-            limit: 1,
-            turn: Default::default(),
-            node: crate::domain::id::NodeId::generate(),
-            now: self.clock.now(),
-        };
-        self.state.store.claim(claim).await.unwrap().jobs.remove(0)
-    }
-
     /// Orders a mail with these fields beside those that it needs, and claims it.
     async fn mail(&self, token: &str, fields: &Value) -> ClaimedJob {
         let mut body = json!({ "to": "bob@example.org", "subject": "Hello", "text": "Hello Bob" });

@@ -9,11 +9,12 @@ use crate::store::schema::uploads;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
 
-/// That no job needs an upload which has not ended.
+/// That no job needs an upload which has not ended, or of which a person may still say that it is to run again.
 const UNNEEDED: &str = "NOT EXISTS (SELECT 1 FROM upload_uses JOIN jobs ON jobs.id = upload_uses.job_id \
-                        WHERE upload_uses.upload_id = uploads.id AND jobs.finished_at IS NULL)";
+                        WHERE upload_uses.upload_id = uploads.id AND \
+                        (jobs.finished_at IS NULL OR jobs.state = 'uncertain'))";
 
-/// Removes up to `limit` files whose time passed by `now` and that no job needs which has not ended, and what of files never
+/// Removes up to `limit` files whose time passed by `now` and that no job needs which has not ended or is uncertain, and what of files never
 /// became whole. Answers how many.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! Files of mails, on each database.
 
 use super::*;
-use crate::domain::job::AttemptEnd;
+use crate::domain::job::{AttemptEnd, Resolution, Retry, WhenUncertain};
+use crate::store::jobs::{self, JobScope};
 use crate::store::testing::{NOW, TestStore, end, job, on_each_database, request};
 use crate::store::{NewJob, Store};
 use std::time::Duration;
@@ -132,6 +133,26 @@ async fn a_file_is_kept_for_whoever_waits_for_it_and_goes_after_it(store: TestSt
     ));
 }
 
+async fn a_file_is_kept_as_long_as_a_person_may_decide_about_its_mail(store: TestStore) {
+    let workspace = store.workspace().await;
+    let id = stored(&store, workspace, b"abc".to_vec()).await;
+    let held = NewJob { workspace, ..job() };
+    needed(&store, held.clone(), id, NOW.plus(2 * HOUR)).await.unwrap();
+    let claimed = store.claim(request(1, NOW)).await.unwrap().jobs.remove(0);
+    let uncertain = AttemptEnd::Uncertain(WhenUncertain::Hold, Retry::Never);
+    store
+        .finish(end(claimed.id, claimed.fence, uncertain, NOW))
+        .await
+        .unwrap();
+    assert_eq!(cleared(&store, NOW.plus(20 * HOUR)).await, 0);
+    let decided = store.write(move |tx| {
+        let scope = JobScope::Workspace(workspace);
+        jobs::resolve(tx, held.id, scope, Resolution::Completed, NOW).map(drop)
+    });
+    decided.await.unwrap();
+    assert_eq!(cleared(&store, NOW.plus(20 * HOUR)).await, 1);
+}
+
 async fn a_file_is_deleted_where_nobody_waits_for_it(store: TestStore) {
     let (workspace, other) = (store.workspace().await, store.workspace().await);
     let id = stored(&store, workspace, b"abc".to_vec()).await;
@@ -253,6 +274,7 @@ on_each_database!(
     a_file_comes_back_byte_for_byte_and_only_to_its_workspace,
     what_is_not_whole_is_there_for_nobody_and_goes,
     a_file_is_kept_for_whoever_waits_for_it_and_goes_after_it,
+    a_file_is_kept_as_long_as_a_person_may_decide_about_its_mail,
     a_file_is_deleted_where_nobody_waits_for_it,
     pieces_count_into_the_quota_as_they_come,
 );
