@@ -30,6 +30,20 @@ impl World {
 }
 
 #[actix_web::test]
+async fn whomever_mails_go_to_can_be_suppressed_and_found() {
+    let world = World::new();
+    let ada = world.member("ada@example.org").await;
+    let made = world
+        .post(LIST, &ada, &of("j\u{fc}rgen@b\u{fc}cher.example", "manual", None))
+        .await;
+    made.is(201, &[]);
+    let kept = "j\u{fc}rgen@xn--bcher-kva.example";
+    assert_eq!(made.body["address"], kept);
+    let found = world.addresses("?address=j%C3%BCrgen@b%C3%BCcher.example", &ada).await;
+    assert_eq!(found, [kept]);
+}
+
+#[actix_web::test]
 async fn an_address_is_suppressed_once_and_keeps_the_weightier_reason() {
     let world = World::new();
     let ada = world.member("ada@example.org").await;

@@ -137,6 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn the_link_of_an_international_address_is_read() {
+        let keys = Arc::new(KeyRing::ephemeral().unwrap());
+        for text in ["J\u{dc}RGEN@example.com", "ada@b\u{fc}cher.example"] {
+            let address = EmailAddress::parse_international(text).unwrap();
+            let link = links(&keys).link(WorkspaceId::generate(), &Stream::default(), &address);
+            let read = Unsubscribing::of(token_of(&link), &keys).unwrap();
+            assert_eq!(read.address.canonical(), address.canonical());
+        }
+    }
+
+    #[test]
     fn the_longest_link_is_read_and_fits_a_line_of_a_header() {
         let keys = Arc::new(KeyRing::ephemeral().unwrap());
         let label = "d".repeat(61);
