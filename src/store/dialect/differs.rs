@@ -25,6 +25,8 @@ pub(in crate::store) trait Differs: Backend {
     /// that one may appear behind others that were read already; below the oldest transaction under way none does. SQLite has
     /// one transaction that writes.
     const COMPLETE: &'static str;
+    /// Whether a table in a statement may be made anew for each row of another one before it, with a limit of that row's own.
+    const HAS_LATERAL: bool;
     /// What stands before and behind a text of JSON, an array of objects with the members `w`, `k` and `n`, to make it the
     /// table `listed` of two texts and a number.
     const LISTED: (&'static str, &'static str);
@@ -39,6 +41,7 @@ impl Differs for Sqlite {
     const LOCK: &'static str = "";
     const LOCK_FREE: &'static str = "";
     const COMPLETE: &'static str = "events.tx >= 0";
+    const HAS_LATERAL: bool = false;
     const LISTED: (&'static str, &'static str) = (
         "(SELECT value ->> 'w' AS w, value ->> 'k' AS k, value ->> 'n' AS n FROM json_each(",
         ")) AS listed",
@@ -59,6 +62,7 @@ impl Differs for Pg {
     const LOCK: &'static str = " FOR UPDATE";
     const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
     const COMPLETE: &'static str = "events.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    const HAS_LATERAL: bool = true;
     const LISTED: (&'static str, &'static str) = (
         "json_to_recordset(CAST(",
         " AS json)) AS listed (w text COLLATE \"C\", k text COLLATE \"C\", n bigint)",

@@ -37,7 +37,15 @@ where
         out.push_bind_param::<Text, _>(self.queue)?;
         out.push_sql(" AND limit_buckets.workspace_id = listed.w AND limit_buckets.limit_key = listed.k) FROM ");
         self.listed.push(out.reborrow())?;
-        out.push_sql(" CROSS JOIN limits WHERE limits.queue = ");
+        // A server would read all limits that there are, of whichever lanes, and look for those listed among them, unless it is
+        // told to look for one at a time.
+        let (one_from, one_to) = if DB::HAS_LATERAL {
+            (" CROSS JOIN LATERAL (SELECT limits.* FROM", " LIMIT 1) AS limits")
+        } else {
+            (" CROSS JOIN", "")
+        };
+        out.push_sql(one_from);
+        out.push_sql(" limits WHERE limits.queue = ");
         out.push_bind_param::<Text, _>(self.queue)?;
         out.push_sql(
             " AND limits.workspace_id = listed.w AND limits.limit_key = CASE WHEN EXISTS (SELECT 1 FROM limits AS own \
@@ -45,6 +53,7 @@ where
         );
         out.push_bind_param::<Text, _>(self.queue)?;
         out.push_sql(" AND own.workspace_id = listed.w AND own.limit_key = listed.k) THEN listed.k ELSE '*' END");
+        out.push_sql(one_to);
         Ok(())
     }
 }
@@ -69,3 +78,58 @@ impl QueryId for LimitsOf {
 }
 
 impl<Conn> diesel::RunQueryDsl<Conn> for LimitsOf {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::dialect::{Connection, ListedLane};
+    use crate::store::testing::TestStore;
+
+    /// How a server would run a query.
+    struct Explained<Q>(Q);
+
+    impl<Q: QueryFragment<diesel::pg::Pg>> QueryFragment<diesel::pg::Pg> for Explained<Q> {
+        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, diesel::pg::Pg>) -> QueryResult<()> {
+            out.push_sql("EXPLAIN ");
+            self.0.walk_ast(out)
+        }
+    }
+
+    impl<Q> Query for Explained<Q> {
+        type SqlType = Text;
+    }
+
+    impl<Q> QueryId for Explained<Q> {
+        type QueryId = ();
+        const HAS_STATIC_QUERY_ID: bool = false;
+    }
+
+    impl<Q, Conn> diesel::RunQueryDsl<Conn> for Explained<Q> {}
+
+    #[tokio::test]
+    async fn a_server_searches_the_limits_of_the_lanes_however_many_limits_there_are() {
+        let Some(store) = TestStore::on_server() else { return };
+        store.execute(
+            "INSERT INTO limits (queue, workspace_id, limit_key, concurrency, updated_at) \
+             SELECT 'probes', 'ws' || number, '*', 1, 0 FROM generate_series(1, 1000) AS number; ANALYZE limits",
+        );
+        let plan: Vec<String> = store.look(|connection| {
+            let lanes: Vec<ListedLane<'_>> = vec![ListedLane { w: "ws7", k: "x", n: 0 }; 24];
+            let query = LimitsOf {
+                queue: "probes",
+                listed: Listed::of(&lanes),
+            };
+            match connection {
+                Connection::Postgres(session) => {
+                    diesel::RunQueryDsl::load(Explained(query), session.connection()).unwrap()
+                }
+                Connection::Sqlite(_) => Vec::new(),
+            }
+        });
+        let plan = plan.join("\n");
+        assert!(
+            plan.contains("limit_key = CASE") && !plan.contains("Seq Scan on limits"),
+            "{plan}"
+        );
+    }
+}
