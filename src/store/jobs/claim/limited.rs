@@ -27,6 +27,9 @@ const DECIDED_SOON: Duration = Duration::from_millis(5);
 pub(super) struct Limits {
     queue: Queue,
     hold: Hold,
+    /// Whether the queue itself is known to have no limit. It stays so while this claim holds the limits, which whoever sets one
+    /// waits for.
+    has_none_of_queue: bool,
     /// The rates that were seen, and when their buckets are full again; those of the queue itself have no workspace and no key.
     rates: HashMap<(String, String), (Rate, Option<Timestamp>)>,
 }
@@ -56,16 +59,18 @@ impl Limits {
         Ok(Self {
             queue,
             hold,
+            has_none_of_queue: false,
             rates: HashMap::new(),
         })
     }
 
     /// What the limit of the queue itself leaves.
     pub(super) fn room_of_queue(&mut self, connection: &mut Connection, now: Timestamp) -> Result<Room, StoreError> {
-        if self.hold == Hold::Unlimited {
+        if self.hold == Hold::Unlimited || self.has_none_of_queue {
             return Ok(Room::ENDLESS);
         }
         let Some(standing) = limits::of_queue(connection, self.queue)? else {
+            self.has_none_of_queue = self.hold == Hold::Mine;
             return Ok(Room::ENDLESS);
         };
         if self.hold == Hold::Others {
