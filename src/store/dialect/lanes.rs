@@ -7,6 +7,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Integer, Nullable, Text};
 
+use super::connection::Connection;
 use super::differs::Differs;
 use super::limited::push_limit;
 use super::listed::Listed;
@@ -179,7 +180,7 @@ where
 }
 
 /// The first jobs of some lanes, held against others until the transaction ends: of each as many as are listed. What others
-/// hold is left out.
+/// hold is left out. Which lanes one statement is best asked for says [`Firsts::group`].
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Firsts<C> {
     /// What is read of each.
@@ -192,6 +193,17 @@ pub(in crate::store) struct Firsts<C> {
     pub(in crate::store) most: i64,
 }
 
+impl Firsts<()> {
+    /// Lanes of which so many are wanted belong into the statement of this number. A server keeps to each one's own number, and
+    /// is asked for all at once; where one number holds for all of a statement, those of about as many are asked for together.
+    pub(in crate::store) fn group(connection: &Connection, wanted: u64) -> u64 {
+        match connection {
+            Connection::Sqlite(_) => wanted.next_power_of_two(),
+            Connection::Postgres(_) => 0,
+        }
+    }
+}
+
 impl<C, DB> QueryFragment<DB> for Firsts<C>
 where
     DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
@@ -202,7 +214,7 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         const LANE: &str = ".workspace_id = listed.w AND ";
-        if DB::LOCK_FREE.is_empty() {
+        if !DB::HAS_LATERAL {
             // A limit of each lane's own cannot be said, and a join by rows' numbers is the nearest to a lateral one.
             out.push_sql("SELECT ");
             self.columns.walk_ast(out.reborrow())?;

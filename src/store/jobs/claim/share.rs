@@ -250,8 +250,7 @@ fn of_one(connection: &mut Connection, ranges: &[Range], one: &Wanted<'_>) -> Qu
     merged.load(connection)
 }
 
-/// Those of several lanes, in no order, and of a lane in several ranges as many from each. Lanes of which about as many are
-/// wanted are asked for together.
+/// Those of several lanes, in no order, and of a lane in several ranges as many from each.
 fn of_several(connection: &mut Connection, ranges: &[Range], wanted: &[Wanted<'_>]) -> QueryResult<Vec<ClaimRow>> {
     let mut groups: BTreeMap<(usize, u64), Vec<ListedLane<'_>>> = BTreeMap::new();
     for one in wanted {
@@ -262,7 +261,7 @@ fn of_several(connection: &mut Connection, ranges: &[Range], wanted: &[Wanted<'_
                 n: one.count,
             };
             groups
-                .entry((*index, one.count.next_power_of_two()))
+                .entry((*index, Firsts::group(connection, one.count)))
                 .or_default()
                 .push(lane);
         }
