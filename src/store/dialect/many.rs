@@ -1,7 +1,8 @@
 //! Statements over many rows with a value for each: what the writer's shared transactions are made of.
 //!
 //! Guarantees: rows go in and are changed in the order given; a statement's text depends on its table, its columns and one
-//! of few row counts alone, so that the connection finds it prepared: preparing it anew costs as much as running it.
+//! of few row counts alone, so that the connection finds it prepared: preparing it anew costs as much as running it. For a
+//! server, to which each statement is a way, rows that would take several make one ([`super::arrays`]).
 
 use super::prelude::*;
 use diesel::backend::Backend;
@@ -9,6 +10,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, HasSqlType, Nullable, Text};
 
+use super::arrays;
 use super::connection::Connection;
 use super::differs::Differs;
 
@@ -60,11 +62,29 @@ impl InsertMany {
     /// # Errors
     /// When a statement fails.
     pub(in crate::store) fn execute(&self, connection: &mut Connection) -> QueryResult<()> {
+        if let Connection::Postgres(session) = &mut *connection
+            && !is_one_statement(self.rows.len())
+        {
+            return arrays::insert(self, session.connection());
+        }
         for rows in in_statements(&self.rows) {
             let statement = InsertStatement { many: self, rows };
             statement.execute(connection)?;
         }
         Ok(())
+    }
+
+    /// Writes what stands before the rows.
+    pub(super) fn push_into<DB: Differs>(&self, out: &mut AstPass<'_, '_, DB>) {
+        out.push_sql("INSERT");
+        out.push_sql(DB::OR_FAIL);
+        out.push_sql(" INTO ");
+        out.push_sql(self.table);
+        for (index, column) in self.columns.iter().enumerate() {
+            out.push_sql(if index == 0 { " (" } else { ", " });
+            out.push_sql(column);
+        }
+        out.push_sql(")");
     }
 }
 
@@ -74,12 +94,43 @@ impl UpdateMany {
     /// # Errors
     /// When a statement fails.
     pub(in crate::store) fn execute(&self, connection: &mut Connection) -> QueryResult<()> {
+        if let Connection::Postgres(session) = &mut *connection
+            && !is_one_statement(self.rows.len())
+        {
+            return arrays::update(self, session.connection());
+        }
         for rows in in_statements(&self.rows) {
             let statement = UpdateStatement { many: self, rows };
             statement.execute(connection)?;
         }
         Ok(())
     }
+
+    /// Writes what stands before the table `changed`.
+    pub(super) fn push_set<DB: Differs>(&self, out: &mut AstPass<'_, '_, DB>) {
+        out.push_sql("UPDATE");
+        out.push_sql(DB::OR_FAIL);
+        out.push_sql(" jobs SET ");
+        for (index, column) in self.columns.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            out.push_sql(&format!("{comma}{column} = changed.column{}", index + 3));
+        }
+        out.push_sql(self.constants);
+    }
+
+    /// Writes what stands behind it.
+    pub(super) fn push_where<DB: Differs>(&self, out: &mut AstPass<'_, '_, DB>) {
+        out.push_sql(&format!(
+            " WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND {} = '{}'",
+            DB::CHECKED_STATE,
+            self.when_state
+        ));
+    }
+}
+
+/// Whether [`in_statements`] makes so many rows one piece.
+fn is_one_statement(rows: usize) -> bool {
+    rows == 0 || (rows <= ROWS_MAX && rows.is_power_of_two())
 }
 
 /// The rows in pieces of [`ROWS_MAX`], then of ever smaller powers of two.
@@ -125,15 +176,8 @@ where
     Value: QueryFragment<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("INSERT");
-        out.push_sql(DB::OR_FAIL);
-        out.push_sql(" INTO ");
-        out.push_sql(self.many.table);
-        for (index, column) in self.many.columns.iter().enumerate() {
-            out.push_sql(if index == 0 { " (" } else { ", " });
-            out.push_sql(column);
-        }
-        out.push_sql(") VALUES ");
+        self.many.push_into(&mut out);
+        out.push_sql(" VALUES ");
         for (index, row) in self.rows.iter().enumerate() {
             out.push_sql(if index == 0 { "(" } else { ", (" });
             for (index, value) in row.iter().enumerate() {
@@ -157,14 +201,7 @@ where
     i64: ToSql<BigInt, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        out.push_sql("UPDATE");
-        out.push_sql(DB::OR_FAIL);
-        out.push_sql(" jobs SET ");
-        for (index, column) in self.many.columns.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            out.push_sql(&format!("{comma}{column} = changed.column{}", index + 3));
-        }
-        out.push_sql(self.many.constants);
+        self.many.push_set(&mut out);
         out.push_sql(" FROM (VALUES ");
         for (index, (id, fence, values)) in self.rows.iter().enumerate() {
             out.push_sql(if index == 0 { "(" } else { ", (" });
@@ -177,11 +214,8 @@ where
             }
             out.push_sql(")");
         }
-        out.push_sql(&format!(
-            ") AS changed WHERE jobs.id = changed.column1 AND jobs.fence = changed.column2 AND {} = '{}'",
-            DB::CHECKED_STATE,
-            self.many.when_state
-        ));
+        out.push_sql(") AS changed");
+        self.many.push_where(&mut out);
         Ok(())
     }
 }
@@ -237,6 +271,7 @@ mod tests {
             let rows: Vec<usize> = (0..count).collect();
             let pieces: Vec<&[usize]> = in_statements(&rows).collect();
             assert_eq!(pieces.concat(), rows);
+            assert_eq!(pieces.len() <= 1, is_one_statement(count));
             pieces.iter().map(|piece| piece.len()).collect()
         };
         assert_eq!(sizes(0), Vec::<usize>::new());

@@ -3,6 +3,7 @@
 //!
 //! Everything else in `store` is written once, for every database.
 
+mod arrays;
 mod behind;
 mod condition;
 mod connection;
