@@ -53,7 +53,7 @@ use crate::store::{SessionUses, Store};
 use crate::supervision::{ChildSpec, Recipient, Supervisor, SupervisorSpec, Tree};
 use crate::workers::{
     Contracting, Dispatcher, DispatcherParts, Guard, GuardParts, Keeper, KeeperParts, Lane, LaneParts, Lease,
-    MailLedger, Perform, Scheduler, SchedulerParts, Wake, Wakes, Walk, Worker,
+    MailLedger, Perform, Scheduler, SchedulerParts, Slots, Wake, Wakes, Walk, Worker,
 };
 
 /// All that performs jobs; stopped before the writer.
@@ -199,7 +199,7 @@ pub(super) fn grow(
         workers.push(QueueWorker {
             queue,
             worker: name,
-            slots,
+            slots: slots.most,
         });
         lanes.push(Arc::new(Lane::new(LaneParts {
             queue,
@@ -259,16 +259,20 @@ fn scheduler_parts(
 struct Post {
     name: &'static str,
     queue: Queue,
-    slots: usize,
+    slots: Slots,
     attempts: Attempts,
 }
 
 fn posts(config: &Config) -> Vec<Post> {
     let all = [
         ("mailer", Queue::Mail, mail_slots(config.mail.concurrency)),
-        ("prober", Queue::Probes, config.probes.concurrency),
-        ("reporter", Queue::Reports, config.reports.concurrency),
-        ("operator", Queue::Operations, config.operations.concurrency),
+        ("prober", Queue::Probes, Slots::fixed(config.probes.concurrency)),
+        ("reporter", Queue::Reports, Slots::fixed(config.reports.concurrency)),
+        (
+            "operator",
+            Queue::Operations,
+            Slots::fixed(config.operations.concurrency),
+        ),
     ];
     let post = |(name, queue, slots)| Post {
         name,
@@ -280,13 +284,15 @@ fn posts(config: &Config) -> Vec<Post> {
 }
 
 /// How many mails may be under way with so many connections: those that wait for one, and those whose end is being written, leave
-/// none idle. Few more where connections are many, since each holds its mail in memory, and is another's that a node claimed.
-fn mail_slots(connections: usize) -> usize {
+/// none idle. Few more where connections are many, since each holds its mail in memory, and is another's that a node claimed; as
+/// many with few connections, where mails end fast.
+fn mail_slots(connections: usize) -> Slots {
     const FOR_EACH: usize = 12;
     const LEAST: usize = 24;
     const WAITING_MAX: usize = 240;
     let most = connections.saturating_add(WAITING_MAX);
-    connections.saturating_mul(FOR_EACH).max(LEAST).min(most)
+    let least = connections.saturating_mul(FOR_EACH).max(LEAST).min(most);
+    Slots { least, most }
 }
 
 /// What all actors of this service have in common.

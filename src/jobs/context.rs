@@ -100,8 +100,15 @@ impl JobContext {
     #[must_use]
     pub fn effect_key(&self) -> String {
         let digest = Sha256::digest(self.inner.args.as_bytes());
-        let marks: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        format!("{}-{marks}", self.inner.job)
+        let mut marks = [0; 4];
+        digest.iter().zip(&mut marks).for_each(|(byte, mark)| *mark = *byte);
+        format!("{}-{:08x}", self.inner.job, u32::from_be_bytes(marks))
+    }
+
+    /// How many bytes the job's arguments have, as JSON.
+    #[must_use]
+    pub fn args_bytes(&self) -> usize {
+        self.inner.args.len()
     }
 
     /// When the job was accepted: the same over all attempts.

@@ -6,7 +6,7 @@
 //! jobs each.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::LaneLedger;
+use super::slots::{Pace, Slots};
 use super::unlisted::take_back;
 use super::{Lease, Perform, Term, Wakes};
 use crate::clock::{Clock, Timestamp};
@@ -49,7 +50,7 @@ pub struct LaneParts {
     /// The actor that performs its jobs.
     pub worker: Recipient<Perform>,
     /// Attempts that it may run at once.
-    pub slots: usize,
+    pub slots: Slots,
     /// The list of its attempts.
     pub attempts: Attempts,
     /// The kinds that this process knows.
@@ -74,7 +75,10 @@ pub struct LaneParts {
 pub struct Lane {
     parts: LaneParts,
     kinds: Vec<KnownKind>,
+    /// One for each of the most attempts; how many of them are in use at once, the claim sees to.
     slots: Arc<Semaphore>,
+    /// Attempts that have ended.
+    ended: Arc<AtomicU64>,
     /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
     hungry: Arc<AtomicBool>,
     /// Held while claiming.
@@ -85,10 +89,11 @@ pub struct Lane {
 }
 
 /// What one claim leaves to the next.
-#[derive(Default)]
 struct Claiming {
     /// When it was made.
     last: Option<Instant>,
+    /// How many slots there are.
+    pace: Pace,
     /// Whose turn it is.
     turn: Turn,
 }
@@ -96,6 +101,7 @@ struct Claiming {
 /// A slot that an attempt holds.
 struct Slot {
     permit: Option<OwnedSemaphorePermit>,
+    ended: Arc<AtomicU64>,
     hungry: Arc<AtomicBool>,
     wakes: Wakes,
     queue: Queue,
@@ -105,6 +111,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         // Free first, so that whoever is woken finds it.
         drop(self.permit.take());
+        self.ended.fetch_add(1, Ordering::SeqCst);
         if self.hungry.load(Ordering::SeqCst) {
             self.wakes.wake(self.queue);
         }
@@ -116,13 +123,19 @@ impl Lane {
     #[must_use]
     pub fn new(parts: LaneParts) -> Self {
         let kinds = parts.registry.of_queue(parts.queue);
-        let slots = Arc::new(Semaphore::new(parts.slots));
+        let slots = Arc::new(Semaphore::new(parts.slots.most));
+        let claiming = Claiming {
+            last: None,
+            pace: Pace::new(parts.slots, Instant::now()),
+            turn: Turn::default(),
+        };
         Self {
             parts,
             kinds,
             slots,
+            ended: Arc::default(),
             hungry: Arc::new(AtomicBool::new(false)),
-            claiming: Mutex::default(),
+            claiming: Mutex::new(claiming),
             asked: AtomicBool::new(false),
             closed: CancellationToken::new(),
         }
@@ -173,7 +186,7 @@ impl Lane {
                     Some(rest) => Some(self.parts.clock.now().plus(rest)),
                     None => {
                         claiming.last = Some(Instant::now());
-                        self.claim_and_send(&mut claiming.turn).await
+                        self.claim_and_send(&mut claiming).await
                     }
                 };
             }
@@ -205,17 +218,20 @@ impl Lane {
         (!rest.is_zero()).then_some(rest)
     }
 
-    async fn claim_and_send(&self, turn: &mut Turn) -> Option<Timestamp> {
+    async fn claim_and_send(&self, claiming: &mut Claiming) -> Option<Timestamp> {
         let mut next_due = None;
         loop {
-            self.gather().await;
-            let Some((slots, term)) = self.free_slots() else { break };
+            let all = claiming.pace.slots(self.ended.load(Ordering::SeqCst), Instant::now());
+            self.gather(all).await;
+            let Some((slots, term)) = self.free_slots(all) else {
+                break;
+            };
             let limit = slots.num_permits();
             let request = ClaimRequest {
                 queue: self.parts.queue,
                 kinds: self.kinds.clone(),
                 limit,
-                turn: turn.clone(),
+                turn: claiming.turn.clone(),
                 node: self.parts.node,
                 now: self.parts.clock.now(),
             };
@@ -235,7 +251,7 @@ impl Lane {
             self.parts.paused.set(self.parts.queue, claimed.is_paused);
             let workspaces = claimed.jobs.iter().map(|job| job.workspace);
             self.parts.depths.left(self.parts.queue, workspaces);
-            *turn = claimed.turn;
+            claiming.turn = claimed.turn;
             next_due = match (claimed.next_due, claimed.again_at) {
                 (Some(due), Some(again)) => Some(due.min(again)),
                 (due, again) => due.or(again),
@@ -251,10 +267,16 @@ impl Lane {
         next_due
     }
 
+    /// How many of so many slots are free.
+    fn free_of(&self, all: usize) -> usize {
+        let in_use = self.parts.slots.most.saturating_sub(self.slots.available_permits());
+        all.saturating_sub(in_use)
+    }
+
     /// Lets more slots become free, if most are in use.
-    async fn gather(&self) {
-        let free = self.slots.available_permits();
-        if free > 0 && free < self.parts.slots / GATHER_BELOW {
+    async fn gather(&self, all: usize) {
+        let free = self.free_of(all);
+        if free > 0 && free < all / GATHER_BELOW {
             // Those that become free meanwhile are seen afterwards, and need wake nobody.
             self.hungry.store(false, Ordering::SeqCst);
             tokio::time::sleep(GATHER).await;
@@ -264,14 +286,14 @@ impl Lane {
 
     /// As many free slots as one claim may fill, and the term of the lease in which; none if there are none, or nothing is to
     /// be claimed.
-    fn free_slots(&self) -> Option<(OwnedSemaphorePermit, Term)> {
+    fn free_slots(&self, all: usize) -> Option<(OwnedSemaphorePermit, Term)> {
         let term = self.parts.lease.term(Instant::now())?;
         if self.closed.is_cancelled() || !self.worker_is_running() {
             return None;
         }
         // Said before the look, so that a slot that becomes free between the two gives a wake.
         self.hungry.store(true, Ordering::SeqCst);
-        let free = self.slots.available_permits().min(CLAIM_MAX);
+        let free = self.free_of(all).min(CLAIM_MAX);
         let count = u32::try_from(free).ok().filter(|count| *count > 0)?;
         let slots = Arc::clone(&self.slots).try_acquire_many_owned(count).ok()?;
         Some((slots, term))
@@ -283,6 +305,7 @@ impl Lane {
         for job in jobs {
             let slot = Slot {
                 permit: slots.split(1),
+                ended: Arc::clone(&self.ended),
                 hungry: Arc::clone(&self.hungry),
                 wakes: self.parts.wakes.clone(),
                 queue: self.parts.queue,

@@ -24,6 +24,7 @@ mod report_files;
 mod rescue;
 mod retiming;
 mod scheduler;
+mod slots;
 mod ticking;
 mod unlisted;
 mod uses;
@@ -42,6 +43,7 @@ pub use lease::{LEASE, LEASE_BEAT, Lease, LeaseChange, Term};
 pub use mail_counting::MailLedger;
 pub use rescue::Rescued;
 pub use scheduler::{Admit, Scheduler, SchedulerParts};
+pub use slots::Slots;
 pub use wakes::{Wake, Wakes};
 pub use worker::{Perform, Worker};
 

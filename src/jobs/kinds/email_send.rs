@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::postbox::{MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sending, untemplatable};
+use super::postbox::{BuiltMail, MAIL_ATTEMPTS_MAX, MAIL_BACKOFF, MAIL_TIMEOUT, Postbox, Sending, untemplatable};
 use crate::domain::email::{AttachmentName, ContentId, CustomHeader, EmailAddress, Mailbox, MediaType, Subject};
 use crate::domain::id::{UploadId, WorkspaceId};
 use crate::domain::job::{Backoff, Queue, WhenUncertain};
@@ -26,6 +26,10 @@ use crate::telemetry;
 /// The most KiB of files that mails at work hold together, as they were given; each is in memory a few times over while its
 /// mail is built. One mail may always go, however large its files are.
 const FILES_KIB_MAX: u32 = 64 * 1024;
+
+/// The most bytes of the arguments of a mail that is built before there is room for it. Each of the mailer's slots may hold one
+/// that waits, a few times as large when it is built.
+const SMALL_BYTES: usize = 16 * 1024;
 
 /// Sends one mail.
 pub struct EmailSend {
@@ -281,6 +285,11 @@ fn kib_of(files: &[Attached]) -> u32 {
     u32::try_from(kib).unwrap_or(FILES_KIB_MAX).min(FILES_KIB_MAX)
 }
 
+/// Whether a mail may wait for room when it is built already: it needs nothing of the database, and takes little memory.
+fn is_small(args: &EmailSendArgs, ctx: &JobContext) -> bool {
+    args.attachments.is_empty() && args.from.is_none() && ctx.args_bytes() <= SMALL_BYTES
+}
+
 impl Kind for EmailSend {
     type Args = EmailSendArgs;
 
@@ -319,6 +328,18 @@ impl Kind for EmailSend {
     }
 
     async fn perform(&self, args: EmailSendArgs, ctx: JobContext) -> Outcome {
+        if is_small(&args, &ctx) {
+            // Built while others are under way, so that no connection waits for it.
+            let (to, stream) = (args.recipients(), args.stream.clone());
+            let mail = match self.build(args, Vec::new(), &ctx) {
+                Ok(mail) => mail,
+                Err(outcome) => return outcome,
+            };
+            return match self.postbox.admit(&to, Some(&stream), &ctx).await {
+                Ok(admission) => self.postbox.send_admitted(admission, mail, &ctx).await,
+                Err(outcome) => outcome,
+            };
+        }
         // A mail that waits for its site must hold no room for files, and one that waits for that room no place at its site.
         let (admission, _room) = loop {
             let admission = match self.postbox.admit(&args.recipients(), Some(&args.stream), &ctx).await {
@@ -337,13 +358,23 @@ impl Kind for EmailSend {
             Ok(files) => files,
             Err(outcome) => return outcome,
         };
-        let content = match self.content(args.body) {
-            Ok(content) => content,
-            Err(outcome) => return outcome,
-        };
+        match self.build(args, attachments, &ctx) {
+            Ok(mail) => self.postbox.send_admitted(admission, mail, &ctx).await,
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+impl EmailSend {
+    fn build(
+        &self,
+        args: EmailSendArgs,
+        attachments: Vec<AttachedFile>,
+        ctx: &JobContext,
+    ) -> Result<BuiltMail, Outcome> {
         let sending = Sending {
             to: args.to,
-            content,
+            content: self.content(args.body)?,
             extras: Extras {
                 from: args.from,
                 cc: args.cc,
@@ -356,7 +387,7 @@ impl Kind for EmailSend {
             stream: Some(args.stream),
             list_unsubscribe: args.list_unsubscribe,
         };
-        self.postbox.send_admitted(admission, sending, &ctx).await
+        self.postbox.build(sending, ctx)
     }
 }
 

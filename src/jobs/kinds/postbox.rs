@@ -34,8 +34,8 @@ use crate::domain::list_unsubscribe::ListUnsubscribe;
 use crate::domain::stream::Stream;
 use crate::jobs::{JobContext, Outcome, StopCause, SuppressionList, TemplateLibrary};
 use crate::mail::{
-    Content, DeliveryError, Extras, Message, Pass, Sender, Sites, SlowedSite, TemplateError, Templates, Transcript,
-    Transport, UnsubscribeHeader,
+    Content, DeliveryError, Extras, Message, Pass, Rendered, Sender, Sites, SlowedSite, TemplateError, Templates,
+    Transcript, Transport, UnsubscribeHeader,
 };
 use crate::telemetry;
 use ending::{crowded, finished, not_taken, taken, unavailable, uncertain, unrenderable};
@@ -103,6 +103,13 @@ pub(super) struct Admission {
     recipients: Recipients,
     /// Its room; none where nothing bounds it, or nobody is left.
     pass: Option<Pass>,
+}
+
+/// A mail that is ready to go.
+pub(super) struct BuiltMail {
+    rendered: Rendered,
+    /// The stream whose suppressions grow by it.
+    stream: Option<Stream>,
 }
 
 impl Sending {
@@ -225,7 +232,10 @@ impl Postbox {
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
         match self.admit(&sending.recipients(), sending.stream.as_ref(), ctx).await {
-            Ok(admission) => self.send_admitted(admission, sending, ctx).await,
+            Ok(admission) => match self.build(sending, ctx) {
+                Ok(mail) => self.send_admitted(admission, mail, ctx).await,
+                Err(outcome) => outcome,
+            },
             Err(outcome) => outcome,
         }
     }
@@ -252,16 +262,18 @@ impl Postbox {
         Ok(Admission { recipients, pass })
     }
 
-    /// Sends a mail for which there is room.
-    pub(super) async fn send_admitted(&self, admission: Admission, sending: Sending, ctx: &JobContext) -> Outcome {
-        let Admission { recipients, mut pass } = admission;
+    /// A mail as it goes over the wire. All attempts send the same bytes, whomever each is for.
+    pub(super) fn build(&self, sending: Sending, ctx: &JobContext) -> Result<BuiltMail, Outcome> {
         let stream = sending.stream.clone();
-        let message = self.message(sending, ctx);
-        // All attempts send the same bytes, whomever this one is for.
-        let mut rendered = match message.render() {
-            Ok(rendered) => rendered,
-            Err(error) => return unrenderable(&error),
-        };
+        let rendered = self.message(sending, ctx).render();
+        let rendered = rendered.map_err(|error| unrenderable(&error))?;
+        Ok(BuiltMail { rendered, stream })
+    }
+
+    /// Sends a mail for which there is room.
+    pub(super) async fn send_admitted(&self, admission: Admission, mail: BuiltMail, ctx: &JobContext) -> Outcome {
+        let Admission { recipients, mut pass } = admission;
+        let BuiltMail { mut rendered, stream } = mail;
         rendered.envelope.to = recipients.open();
         if rendered.envelope.to.is_empty() {
             return finished(&recipients, recipients.summary(), &rendered);

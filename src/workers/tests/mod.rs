@@ -165,7 +165,7 @@ impl Service {
         let lane = Arc::new(Lane::new(LaneParts {
             queue: Queue::Probes,
             worker: worker.recipient(),
-            slots,
+            slots: Slots::fixed(slots),
             attempts: Attempts::new(),
             registry,
             store: (*store).clone(),
