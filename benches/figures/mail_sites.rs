@@ -68,5 +68,9 @@ fn round(thought: Duration, sick: bool, scale: Scale) -> f64 {
         assert!(start.elapsed() < PATIENCE, "{} of {count} mails arrived", relay.taken());
         std::thread::sleep(Duration::from_millis(20));
     }
+    if sick {
+        let claims = place.count("SELECT sum(fence) FROM jobs WHERE args LIKE '%site-8.%' OR args LIKE '%site-9.%'");
+        println!("{claims} claims for the two");
+    }
     count as f64 / relay.last_taken().duration_since(start).as_secs_f64()
 }

@@ -16,7 +16,10 @@ pub(super) fn sanitise(text: &str) -> String {
         }
         mask_into(word, &mut masked);
     }
-    masked.chars().take(WORDS_CHARS_MAX).collect()
+    if masked.len() > WORDS_CHARS_MAX {
+        masked = masked.chars().take(WORDS_CHARS_MAX).collect();
+    }
+    masked
 }
 
 /// Appends `word` to `out`: what stands directly before an `@` becomes its first character and `***`.
@@ -28,7 +31,7 @@ fn mask_into(word: &str, out: &mut String) {
             Some(at) => before.split_at(at.saturating_add(before.get(at..).and_then(first_len).unwrap_or(0))),
             None => ("", before),
         };
-        out.extend(lead.chars().map(printable));
+        push_printable(lead, out);
         if let Some(first) = local.chars().next() {
             out.push(printable(first));
             out.push_str("***");
@@ -36,7 +39,15 @@ fn mask_into(word: &str, out: &mut String) {
         out.push('@');
         rest = after;
     }
-    out.extend(rest.chars().map(printable));
+    push_printable(rest, out);
+}
+
+fn push_printable(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        out.push_str(text);
+    } else {
+        out.extend(text.chars().map(printable));
+    }
 }
 
 fn first_len(text: &str) -> Option<usize> {

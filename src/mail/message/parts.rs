@@ -9,6 +9,7 @@
 
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Attachment, Body, MultiPart, SinglePart};
+use memchr::memchr2;
 use sha2::{Digest, Sha256};
 
 use super::{AttachedFile, Message, RenderError};
@@ -106,10 +107,7 @@ fn attached(file: &AttachedFile) -> Result<SinglePart, RenderError> {
 fn part(content_type: ContentType, text: &str) -> SinglePart {
     // The builder would write each LF as CRLF too, by moving all that stands behind it each time.
     let text = with_line_ends(text);
-    let plain = !text
-        .bytes()
-        .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\r' | b'\n' | b'\t'));
-    let body = if plain {
+    let body = if is_plain(&text) {
         Body::new(text)
     } else {
         // The builder would send other control characters (NUL among them) as 7bit, which RFC 5321 forbids.
@@ -118,18 +116,23 @@ fn part(content_type: ContentType, text: &str) -> SinglePart {
     SinglePart::builder().header(content_type).body(body)
 }
 
+/// Whether there are no other control characters than line ends and tabs.
+fn is_plain(text: &str) -> bool {
+    let is_other = |byte: u8| byte.is_ascii_control() & (byte != b'\r') & (byte != b'\n') & (byte != b'\t');
+    // Without a way out within a chunk, so that it is done for many bytes at once.
+    let is_in = |chunk: &[u8]| chunk.iter().fold(false, |found, byte| found | is_other(*byte));
+    !text.as_bytes().chunks(64).any(is_in)
+}
+
 /// The same with each line ended by CRLF, whether CRLF, LF or a lone CR ended it.
 fn with_line_ends(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(text.len() / 16));
     let mut rest = text;
-    while let Some((line, after)) = rest.split_once(['\r', '\n']) {
+    while let Some((line, end)) = memchr2(b'\r', b'\n', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
         out.push_str(line);
         out.push_str("\r\n");
-        let ended_by_cr = rest.as_bytes().get(line.len()) == Some(&b'\r');
-        rest = match ended_by_cr {
-            true => after.strip_prefix('\n').unwrap_or(after),
-            false => after,
-        };
+        let after = end.strip_prefix("\r\n").or_else(|| end.strip_prefix(['\r', '\n']));
+        rest = after.unwrap_or_default();
     }
     out.push_str(rest);
     out

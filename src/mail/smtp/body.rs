@@ -4,6 +4,8 @@
 //! reads as the final dot. The last piece is small, so that whatever is asked directly before it is asked of nearly nothing
 //! left to do.
 
+use memchr::memmem::find;
+
 /// The most bytes of the message in one piece.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -66,12 +68,18 @@ impl<'a> Body<'a> {
     fn stuffed(&mut self, piece: &[u8], more: usize) -> Vec<u8> {
         // Few lines begin with a dot: room for some, without a second allocation.
         let mut out = Vec::with_capacity(piece.len() + piece.len() / 64 + more);
-        for line in piece.split_inclusive(|byte| *byte == b'\n') {
-            if self.is_line_start && line.first() == Some(&b'.') {
-                out.push(b'.');
-            }
-            out.extend_from_slice(line);
-            self.is_line_start = line.last() == Some(&b'\n');
+        if self.is_line_start && piece.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        let mut rest = piece;
+        while let Some((lines, dot)) = find(rest, b"\n.").and_then(|at| rest.split_at_checked(at.saturating_add(1))) {
+            out.extend_from_slice(lines);
+            out.push(b'.');
+            rest = dot;
+        }
+        out.extend_from_slice(rest);
+        if let Some(last) = piece.last() {
+            self.is_line_start = *last == b'\n';
         }
         out
     }

@@ -34,6 +34,24 @@ async fn never_more_attempts_are_in_flight_than_slots_and_each_that_ends_makes_r
 }
 
 #[actix::test]
+async fn where_attempts_end_fast_there_are_more_in_flight_than_the_least_and_never_more_than_the_most() {
+    let world = World::default();
+    let one_by_one = Recorded {
+        world: world.clone(),
+        go: Some(Arc::new(Semaphore::new(1))),
+    };
+    let (slots, spec) = (Slots { least: 1, most: 3 }, ChildSpec::new("prober").mailbox(4));
+    let registry = Registry::new().with(one_by_one);
+    let service = Service::with_all(slots, registry, spec, Clock::System, eternal());
+    let now = Clock::System.now();
+    let new = (0..1_000).map(|_| recorded(now)).collect();
+    service.store.enqueue(new).await.unwrap();
+    service.dispatch(true);
+    service.settled(&["completed 1000"]).await;
+    assert_eq!(world.most.load(Ordering::SeqCst), 3);
+}
+
+#[actix::test]
 async fn many_turns_at_once_claim_in_order_and_nothing_twice() {
     let world = World::default();
     let service = Service::new(

@@ -146,15 +146,16 @@ impl Service {
 
     fn with_parts(slots: usize, recorded: Recorded, policy: RestartPolicy, clock: Clock, lease: Lease) -> Self {
         let spec = ChildSpec::new("prober").mailbox(4).policy(policy);
-        Self::with_all(slots, Registry::new().with(recorded).with(Probe), spec, clock, lease)
+        let registry = Registry::new().with(recorded).with(Probe);
+        Self::with_all(Slots::fixed(slots), registry, spec, clock, lease)
     }
 
     fn with_spec(slots: usize, spec: ChildSpec, registry: Registry) -> Self {
         let lease = eternal();
-        Self::with_all(slots, registry, spec, Clock::System, lease)
+        Self::with_all(Slots::fixed(slots), registry, spec, Clock::System, lease)
     }
 
-    fn with_all(slots: usize, registry: Registry, spec: ChildSpec, clock: Clock, lease: Lease) -> Self {
+    fn with_all(slots: Slots, registry: Registry, spec: ChildSpec, clock: Clock, lease: Lease) -> Self {
         let wakes = Wakes::new();
         let store = TestStore::telling({
             let wakes = wakes.clone();
@@ -165,7 +166,7 @@ impl Service {
         let lane = Arc::new(Lane::new(LaneParts {
             queue: Queue::Probes,
             worker: worker.recipient(),
-            slots: Slots::fixed(slots),
+            slots,
             attempts: Attempts::new(),
             registry,
             store: (*store).clone(),
