@@ -17,8 +17,8 @@ pub(crate) fn measure(scale: Scale) -> Vec<Row> {
     println!(
         "ten sites of which one hangs at RCPT and one answers 450 to all, against ten that are well; 16 connections"
     );
-    // The backlog is what is accepted in this time. It is many seconds' work, since what is asked for is how it goes on: for up to
-    // a second, until a site counts as silent, what waits for it may keep all others out.
+    // The backlog is what is accepted in this time. It is many seconds' work, since what is asked for is how it goes on: for a
+    // second or two, until a site counts as silent, what waits for it may keep all others out.
     [
         ("answers at once", Duration::ZERO, 10),
         ("takes 10 ms for each mail", Duration::from_millis(10), 2),

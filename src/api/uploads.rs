@@ -43,7 +43,7 @@ struct UploadView {
     #[schema(pattern = "^[0-9a-f]{64}$")]
     sha256: String,
     created_at: Timestamp,
-    /// Until when it is kept, unless a mail needs it that has not ended by then; a mail that is accepted moves it.
+    /// Until when it is kept, unless a mail needs it that has not ended by then, or is uncertain; a mail that is accepted moves it.
     expires_at: Timestamp,
 }
 
@@ -230,7 +230,7 @@ pub(super) async fn show_upload(
     params(("id" = UploadId, Path, description = "Which upload.")),
     responses(
         (status = 204, description = "It is gone."),
-        (status = 409, description = "A mail needs it that has not ended."),
+        (status = 409, description = "A mail needs it that has not ended, or is uncertain."),
     ),
 )]
 pub(super) async fn delete_upload(

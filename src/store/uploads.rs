@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a file counts into its workspace's quota from its first piece on; it is there for mails only once it is whole;
 //! whoever accepts a mail that needs it prolongs it in the same transaction, so that it cannot expire in between; one that a
-//! mail needs which has not ended stays, also when its time has passed.
+//! mail needs which has not ended, or is uncertain, stays, also when its time has passed.
 //!
 //! Left out: sharing one file's bytes among several uploads.
 
@@ -28,6 +28,7 @@ use super::text::{number, parsed, time, unsigned};
 use super::{Abort, Connection, StoreError};
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, UploadId, WorkspaceId};
+use crate::domain::job::JobState;
 
 /// The most bytes of one piece.
 pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
@@ -69,7 +70,7 @@ pub struct UploadRecord {
     pub sha256: String,
     /// When it began to arrive.
     pub created_at: Timestamp,
-    /// Until when it is kept, unless a mail needs it that has not ended by then.
+    /// Until when it is kept, unless a mail needs it that has not ended by then, or is uncertain.
     pub expires_at: Timestamp,
 }
 
@@ -328,7 +329,7 @@ pub fn need(
 /// Deletes a file of this workspace.
 ///
 /// # Errors
-/// [`UploadRefused`] where there is none, or a mail needs it that has not ended; when a statement fails.
+/// [`UploadRefused`] where there is none, or a mail needs it that has not ended or is uncertain; when a statement fails.
 pub fn delete(connection: &mut Connection, id: UploadId, workspace: WorkspaceId) -> Result<(), Abort<UploadRefused>> {
     if one(connection, id, JobScope::Workspace(workspace))?.is_none() {
         return Err(Abort::Refused(UploadRefused::Gone(id)));
@@ -341,7 +342,11 @@ pub fn delete(connection: &mut Connection, id: UploadId, workspace: WorkspaceId)
     let needed: Option<String> = upload_uses::table
         .inner_join(jobs::table.on(jobs::id.eq(upload_uses::job_id)))
         .filter(upload_uses::upload_id.eq(&text))
-        .filter(jobs::finished_at.is_null())
+        .filter(
+            jobs::finished_at
+                .is_null()
+                .or(jobs::state.eq(JobState::Uncertain.as_str())),
+        )
         .select(upload_uses::job_id)
         .first(connection)
         .optional()?;

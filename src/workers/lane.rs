@@ -77,7 +77,7 @@ pub struct Lane {
     kinds: Vec<KnownKind>,
     /// One for each of the most attempts; how many of them are in use at once, the claim sees to.
     slots: Arc<Semaphore>,
-    /// Attempts that have ended.
+    /// Attempts that have ended, but for those that were put off.
     ended: Arc<AtomicU64>,
     /// Whether jobs may be waiting for a slot, so that one that becomes free is worth a wake.
     hungry: Arc<AtomicBool>,
@@ -101,7 +101,6 @@ struct Claiming {
 /// A slot that an attempt holds.
 struct Slot {
     permit: Option<OwnedSemaphorePermit>,
-    ended: Arc<AtomicU64>,
     hungry: Arc<AtomicBool>,
     wakes: Wakes,
     queue: Queue,
@@ -111,7 +110,6 @@ impl Drop for Slot {
     fn drop(&mut self) {
         // Free first, so that whoever is woken finds it.
         drop(self.permit.take());
-        self.ended.fetch_add(1, Ordering::SeqCst);
         if self.hungry.load(Ordering::SeqCst) {
             self.wakes.wake(self.queue);
         }
@@ -305,7 +303,6 @@ impl Lane {
         for job in jobs {
             let slot = Slot {
                 permit: slots.split(1),
-                ended: Arc::clone(&self.ended),
                 hungry: Arc::clone(&self.hungry),
                 wakes: self.parts.wakes.clone(),
                 queue: self.parts.queue,
@@ -322,6 +319,7 @@ impl Lane {
                     depths: self.parts.depths.clone(),
                     queue: self.parts.queue,
                     workspace: job.workspace,
+                    ended: Arc::clone(&self.ended),
                 }),
                 job,
                 clock: self.parts.clock.clone(),

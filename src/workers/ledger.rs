@@ -1,10 +1,13 @@
 //! The ledger of an attempt that was claimed from a queue: the store, and what the depths have to know of its end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures_util::future::BoxFuture;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
-use crate::domain::job::{JobState, Queue};
+use crate::domain::job::{AttemptEnd, JobState, Queue};
 use crate::jobs::{Depths, Ledger};
 use crate::store::{AttemptFinish, AttemptProgress, Finished, Held, Store, StoreError};
 
@@ -14,6 +17,9 @@ pub(super) struct LaneLedger {
     pub(super) depths: Depths,
     pub(super) queue: Queue,
     pub(super) workspace: WorkspaceId,
+    /// The attempts of the lane that did what they were for, or failed at it. One that was put off says nothing of how fast the
+    /// work is done.
+    pub(super) ended: Arc<AtomicU64>,
 }
 
 impl Ledger for LaneLedger {
@@ -27,7 +33,11 @@ impl Ledger for LaneLedger {
 
     fn finish(&self, finish: AttemptFinish) -> BoxFuture<'_, Result<Finished, StoreError>> {
         Box::pin(async move {
+            let is_put_off = matches!(finish.end, AttemptEnd::Snoozed(_) | AttemptEnd::Drained);
             let finished = self.store.finish(finish).await?;
+            if !is_put_off {
+                self.ended.fetch_add(1, Ordering::SeqCst);
+            }
             match finished {
                 Finished::Written(JobState::Available | JobState::Scheduled | JobState::Retryable) => {
                     self.depths.add(self.queue, self.workspace, 1);

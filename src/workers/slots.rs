@@ -59,7 +59,7 @@ impl Pace {
         }
     }
 
-    /// The number, where so many attempts have `ended` since the worker's first.
+    /// The number, where so many attempts have `ended` since the worker's first, those not counted that were put off.
     pub(super) fn slots(&mut self, ended: u64, now: Instant) -> usize {
         let elapsed = now.saturating_duration_since(self.since);
         if elapsed >= WINDOW {

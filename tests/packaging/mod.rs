@@ -109,7 +109,10 @@ fn the_container_runs_as_a_user_of_its_own_and_its_build_is_given_all_that_cargo
     let targets = manifest
         .lines()
         .filter_map(|line| line.strip_prefix("path = \"")?.split('/').next());
-    for read in ["Cargo.toml", "Cargo.lock", "migrations"].into_iter().chain(targets) {
+    for read in [".cargo", "Cargo.toml", "Cargo.lock", "migrations"]
+        .into_iter()
+        .chain(targets)
+    {
         let is_let_through = ignored.lines().any(|line| line == format!("!{read}"));
         assert!(is_let_through, "cargo reads {read}, and .dockerignore keeps it out");
     }

@@ -365,6 +365,6 @@ pub(in crate::api) fn files_refused(refusal: UploadRefused) -> Problem {
             "this workspace has {UPLOADS_MAX} uploads, which is as many as it may, or would have more with these; delete some, or \
              wait until they expire"
         )),
-        UploadRefused::InUse => Problem::conflict("a mail that has not ended needs this upload"),
+        UploadRefused::InUse => Problem::conflict("a mail that has not ended, or is uncertain, needs this upload"),
     }
 }

@@ -378,6 +378,9 @@ impl EmailSend {
         // It is never closed.
         let _turn = self.turns.acquire().await;
         tokio::task::yield_now().await;
+        if ctx.stop_cause().is_some() {
+            return Err(Outcome::Cancelled);
+        }
         self.build(args, Vec::new(), ctx)
     }
 

@@ -14,8 +14,8 @@
 //! it, whatever a list says.
 //!
 //! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
-//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others. So it is, from
-//! two seconds on, with a mail for whose site there is no room ([`Sites`]).
+//! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others. A mail for whose
+//! site there is no room ([`Sites`]) is snoozed too, from two seconds on, without end.
 
 mod ending;
 mod gate;
@@ -303,8 +303,11 @@ impl Postbox {
         };
         if let Some(pass) = pass {
             pass.ended(&rendered.envelope.to, &delivered);
-            // Whoever is let in by that speaks to the relay first: what is left to do here is done while the relay thinks.
-            tokio::task::yield_now().await;
+            // Whoever is let in by that speaks to the relay first: what is left to do here is done while the relay thinks. Not where
+            // an attempt may be dropped next: what the relay has said must be believed.
+            if ctx.stop_cause().is_none() {
+                tokio::task::yield_now().await;
+            }
         }
         suppress_refused(&delivered, &rendered, stream.as_ref(), ctx);
         match delivered {

@@ -145,6 +145,8 @@ async fn a_file_is_kept_as_long_as_a_person_may_decide_about_its_mail(store: Tes
         .await
         .unwrap();
     assert_eq!(cleared(&store, NOW.plus(20 * HOUR)).await, 0);
+    let deleted = store.write(move |tx| delete(tx.connection(), id, workspace)).await;
+    assert!(matches!(deleted.unwrap_err(), Abort::Refused(UploadRefused::InUse)));
     let decided = store.write(move |tx| {
         let scope = JobScope::Workspace(workspace);
         jobs::resolve(tx, held.id, scope, Resolution::Completed, NOW).map(drop)

@@ -44,10 +44,10 @@ async fn where_attempts_end_fast_there_are_more_in_flight_than_the_least_and_nev
     let registry = Registry::new().with(one_by_one);
     let service = Service::with_all(slots, registry, spec, Clock::System, eternal());
     let now = Clock::System.now();
-    let new = (0..1_000).map(|_| recorded(now)).collect();
+    let new = (0..400).map(|_| recorded(now)).collect();
     service.store.enqueue(new).await.unwrap();
     service.dispatch(true);
-    service.settled(&["completed 1000"]).await;
+    service.settled(&["completed 400"]).await;
     assert_eq!(world.most.load(Ordering::SeqCst), 3);
 }
 
