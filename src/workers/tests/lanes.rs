@@ -35,19 +35,29 @@ async fn never_more_attempts_are_in_flight_than_slots_and_each_that_ends_makes_r
 
 #[actix::test]
 async fn where_attempts_end_fast_there_are_more_in_flight_than_the_least_and_never_more_than_the_most() {
-    let world = World::default();
-    let one_by_one = Recorded {
+    let (world, go) = (World::default(), Arc::new(Semaphore::new(1)));
+    let recorded_by = Recorded {
         world: world.clone(),
-        go: Some(Arc::new(Semaphore::new(1))),
+        go: Some(Arc::clone(&go)),
     };
     let (slots, spec) = (Slots { least: 1, most: 3 }, ChildSpec::new("prober").mailbox(4));
-    let registry = Registry::new().with(one_by_one);
+    let registry = Registry::new().with(recorded_by);
     let service = Service::with_all(slots, registry, spec, Clock::System, eternal());
     let now = Clock::System.now();
-    let new = (0..400).map(|_| recorded(now)).collect();
+    let new = (0..500).map(|_| recorded(now)).collect();
     service.store.enqueue(new).await.unwrap();
     service.dispatch(true);
-    service.settled(&["completed 400"]).await;
+    world.began(450).await;
+    // From here on nobody ends, and as many begin as may be in flight.
+    let held = go.acquire().await.unwrap();
+    let full = async {
+        while world.running.load(Ordering::SeqCst) < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, full).await.expect("no more than the least are in flight");
+    drop(held);
+    service.settled(&["completed 500"]).await;
     assert_eq!(world.most.load(Ordering::SeqCst), 3);
 }
 
