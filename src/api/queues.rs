@@ -57,7 +57,7 @@ pub(super) struct QueueView {
     depth: DepthView,
     /// Attempts that run now.
     running: i64,
-    /// Attempts that may run at once in this process; 0 if it performs no jobs.
+    /// The most attempts that may run at once in this process; 0 if it performs no jobs.
     slots: usize,
     /// What could be claimed now if this version of the service knew it, which is left to nodes that do.
     unknown_kinds: Vec<UnknownView>,

@@ -242,3 +242,12 @@ async fn the_database_its_log_its_folder_and_a_copy_of_it_are_their_owners_only(
     assert_eq!((mode(&path), mode(&copy)), (0o600, 0o600));
     assert_eq!(mode(&path.with_extension("db-wal")), 0o600);
 }
+
+#[tokio::test]
+async fn sqlite_has_no_locks_and_counters_that_nobody_needs() {
+    let options = TestStore::new().words("SELECT compile_options AS value FROM pragma_compile_options");
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let says = "said by .cargo/config.toml, which cargo reads within the checkout";
+    assert!(has("THREADSAFE=2") && has("DEFAULT_MEMSTATUS=0"), "{says}: {options:?}");
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{says}: {options:?}");
+}

@@ -50,3 +50,40 @@ impl Ledger for LaneLedger {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::job::Retry;
+    use crate::jobs::DepthLimits;
+    use crate::store::testing::{TestStore, end, job, request};
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    #[tokio::test]
+    async fn what_was_put_off_is_not_counted_as_ended() {
+        let later = NOW.plus(Duration::from_secs(3_600));
+        for (how, counts) in [
+            (AttemptEnd::Snoozed(later), 0),
+            (AttemptEnd::Drained, 0),
+            (AttemptEnd::Completed, 1),
+            (AttemptEnd::Failed(Retry::At(later)), 1),
+        ] {
+            let (store, new) = (TestStore::new(), job());
+            let ledger = LaneLedger {
+                store: (*store).clone(),
+                depths: Depths::new(&DepthLimits::default()),
+                queue: new.queue,
+                workspace: new.workspace,
+                ended: Arc::default(),
+            };
+            store.enqueue(vec![new]).await.unwrap();
+            let claimed = store.claim(request(1, NOW)).await.unwrap().jobs.remove(0);
+            let written = Ledger::finish(&ledger, end(claimed.id, claimed.fence, how, NOW)).await;
+            assert!(matches!(written.unwrap(), Finished::Written(_)));
+            assert_eq!(ledger.ended.load(Ordering::SeqCst), counts, "{how:?}");
+        }
+    }
+}

@@ -222,6 +222,70 @@ impl EmailSend {
         }
     }
 
+    /// Sends a mail that is built before there is room for it, while others speak to the relay. The error is how the attempt ends
+    /// without having spoken to it.
+    async fn send_small(&self, args: EmailSendArgs, ctx: &JobContext) -> Result<Outcome, Outcome> {
+        let (to, stream) = (args.recipients(), args.stream.clone());
+        let mail = self.build_in_turn(args, ctx).await?;
+        let admission = self.postbox.admit(&to, Some(&stream), ctx).await?;
+        Ok(self.postbox.send_admitted(admission, mail, ctx).await)
+    }
+
+    /// The same for a mail that is built once there is room.
+    async fn send_large(&self, args: EmailSendArgs, ctx: &JobContext) -> Result<Outcome, Outcome> {
+        let to = args.recipients();
+        // A mail that waits for its site must hold no room for files, and one that waits for that room no place at its site.
+        let (admission, _room) = loop {
+            let admission = self.postbox.admit(&to, Some(&args.stream), ctx).await?;
+            if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib_of(&args.attachments)) {
+                break (admission, room);
+            }
+            drop(admission);
+            if self.room_for(&args.attachments, ctx).await.is_none() {
+                return Err(Outcome::Cancelled);
+            }
+        };
+        let attachments = self.kept(&args, ctx).await?;
+        let mail = self.build(args, attachments, ctx)?;
+        Ok(self.postbox.send_admitted(admission, mail, ctx).await)
+    }
+
+    /// Builds a small mail, once those that speak to the relay have had a look at what it says: many mails are claimed
+    /// together, and built one behind the other they would keep the connections idle.
+    async fn build_in_turn(&self, args: EmailSendArgs, ctx: &JobContext) -> Result<BuiltMail, Outcome> {
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
+        tokio::task::yield_now().await;
+        if ctx.stop_cause().is_some() {
+            return Err(Outcome::Cancelled);
+        }
+        self.build(args, Vec::new(), ctx)
+    }
+
+    fn build(
+        &self,
+        args: EmailSendArgs,
+        attachments: Vec<AttachedFile>,
+        ctx: &JobContext,
+    ) -> Result<BuiltMail, Outcome> {
+        let sending = Sending {
+            to: args.to,
+            content: self.content(args.body)?,
+            extras: Extras {
+                from: args.from,
+                cc: args.cc,
+                bcc: args.bcc,
+                reply_to: args.reply_to,
+                headers: args.headers,
+                attachments,
+                list_unsubscribe: None,
+            },
+            stream: Some(args.stream),
+            list_unsubscribe: args.list_unsubscribe,
+        };
+        self.postbox.build(sending, ctx)
+    }
+
     /// Room for the files of a mail, which it has for as long as the permit lives; none where the attempt is to stop.
     async fn room_for(&self, files: &[Attached], ctx: &JobContext) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
@@ -334,78 +398,12 @@ impl Kind for EmailSend {
     }
 
     async fn perform(&self, args: EmailSendArgs, ctx: JobContext) -> Outcome {
-        if is_small(&args, &ctx) {
-            // Built while others are under way, so that no connection waits for it.
-            let (to, stream) = (args.recipients(), args.stream.clone());
-            let mail = match self.build_in_turn(args, &ctx).await {
-                Ok(mail) => mail,
-                Err(outcome) => return outcome,
-            };
-            return match self.postbox.admit(&to, Some(&stream), &ctx).await {
-                Ok(admission) => self.postbox.send_admitted(admission, mail, &ctx).await,
-                Err(outcome) => outcome,
-            };
-        }
-        // A mail that waits for its site must hold no room for files, and one that waits for that room no place at its site.
-        let (admission, _room) = loop {
-            let admission = match self.postbox.admit(&args.recipients(), Some(&args.stream), &ctx).await {
-                Ok(admission) => admission,
-                Err(outcome) => return outcome,
-            };
-            if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib_of(&args.attachments)) {
-                break (admission, room);
-            }
-            drop(admission);
-            if self.room_for(&args.attachments, &ctx).await.is_none() {
-                return Outcome::Cancelled;
-            }
+        let sent = if is_small(&args, &ctx) {
+            self.send_small(args, &ctx).await
+        } else {
+            self.send_large(args, &ctx).await
         };
-        let attachments = match self.kept(&args, &ctx).await {
-            Ok(files) => files,
-            Err(outcome) => return outcome,
-        };
-        match self.build(args, attachments, &ctx) {
-            Ok(mail) => self.postbox.send_admitted(admission, mail, &ctx).await,
-            Err(outcome) => outcome,
-        }
-    }
-}
-
-impl EmailSend {
-    /// Builds a small mail, once those that speak to the relay have had a look at what it says: many mails are claimed
-    /// together, and built one behind the other they would keep the connections idle.
-    async fn build_in_turn(&self, args: EmailSendArgs, ctx: &JobContext) -> Result<BuiltMail, Outcome> {
-        // It is never closed.
-        let _turn = self.turns.acquire().await;
-        tokio::task::yield_now().await;
-        if ctx.stop_cause().is_some() {
-            return Err(Outcome::Cancelled);
-        }
-        self.build(args, Vec::new(), ctx)
-    }
-
-    fn build(
-        &self,
-        args: EmailSendArgs,
-        attachments: Vec<AttachedFile>,
-        ctx: &JobContext,
-    ) -> Result<BuiltMail, Outcome> {
-        let sending = Sending {
-            to: args.to,
-            content: self.content(args.body)?,
-            extras: Extras {
-                from: args.from,
-                cc: args.cc,
-                bcc: args.bcc,
-                reply_to: args.reply_to,
-                headers: args.headers,
-                attachments,
-                list_unsubscribe: None,
-            },
-            stream: Some(args.stream),
-            list_unsubscribe: args.list_unsubscribe,
-        };
-        self.postbox.build(sending, ctx)
+        sent.unwrap_or_else(|outcome| outcome)
     }
 }
 

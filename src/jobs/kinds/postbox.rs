@@ -231,11 +231,10 @@ impl Postbox {
 
     /// Sends a mail in the name of an attempt.
     pub async fn send(&self, sending: Sending, ctx: &JobContext) -> Outcome {
-        match self.admit(&sending.recipients(), sending.stream.as_ref(), ctx).await {
-            Ok(admission) => match self.build(sending, ctx) {
-                Ok(mail) => self.send_admitted(admission, mail, ctx).await,
-                Err(outcome) => outcome,
-            },
+        let admitted = self.admit(&sending.recipients(), sending.stream.as_ref(), ctx).await;
+        let ready = admitted.and_then(|admission| Ok((admission, self.build(sending, ctx)?)));
+        match ready {
+            Ok((admission, mail)) => self.send_admitted(admission, mail, ctx).await,
             Err(outcome) => outcome,
         }
     }

@@ -6,6 +6,7 @@ mod arguments;
 mod ending;
 mod progressing;
 mod returning;
+mod sending;
 mod writing;
 
 use std::future::pending;

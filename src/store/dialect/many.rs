@@ -1,8 +1,9 @@
 //! Statements over many rows with a value for each: what the writer's shared transactions are made of.
 //!
-//! Guarantees: rows go in in the order given; a statement's text depends on its table, its columns and one
-//! of few row counts alone, so that the connection finds it prepared: preparing it anew costs as much as running it. For a
-//! server, to which each statement is a way, rows that would take several make one ([`super::arrays`]).
+//! Guarantees: rows go in in the order given; a statement's text depends on its table, its columns and one of few row counts
+//! alone, so that the connection finds it prepared: preparing it anew costs as much as running it. For a server, to which each
+//! statement is a way, rows that would take several make one ([`super::arrays`]). Rows are changed in any order, so that
+//! whoever changes several holds them already.
 
 use super::prelude::*;
 use diesel::backend::Backend;
