@@ -129,6 +129,7 @@ fn long_lines_non_ascii_text_and_control_characters_are_encoded() {
         "x".repeat(5_000),
         "Grüße, 日本語 ".repeat(500),
         "nul \0 and bell \u{7}".to_owned(),
+        format!("{}and a bell \u{7} at the end", "a short line\r\n".repeat(20)),
     ] {
         let message = Message {
             text: body.clone(),
