@@ -60,8 +60,10 @@ fn round(thought: Duration, sick: bool, seconds: u32, scale: Scale) -> f64 {
         seconds.min(scale.seconds),
     );
     // The last two sites are the sick ones.
-    let eight = "SELECT count(*) FROM jobs WHERE state = 'available' AND args NOT LIKE '%site-8.%' AND args NOT LIKE '%site-9.%'";
-    let count = place.count(eight);
+    let of_two = "SELECT job_id FROM job_args WHERE args LIKE '%site-8.%' OR args LIKE '%site-9.%'";
+    let count = place.count(&format!(
+        "SELECT count(*) FROM jobs WHERE state = 'available' AND id NOT IN ({of_two})"
+    ));
     let start = Instant::now();
     server.resume("mail");
     while relay.taken() < count {
@@ -69,7 +71,7 @@ fn round(thought: Duration, sick: bool, seconds: u32, scale: Scale) -> f64 {
         std::thread::sleep(Duration::from_millis(20));
     }
     if sick {
-        let claims = place.count("SELECT sum(fence) FROM jobs WHERE args LIKE '%site-8.%' OR args LIKE '%site-9.%'");
+        let claims = place.count(&format!("SELECT sum(fence) FROM jobs WHERE id IN ({of_two})"));
         println!("{claims} claims for the two");
     }
     count as f64 / relay.last_taken().duration_since(start).as_secs_f64()

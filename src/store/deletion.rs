@@ -10,6 +10,7 @@
 use crate::store::dialect::prelude::*;
 
 use super::dialect::{AnyOf, Literally, Locked};
+use super::jobs::delete_arguments;
 use super::schema::{
     accounts, address_changes, api_keys, attempts, batches, dependencies, devices, events, idempotency_keys, jobs,
     limit_buckets, limits, mail_counts, password_resets, recovery_codes, registrations, reports, schedule_fires,
@@ -76,7 +77,7 @@ const TABLES: &[Step] = &[
     ("schedules", &["schedule_fires"], schedules_and_fires),
     ("idempotency_keys", &[], by!(idempotency_keys, idempotency_key: String)),
     ("unique_keys", &[], by!(unique_keys, unique_key: String)),
-    ("jobs", &["attempts", "waiters", "dependencies"], ended_jobs),
+    ("jobs", &["job_args", "attempts", "waiters", "dependencies"], ended_jobs),
     ("uploads", &["upload_chunks", "upload_uses"], uploads_and_chunks),
     ("batches", &[], by!(batches, id: String)),
     ("reports", &[], by!(reports, id: String)),
@@ -254,7 +255,7 @@ fn uploads_and_chunks(connection: &mut Connection, workspace: &str, limit: i64) 
     Ok(ids.len())
 }
 
-/// Jobs that have ended, with their attempts and what they waited for.
+/// Jobs that have ended, with their arguments, their attempts and what they waited for.
 fn ended_jobs(connection: &mut Connection, workspace: &str, limit: i64) -> Result<usize, StoreError> {
     let ids: Vec<String> = jobs::table
         .filter(jobs::workspace_id.eq(workspace))
@@ -273,6 +274,7 @@ fn ended_jobs(connection: &mut Connection, workspace: &str, limit: i64) -> Resul
     diesel::delete(waiters::table.filter(AnyOf { column, texts })).execute(connection)?;
     let column = "dependencies.job_id";
     diesel::delete(dependencies::table.filter(AnyOf { column, texts })).execute(connection)?;
+    delete_arguments(connection, texts)?;
     let column = "jobs.id";
     Ok(diesel::delete(jobs::table.filter(AnyOf { column, texts })).execute(connection)?)
 }

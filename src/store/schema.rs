@@ -160,6 +160,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    job_args (job_id) {
+        job_id -> Text,
+        workspace_id -> Text,
+        args -> Text,
+    }
+}
+
+diesel::table! {
     limits (queue, workspace_id, limit_key) {
         queue -> Text,
         workspace_id -> Text,
@@ -405,3 +413,4 @@ diesel::allow_tables_to_appear_in_same_query!(
 );
 diesel::allow_tables_to_appear_in_same_query!(nodes, node_kinds);
 diesel::allow_tables_to_appear_in_same_query!(schedule_fires, jobs);
+diesel::allow_tables_to_appear_in_same_query!(job_args, jobs);

@@ -1,7 +1,7 @@
 //! Clearing away what has expired: a little at a time, so that nobody who writes waits for it.
 //!
-//! Guarantees: a transaction deletes at most [`BATCH_ROWS`] rows, and for each job its attempts; the writer is left alone for
-//! at least as long as each of them took; what fails is tried again the next time.
+//! Guarantees: a transaction deletes at most [`BATCH_ROWS`] rows, and for each job its attempts and the arguments that
+//! lie apart; the writer is left alone for at least as long as each of them took; what fails is tried again the next time.
 //!
 //! Jobs are walked by readers, a page at a time, since no index tells when they finished: the walk goes on where the round
 //! before left off, so that what is kept for long does not make rounds long.
@@ -22,7 +22,7 @@ use crate::store::{
 use crate::telemetry;
 use crate::telemetry::names::event;
 
-/// Rows in one transaction. 500 jobs with their attempts take about as long to delete as a full batch of the writer takes
+/// Rows in one transaction. 500 jobs with what goes with them take about as long to delete as a full batch of the writer takes
 /// to commit.
 const BATCH_ROWS: usize = jobs::PAGE_MAX;
 /// Uploads in one transaction.

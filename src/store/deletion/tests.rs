@@ -24,7 +24,7 @@ fn value(table: &str, column: &str, kind: &str, own: &(AccountId, WorkspaceId)) 
     let text = match (table, column) {
         (_, "workspace_id") => workspace.to_string(),
         (_, "account_id") => account.to_string(),
-        ("attempts" | "waiters" | "dependencies", "job_id") => format!("jobs-id-{workspace}"),
+        ("attempts" | "waiters" | "dependencies" | "job_args", "job_id") => format!("jobs-id-{workspace}"),
         ("schedule_fires", "schedule_id") => format!("schedules-id-{workspace}"),
         ("jobs", "state") => "completed".to_owned(),
         ("jobs", "finished_at") => return Some("1".to_owned()),

@@ -94,7 +94,8 @@ macro_rules! condition {
     };
 }
 
-pub(super) use {condition, expression};
+pub(super) use condition;
+pub(in crate::store) use expression;
 
 condition!(Literally);
 condition!(AnyOf<'_>);

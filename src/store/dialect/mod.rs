@@ -25,7 +25,7 @@ pub(super) mod sqlite;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 pub(super) use behind::BehindKind;
-pub(super) use condition::{AnyOf, Literally};
+pub(super) use condition::{AnyOf, Literally, expression};
 pub use connection::Connection;
 pub(super) use connection::on_either;
 pub(super) use differs::{Complete, JsonText, Locked, LockedFree};

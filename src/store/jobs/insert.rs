@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::store::dialect::prelude::*;
 
+use super::arguments;
 use crate::clock::Timestamp;
 use crate::domain::id::{BatchId, JobId, ScheduleId, WorkspaceId};
 use crate::domain::job::{After, JobState, LimitKey, Queue, UniqueKey, rank};
@@ -125,7 +126,8 @@ const COLUMNS: &[&str] = &[
 /// The columns of jobs that have nothing of that.
 const PLAIN_COLUMNS: &[&str] = COLUMNS.split_at(COLUMNS.len() - 7).0;
 
-fn values(job: &NewJob) -> Vec<Value> {
+fn values(connection: &Connection, job: &NewJob) -> Vec<Value> {
+    let is_apart = arguments::lie_apart(connection, job);
     let text = |text: String| Value::Text(Some(text));
     let count = |number: i64| Value::Number(Some(number));
     vec![
@@ -136,7 +138,7 @@ fn values(job: &NewJob) -> Vec<Value> {
         text(job.state().to_string()),
         count(i64::from(job.priority)),
         count(rank(job.run_at, job.priority)),
-        text(job.args.clone()),
+        text(if is_apart { String::new() } else { job.args.clone() }),
         count(i64::from(job.args_version)),
         count(0),
         count(i64::from(job.max_attempts)),
@@ -173,16 +175,17 @@ pub(in crate::store) fn insert(connection: &mut Connection, new: &[&NewJob], eff
         on_conflict: "",
         columns: if is_plain { PLAIN_COLUMNS } else { COLUMNS },
         rows: if is_plain {
-            new.iter().map(|job| values(job)).collect()
+            new.iter().map(|job| values(connection, job)).collect()
         } else {
-            new.iter().map(|job| all_values(job)).collect()
+            new.iter().map(|job| all_values(connection, job)).collect()
         },
     };
-    many.execute(connection)
+    many.execute(connection)?;
+    arguments::insert(connection, new)
 }
 
-fn all_values(job: &NewJob) -> Vec<Value> {
-    let mut all = values(job);
+fn all_values(connection: &Connection, job: &NewJob) -> Vec<Value> {
+    let mut all = values(connection, job);
     all.push(Value::Number(job.deadline.map(Timestamp::as_micros)));
     all.push(Value::Text(job.unique.as_ref().map(|unique| unique.key.clone())));
     let limit_key = job.limit_key.as_ref().map_or("", LimitKey::as_str);

@@ -4,6 +4,7 @@
 //! transaction; every write about an attempt names its fence; a claim never hands one job to two attempts.
 
 mod after;
+mod arguments;
 mod aside;
 mod awaited;
 mod bulk;
@@ -53,6 +54,7 @@ pub use retention::{FinishedUntil, OldJobs, PAGE_MAX, forget, old_jobs};
 pub use unique::{Enqueued, holder_of};
 
 pub(super) use after::{hold_for_batch, insert_after};
+pub(super) use arguments::{JOINED as JOINED_ARGS, delete as delete_arguments};
 pub(super) use aside::set_aside;
 pub(super) use awaited::SHOWN_RUN_AT;
 pub(super) use claim::claim;

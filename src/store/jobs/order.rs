@@ -2,6 +2,7 @@
 
 use crate::store::dialect::prelude::*;
 
+use super::arguments;
 use super::finish::write_down_last_attempt;
 use super::read::{JobScope, one};
 use super::record::JobRecord;
@@ -168,6 +169,7 @@ fn run_again(
                 jobs::result.eq(None::<String>),
             ))
             .execute(connection)?;
+        arguments::delete(connection, &[id.to_string()])?;
     }
     if row.standing()?.state.is_final()
         && let Some(holder) = take_again(connection, id, &row.workspace_id, now)?

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use crate::store::dialect::prelude::*;
+
+use super::arguments::Arguments;
 use diesel::dsl::sql;
 use diesel::sql_types::Integer;
 
@@ -179,7 +181,7 @@ pub fn arguments(connection: &mut Connection, id: JobId, scope: JobScope) -> Res
     let query = jobs::table
         .filter(jobs::id.eq(id.to_string()))
         .filter(scope.of_jobs())
-        .select((jobs::workspace_id, jobs::kind, jobs::queue, jobs::args, jobs::state));
+        .select((jobs::workspace_id, jobs::kind, jobs::queue, Arguments, jobs::state));
     let found: Option<(String, String, String, String, String)> = query.first(connection).optional()?;
     let read = |(workspace, kind, queue, args, state): (String, String, String, String, String)| {
         Ok(JobArguments {

@@ -1,8 +1,8 @@
 //! Deleting jobs that ended long ago.
 //!
-//! Guarantees: only finished jobs are deleted, with their attempts and their unique key, a page at a time; one that a person
-//! ran again meanwhile has not finished any more and stays, and so does one whose unique key still holds, and one that did not
-//! complete and whose batch has not ended, which is told by it what becomes of its finishing job.
+//! Guarantees: only finished jobs are deleted, with their attempts, their arguments and their unique key, a page at a time; one
+//! that a person ran again meanwhile has not finished any more and stays, and so does one whose unique key still holds, and one
+//! that did not complete and whose batch has not ended, which is told by it what becomes of its finishing job.
 //!
 //! No index tells when jobs finished, since every job would pay for it. Jobs are walked by their ids instead, which sort by
 //! the time at which they were made: none can have finished before that, and so the walk ends where those begin that were
@@ -10,7 +10,7 @@
 
 use crate::store::dialect::prelude::*;
 
-use super::STATEMENT_ROWS_MAX;
+use super::{STATEMENT_ROWS_MAX, arguments};
 use crate::clock::Timestamp;
 use crate::domain::id::JobId;
 use crate::domain::job::JobState;
@@ -116,7 +116,7 @@ const TOLD: Literally = Literally(
 );
 
 /// Deletes those of at most [`PAGE_MAX`] jobs that have finished until then still, of which no batch is to learn any more, and
-/// whose unique key does not hold; with their attempts and their key. Answers how many.
+/// whose unique key does not hold; with all that is theirs. Answers how many.
 ///
 /// # Errors
 /// When a statement fails.
@@ -156,6 +156,7 @@ pub fn forget(
     let texts = gone.as_slice();
     let column = "jobs.id";
     diesel::delete(jobs::table.filter(AnyOf { column, texts })).execute(connection)?;
+    arguments::delete(connection, texts)?;
     let column = "attempts.job_id";
     diesel::delete(attempts::table.filter(AnyOf { column, texts })).execute(connection)?;
     Ok(gone.len())

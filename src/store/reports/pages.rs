@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::domain::id::{JobId, WorkspaceId};
 use crate::store::dialect::JsonText;
-use crate::store::jobs::SHOWN_RUN_AT;
-use crate::store::schema::jobs;
+use crate::store::jobs::{JOINED_ARGS, SHOWN_RUN_AT};
+use crate::store::schema::{job_args, jobs};
 use crate::store::text::{number, time};
 use crate::store::{Connection, StoreError};
 
@@ -234,6 +234,7 @@ fn addresses(list: Option<String>) -> Vec<String> {
 pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Result<RowPage<MailLine>, StoreError> {
     let found = page(connection, span, limit, |connection, last| {
         jobs::table
+            .left_join(job_args::table.on(job_args::job_id.eq(jobs::id)))
             .filter(jobs::workspace_id.eq(span.workspace.to_string()))
             .filter(jobs::id.gt(span.after.to_string()))
             .filter(jobs::id.le(last))
@@ -252,27 +253,27 @@ pub fn mail_page(connection: &mut Connection, span: &Span, limit: usize) -> Resu
                 jobs::finished_at,
                 jobs::cause,
                 JsonText {
-                    column: "jobs.args",
+                    column: JOINED_ARGS,
                     path: &["to"],
                 },
                 JsonText {
-                    column: "jobs.args",
+                    column: JOINED_ARGS,
                     path: &["cc"],
                 },
                 JsonText {
-                    column: "jobs.args",
+                    column: JOINED_ARGS,
                     path: &["bcc"],
                 },
                 JsonText {
-                    column: "jobs.args",
+                    column: JOINED_ARGS,
                     path: &["body", "written", "subject"],
                 },
                 JsonText {
-                    column: "jobs.args",
+                    column: JOINED_ARGS,
                     path: &["body", "template", "name"],
                 },
                 JsonText {
-                    column: "jobs.args",
+                    column: JOINED_ARGS,
                     path: &["made_by", "template", "name"],
                 },
                 JsonText {

@@ -83,7 +83,10 @@ async fn a_row_whose_id_ran_ahead_of_its_time_is_not_missed(store: TestStore) {
 async fn a_page_of_mails_looks_at_no_more_rows_than_its_limit_however_few_are_mails(store: TestStore) {
     let mut all: Vec<NewJob> = (0..30).map(|number| job_at(NOW, number)).collect();
     all[29].kind = "email.send";
-    all[29].args = r#"{"to":["a@b.c","d@e.f"],"body":{"template":{"name":"welcome","data":{}}}}"#.to_owned();
+    // So long that a file has it apart from the job's row.
+    let data = "x".repeat(1_000);
+    all[29].args = r#"{"to":["a@b.c","d@e.f"],"body":{"template":{"name":"welcome","data":"#.to_owned()
+        + &format!(r#"{{"x":"{data}"}}}}}}}}"#);
     all[28].kind = "email.send";
     all[27].kind = "email.send";
     all[27].args = r#"{"to":["a@b.c"],"body":{"written":{"subject":"Hi","text":"x","html":null}},

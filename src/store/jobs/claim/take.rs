@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::domain::job::{Event, Next, transition};
 use crate::store::dialect::{UpdateMany, Value};
 use crate::store::events::Effects;
+use crate::store::jobs::arguments::Arguments;
 use crate::store::jobs::aside::set_aside;
 use crate::store::jobs::row::StandingRow;
 use crate::store::schema::jobs;
@@ -25,6 +26,7 @@ use crate::store::{Connection, StoreError};
 pub(super) struct ClaimRow {
     #[diesel(embed)]
     pub(super) standing: StandingRow,
+    #[diesel(select_expression = Arguments)]
     args: String,
     args_version: i64,
     timeout_ms: i64,
@@ -89,6 +91,12 @@ fn readable(row: &ClaimRow, request: &ClaimRequest) -> Result<Option<(Next, Clai
 
 fn claimed(row: &ClaimRow, attempt: u32, request: &ClaimRequest) -> Result<ClaimedJob, StoreError> {
     let standing = &row.standing;
+    if row.args.is_empty() {
+        return Err(StoreError::Corrupt {
+            table: "jobs",
+            what: "args",
+        });
+    }
     Ok(ClaimedJob {
         id: parsed(&standing.id, "jobs", "id")?,
         workspace: parsed(&standing.workspace_id, "jobs", "workspace_id")?,

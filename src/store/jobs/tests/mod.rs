@@ -1,6 +1,7 @@
 //! Jobs in a real database: who gets them, what ends of attempts write, what people may order, and how they are read.
 
 mod after;
+mod arguments;
 mod bulk;
 mod claiming;
 mod deadlines;

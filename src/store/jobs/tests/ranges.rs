@@ -104,6 +104,7 @@ async fn a_row_that_cannot_be_read_is_set_aside_and_those_behind_it_are_claimed(
     for (state, broken) in [
         ("available", "max_attempts = 5000000000"),
         ("available", "id = 'nonsense'"),
+        ("available", "args = ''"),
         ("available", "workspace_id = 'nobody'"),
         ("available", "timeout_ms = 9000000000000000000, attempt = 5000000000"),
         ("scheduled", "max_attempts = 5000000000"),
