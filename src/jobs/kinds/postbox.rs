@@ -15,7 +15,7 @@
 //!
 //! A relay that cannot be used is no fault of a mail, and spends none of its attempts: the mail is snoozed, at first for 15
 //! seconds and later for a quarter of an hour, three days long. After that, failures are attempts like others. A mail for whose
-//! site there is no room ([`Sites`]) is snoozed too, from two seconds on, without end.
+//! site there is no room ([`Sites`]) is snoozed too, from five seconds on, without end.
 
 mod ending;
 mod gate;

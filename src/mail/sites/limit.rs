@@ -128,7 +128,13 @@ impl Limit {
 
     /// Whether it is left alone at this time.
     pub(super) fn is_resting(&self, now: Instant) -> bool {
-        self.rests_until.is_some_and(|until| now < until)
+        !self.rests_for(now).is_zero()
+    }
+
+    /// For how long it is left alone from this time on.
+    pub(super) fn rests_for(&self, now: Instant) -> Duration {
+        self.rests_until
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// How long it has not answered although something is under way.

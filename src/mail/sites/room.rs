@@ -41,8 +41,13 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
     /// A site is left alone for a while.
-    #[error("{0} did not answer, or took nothing, and is left alone for a while")]
-    Resting(Arc<str>),
+    #[error("{site} did not answer, or took nothing, and is left alone for a while")]
+    Resting {
+        /// The domain.
+        site: Arc<str>,
+        /// For how long from now on, if nothing that is under way is taken before.
+        left: Duration,
+    },
     /// Enough mails wait for a site already.
     #[error("{0} answers slowly, and enough mails wait for it already")]
     Site(Arc<str>),
@@ -211,8 +216,9 @@ impl Room {
             };
             let name = Arc::clone(&site.name);
             changed.push((Some(Arc::clone(&name)), change, site.limit.now()));
-            if matches!(change, Change::Rests { .. }) {
-                self.turn_away(*index, &NoRoom::Resting(name), &mut told);
+            if let Change::Rests { rest, .. } = change {
+                let no_room = NoRoom::Resting { site: name, left: rest };
+                self.turn_away(*index, &no_room, &mut told);
             }
         }
         told.append(&mut self.let_in(now));
@@ -287,10 +293,16 @@ impl Room {
     }
 
     fn admits(&self, sites: &[usize], now: Instant) -> Result<(), NoRoom> {
-        for site in sites.iter().flat_map(|index| self.sites.get(*index)) {
-            if site.limit.is_resting(now) {
-                return Err(NoRoom::Resting(Arc::clone(&site.name)));
-            }
+        let its = || sites.iter().flat_map(|index| self.sites.get(*index));
+        if let Some(longest) = its().max_by_key(|site| site.limit.rests_for(now))
+            && longest.limit.is_resting(now)
+        {
+            return Err(NoRoom::Resting {
+                site: Arc::clone(&longest.name),
+                left: longest.limit.rests_for(now),
+            });
+        }
+        for site in its() {
             if site.limit.quiet(now) >= QUIET && site.parked >= parked_max(&site.limit) {
                 return Err(NoRoom::Site(Arc::clone(&site.name)));
             }

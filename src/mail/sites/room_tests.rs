@@ -130,13 +130,22 @@ fn a_site_that_rests_has_nobody_wait_for_it_until_it_may_be_tried_again() {
     let rest = Duration::from_secs(30);
     let rests = Change::Rests { rest, is_first: true };
     assert_eq!(changed, [(Some(site("slow")), rests, 1)]);
-    let no_room = NoRoom::Resting("slow".into());
+    let no_room = |left: Duration| NoRoom::Resting {
+        site: site("slow"),
+        left,
+    };
     let told: Vec<_> = told
         .into_iter()
         .map(|(ticket, answer)| (ticket, answer.unwrap_err()))
         .collect();
-    assert_eq!(told, tickets.map(|ticket| (ticket, no_room.clone())));
-    assert_eq!(refused(&mut room, &["slow"], now), no_room);
+    assert_eq!(told, tickets.map(|ticket| (ticket, no_room(rest))));
+    assert_eq!(refused(&mut room, &["slow"], now), no_room(rest));
+    let later = now + Duration::from_secs(7);
+    assert_eq!(refused(&mut room, &["slow"], later), no_room(Duration::from_secs(23)));
+    assert_eq!(
+        refused(&mut room, &["a", "slow"], later),
+        no_room(Duration::from_secs(23))
+    );
     assert_eq!(room.slowed(now), [(site("slow"), 1, true)]);
     go(&mut room, &["slow"], now + rest);
 }

@@ -79,7 +79,11 @@ async fn who_waits_for_a_site_that_keeps_silent_is_sent_away_in_time() {
     hanging.is_out_of_time();
     drop(hanging);
     let no_room = sites.enter(&ada).await.err().unwrap();
-    assert_eq!(no_room, NoRoom::Resting("example.com".into()));
+    let rests = NoRoom::Resting {
+        site: "example.com".into(),
+        left: Duration::from_secs(30),
+    };
+    assert_eq!(no_room, rests);
     let slowed = SlowedSite {
         site: "example.com".into(),
         limit: 1,

@@ -1,5 +1,7 @@
 //! What a delivery's end is for the job.
 
+use std::time::Duration;
+
 use crate::domain::job::Backoff;
 use crate::domain::token::random_bytes;
 use crate::jobs::kinds::recipients::Recipients;
@@ -10,15 +12,20 @@ use crate::telemetry;
 /// How long to wait for a relay that cannot be used: seconds for one that restarts, and then a quarter of an hour, within
 /// which a mail goes out after the relay is back.
 const RELAY_AWAY: Backoff = Backoff {
-    base: std::time::Duration::from_secs(15),
-    cap: std::time::Duration::from_secs(900),
+    base: Duration::from_secs(15),
+    cap: Duration::from_secs(900),
 };
 
-/// How long to wait for a site that has no room for one mail more: short at first, for one that only just began to be slow.
+/// How long to wait for a site that has no room for one mail more: short at first, for one that only just began to be slow,
+/// but not so short that what waits for it costs others their turns again and again.
 const SITE_BUSY: Backoff = Backoff {
-    base: std::time::Duration::from_secs(2),
-    cap: std::time::Duration::from_secs(900),
+    base: Duration::from_secs(5),
+    cap: Duration::from_secs(900),
 };
+
+/// How much of a site's rest is waited for at least, however long it is: another node may have no trouble with it, and one that
+/// is started anew knows of none.
+const RESTS_HEEDED: Duration = Duration::from_secs(60);
 
 /// After so many attempts a relay that cannot be used spends them. With [`RELAY_AWAY`] that takes three days: a long
 /// weekend, after which a mail is hardly of use; and a job keeps a record of each attempt, so that there must be an end.
@@ -81,16 +88,34 @@ pub(super) fn unavailable(error: &DeliveryError, ctx: &JobContext) -> Outcome {
 
 /// It spends no attempt, however often: nobody was asked, and whoever is asked at last decides.
 pub(super) fn crowded(no_room: &NoRoom, ctx: &JobContext) -> Outcome {
-    snoozed(SITE_BUSY, format!("not sent yet: {no_room}"), ctx)
+    let random = random();
+    let rests_for = match no_room {
+        NoRoom::Resting { left, .. } => spread(*left, random),
+        NoRoom::Site(_) | NoRoom::Silent(_) | NoRoom::Relay => Duration::ZERO,
+    };
+    Outcome::Snoozed {
+        wait: SITE_BUSY.after(claims_of(ctx), random).max(rests_for),
+        why: Some(format!("not sent yet: {no_room}")),
+    }
+}
+
+/// Until when a mail need not come again to a site that rests so long: behind the end of it, each at another time, since one at
+/// a time is let in then. A long rest is not waited for: this process alone knows of it.
+fn spread(rests_for: Duration, random: u64) -> Duration {
+    let percent = 100 + u32::try_from(random % 51).unwrap_or(0);
+    rests_for.min(RESTS_HEEDED).saturating_mul(percent) / 100
 }
 
 fn snoozed(waits: Backoff, why: String, ctx: &JobContext) -> Outcome {
-    // Without randomness the mails come back together, which the limits bound.
-    let random = random_bytes().map(u64::from_le_bytes).unwrap_or(20);
     Outcome::Snoozed {
-        wait: waits.after(claims_of(ctx), random),
+        wait: waits.after(claims_of(ctx), random()),
         why: Some(why),
     }
+}
+
+/// Without randomness the mails come back together, which the limits bound.
+fn random() -> u64 {
+    random_bytes().map(u64::from_le_bytes).unwrap_or(20)
 }
 
 fn claims_of(ctx: &JobContext) -> u32 {
@@ -99,4 +124,26 @@ fn claims_of(ctx: &JobContext) -> u32 {
 
 pub(super) fn unrenderable(error: &RenderError) -> Outcome {
     Outcome::permanent(format!("the mail could not be built: {}", telemetry::chain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_for_a_site_that_rests_come_back_after_its_end_at_different_times() {
+        let rest = Duration::from_secs(30);
+        let waits: Vec<Duration> = (0..51).map(|random| spread(rest, random)).collect();
+        assert_eq!((waits[0], waits[50]), (rest, rest + rest / 2));
+        assert!(waits.is_sorted_by(|one, other| one < other));
+        assert_eq!(spread(rest, 51), rest);
+    }
+
+    #[test]
+    fn a_long_rest_is_heeded_for_a_minute() {
+        let ten_minutes = Duration::from_secs(600);
+        assert_eq!(spread(ten_minutes, 0), Duration::from_secs(60));
+        assert_eq!(spread(ten_minutes, 50), Duration::from_secs(90));
+        assert_eq!(spread(Duration::ZERO, 50), Duration::ZERO);
+    }
 }
