@@ -25,7 +25,7 @@ pub use sites::{Limits, NoRoom, Pass, Sites, SlowedSite};
 pub use smtp::{HelloName, HelloNameError, Login, Security, SmtpConfig, SmtpTransport, Trust, TrustError};
 pub use templates::{
     BuiltIn, CONTENT, CompiledTemplate, Content, FieldProblem, Part, Place, TemplateError, TemplateFault,
-    TemplateSource, Templates, VALUE_CHARS_MAX, built_in, built_ins,
+    TemplateSource, Templates, VALUE_CHARS_MAX, built_in, built_ins, text_of_html,
 };
 pub use transcript::{TRANSCRIPT_BYTES_MAX, Transcript};
 pub use transport::{DeliveryError, Gate, GateClosed, OpenGate, Phase, Receipt, Refusal, Transport};

@@ -28,7 +28,7 @@ use std::fmt;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-pub use compiled::{CONTENT, CompiledTemplate, TemplateSource};
+pub use compiled::{CONTENT, CompiledTemplate, TemplateSource, text_of_html};
 pub use fault::{Part, Place, TemplateFault};
 use fields::{Field, Kind};
 pub use fields::{FieldProblem, VALUE_CHARS_MAX};

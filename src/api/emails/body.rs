@@ -49,10 +49,10 @@ pub(in crate::api) struct NewEmailBody {
     reply_to: Option<Value>,
     #[schema(value_type = Option<Subject>)]
     pub(super) subject: Option<String>,
-    /// The plain text; its limit is in bytes.
+    /// The plain text; made from the HTML where there is none. Its limit is in bytes.
     #[schema(min_length = 1, max_length = 262_144)]
     pub(super) text: Option<String>,
-    /// The same as HTML; its limit is in bytes.
+    /// The same as HTML; beside a subject it may stand without a text. Its limit is in bytes.
     #[schema(max_length = 524_288)]
     pub(super) html: Option<String>,
     /// The name of a template: one of the workspace's own, or a built-in one.

@@ -10,10 +10,11 @@ use super::surroundings::Surroundings;
 use crate::api::http::{Fields, Problem};
 use crate::api::templates::{Told, data_of};
 use crate::domain::email::Subject;
+use crate::domain::id::WorkspaceId;
 use crate::domain::template::Locale;
 use crate::jobs::UsedTemplate;
 use crate::jobs::kinds::{EmailBody, MadeBy};
-use crate::mail::{Content, TemplateError};
+use crate::mail::{Content, TemplateError, TemplateFault, text_of_html};
 
 /// The most bytes of the plain text: a novel's worth, and a quarter of the largest body.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -52,11 +53,17 @@ pub(super) async fn words(
     if given(&by_template) {
         template(body, surroundings, fields).await
     } else {
-        Ok(own_words(body, fields).map(|words| (words, None)))
+        let words = own_words(body, surroundings, fields).await?;
+        Ok(words.map(|words| (words, None)))
     }
 }
 
-fn own_words(body: NewEmailBody, fields: &mut Fields) -> Option<EmailBody> {
+/// What the client wrote; where that is HTML alone, with the text of it.
+async fn own_words(
+    body: NewEmailBody,
+    surroundings: &Surroundings<'_>,
+    fields: &mut Fields,
+) -> Result<Option<EmailBody>, Problem> {
     let missing = "is required, unless a template is given";
     let subject = match body.subject {
         Some(subject) => fields.check("/subject", Subject::parse(&subject)),
@@ -64,18 +71,67 @@ fn own_words(body: NewEmailBody, fields: &mut Fields) -> Option<EmailBody> {
     };
     let text = match body.text {
         Some(text) if text.trim().is_empty() => fields.check("/text", Err("must not be empty")),
-        Some(text) => fields.check("/text", bounded(text, TEXT_BYTES_MAX)),
-        None => fields.check("/text", Err(missing)),
+        Some(text) => fields.check("/text", bounded(text, TEXT_BYTES_MAX).map(Some)),
+        None if body.html.is_some() => Some(None),
+        None => fields.check("/text", Err("is required, unless HTML or a template is given")),
     };
     let html = match body.html {
+        // Beside a text it is as good as none.
+        Some(html) if html.trim().is_empty() => match text {
+            Some(None) => fields.check("/html", Err("must not be empty")),
+            _ => Some(None),
+        },
         Some(html) => fields.check("/html", bounded(html, HTML_BYTES_MAX).map(Some)),
         None => Some(None),
     };
-    Some(EmailBody::Written {
-        subject: subject?.as_str().to_owned(),
-        text: text?,
-        html: html?,
-    })
+    let (Some(subject), Some(text), Some(html)) = (subject, text, html) else {
+        return Ok(None);
+    };
+    let written = |text: String, html: Option<String>| {
+        let subject = subject.as_str().to_owned();
+        Some(EmailBody::Written { subject, text, html })
+    };
+    match (text, html) {
+        (Some(text), html) => Ok(written(text, html)),
+        // Not reached: one of them is there.
+        (None, None) => Ok(None),
+        // For a mail that is refused already, nothing is made.
+        (None, Some(_)) if !fields.is_fine() => Ok(None),
+        (None, Some(html)) => {
+            let made = text_of(html, subject.clone(), surroundings, fields).await?;
+            Ok(made.and_then(|(text, html)| written(text, Some(html))))
+        }
+    }
+}
+
+/// The text of this HTML, and that again.
+async fn text_of(
+    html: String,
+    subject: Subject,
+    surroundings: &Surroundings<'_>,
+    fields: &mut Fields,
+) -> Result<Option<(String, String)>, Problem> {
+    // Where it is nobody's own, an operator asks, for jobs of all.
+    let workspace = surroundings.workspace.unwrap_or(WorkspaceId::SERVICE);
+    let made = surroundings.state.library.run(workspace, move || {
+        let text = text_of_html(&html, &subject)?;
+        Ok::<_, TemplateFault>((text.len() <= TEXT_BYTES_MAX).then_some((text, html)))
+    });
+    match made.await {
+        Ok(Ok(Some(made))) => return Ok(Some(made)),
+        Ok(Ok(None)) => {
+            let words =
+                format!("needs a text beside it, since the one made from it has more than {TEXT_BYTES_MAX} bytes");
+            fields.refuse("/html", words);
+        }
+        Ok(Err(fault)) => {
+            // Nobody has rendered it.
+            let words = fault.words.trim_end_matches(" once it is rendered");
+            fields.refuse("/html", format!("needs a text beside it, since it {words}"));
+        }
+        Err(error) => Told::OF_WRITING.note(error, fields)?,
+    }
+    Ok(None)
 }
 
 async fn template(

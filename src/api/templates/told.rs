@@ -45,7 +45,7 @@ impl Told {
         template: Some("/template"),
     };
     /// By a request that brings one.
-    pub(super) const OF_WRITING: Self = Self {
+    pub(in crate::api) const OF_WRITING: Self = Self {
         data: Some("/sample"),
         template: None,
     };
@@ -91,10 +91,7 @@ impl Told {
                 );
             }
             Unrendered::Busy => {
-                return Err(Problem::unavailable(
-                    "too many templates are rendered just now",
-                    RETRY_AFTER,
-                ));
+                return Err(Problem::unavailable("too much is rendered just now", RETRY_AFTER));
             }
             error @ Unrendered::Unfinished(_) => return Err(Problem::internal(error)),
             Unrendered::Store(error) => return Err(error.into()),

@@ -49,6 +49,33 @@ async fn a_mail_is_accepted_as_a_job_that_its_location_shows() {
 }
 
 #[actix_web::test]
+async fn html_alone_gets_a_text_made_from_it_and_the_subject_where_it_has_none() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let html = "<style>p { color: red }</style><p>Hello, <a href=\"https://example.org/x\">look</a></p>";
+    for (html, text) in [
+        (html, "Hello, [look][1]\n\n[1]: https://example.org/x\n"),
+        ("<img src=\"cid:a\">", "Hello"),
+    ] {
+        let body = mail(&json!({ "text": null, "subject": "Hello", "html": html }));
+        world.post("/v1/emails", &token, &body).await.is(202, &[]);
+        let args: Value = serde_json::from_str(&world.claim_email().await.args).unwrap();
+        let written = json!({ "subject": "Hello", "text": text, "html": html });
+        assert_eq!(args["body"]["written"], written);
+    }
+}
+
+#[actix_web::test]
+async fn blank_html_beside_a_text_is_none() {
+    let world = World::new();
+    let token = world.member("ada@example.org").await;
+    let body = mail(&json!({ "html": " \n" }));
+    world.post("/v1/emails", &token, &body).await.is(202, &[]);
+    let args: Value = serde_json::from_str(&world.claim_email().await.args).unwrap();
+    assert_eq!(args["body"]["written"]["html"], Value::Null);
+}
+
+#[actix_web::test]
 async fn an_address_that_is_given_twice_gets_one_mail() {
     let world = World::new();
     let token = world.member("ada@example.org").await;
@@ -116,6 +143,11 @@ async fn every_wrong_field_of_a_mail_is_named() {
             vec!["/subject", "/text"],
         ),
         (mail(&json!({ "text": null })), vec!["/text"]),
+        (mail(&json!({ "text": null, "html": " " })), vec!["/html"]),
+        (
+            mail(&json!({ "text": null, "html": "<p>".repeat(5_001) })),
+            vec!["/html"],
+        ),
         (mail(&json!({ "text": "x".repeat(256 * 1024 + 1) })), vec!["/text"]),
         (mail(&json!({ "html": "x".repeat(512 * 1024 + 1) })), vec!["/html"]),
         (mail(&json!({ "from": "eve@example.org" })), vec!["/from"]),

@@ -131,9 +131,7 @@ impl CompiledTemplate {
                 bounded(&html, HTML_BYTES_MAX, Part::Html)?;
             }
         }
-        // Of a page of pictures alone.
-        let text = text.filter(|text| !text.trim().is_empty());
-        let text = text.unwrap_or_else(|| subject.as_str().to_owned());
+        let text = or_subject(text, &subject);
         bounded(&text, TEXT_BYTES_MAX, Part::Text)?;
         Ok(Content {
             subject,
@@ -247,6 +245,22 @@ fn in_one_line(text: &str) -> String {
     }
     let kept = line.chars().take(SUBJECT_CHARS_MAX.saturating_sub(1));
     kept.chain(std::iter::once('\u{2026}')).collect()
+}
+
+/// The text of a mail of which there is only the HTML, which nobody has rendered. It may take as long as a template.
+///
+/// # Errors
+/// A page that is too deep, has too many tags, would become much larger by being laid out, or of which the text is too long.
+pub fn text_of_html(html: &str, subject: &Subject) -> Result<String, TemplateFault> {
+    let text = or_subject(Some(html::Page::read(html)?.text()), subject);
+    bounded(&text, TEXT_BYTES_MAX, Part::Html)?;
+    Ok(text)
+}
+
+/// Of a page of pictures alone, the subject.
+fn or_subject(text: Option<String>, subject: &Subject) -> String {
+    let text = text.filter(|text| !text.trim().is_empty());
+    text.unwrap_or_else(|| subject.as_str().to_owned())
 }
 
 fn bounded(text: &str, bytes_max: usize, part: Part) -> Result<(), TemplateFault> {
