@@ -61,7 +61,7 @@ impl Gate for OpenGate {
 /// Proof of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The server's answer to the final dot, made printable, or the name of the file.
+    /// The server's answer to the final dot, or the last chunk, made printable, or the name of the file.
     pub words: String,
     /// The recipients for whom the mail was not taken; fewer than the envelope has.
     pub refusals: Vec<Refusal>,
@@ -105,9 +105,9 @@ pub enum Phase {
     Sender,
     /// RCPT TO, of any recipient.
     Recipient,
-    /// DATA and the message before the end of its final dot; writing the file under its temporary name.
+    /// DATA, or the chunk in its place, and the message before its end; writing the file under its temporary name.
     Data,
-    /// The final dot and the answer to it; the rename into the outbox.
+    /// The final dot, or the last chunk, and the answer to it; the rename into the outbox.
     Dot,
 }
 
@@ -167,7 +167,7 @@ pub enum DeliveryError {
         /// What the server said, or what is wrong with the mail.
         words: String,
     },
-    /// May have been sent: the final dot was begun, and no answer that can be understood came back.
+    /// May have been sent: the final dot was begun, or the last chunk was sent, and no answer that can be understood came back.
     #[error("may have been sent, no answer at {phase}: {}", Said { code: *code, words })]
     Uncertain {
         /// Where it failed: [`Phase::Dot`].

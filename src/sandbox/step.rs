@@ -26,11 +26,11 @@ pub enum Step {
     Mail,
     /// RCPT, of one recipient.
     Rcpt,
-    /// DATA.
+    /// DATA, or the first BDAT.
     Data,
-    /// A BDAT that is not the last has arrived.
+    /// A BDAT that is neither the first nor the last has arrived.
     Chunk,
-    /// Some of the message has arrived: a line of it, or a piece of a chunk.
+    /// Some of the message has arrived: a line of it, or a piece of a chunk behind the first.
     Body,
     /// The final dot has arrived, or the last chunk; the mail is not taken yet.
     Dot,

@@ -6,6 +6,7 @@ mod opensmtpd;
 mod outbox;
 mod postfix;
 mod real_server;
+mod smtp_chunking;
 mod smtp_dialogue;
 mod smtp_failures;
 mod smtp_login;

@@ -5,6 +5,7 @@ use legwork::mail::{
 };
 use secrecy::SecretString;
 
+use super::smtp_chunking::first_line;
 use super::smtp_transcript::Keeping;
 use super::{address, mail, message};
 use crate::support::certificates::Authority;
@@ -75,6 +76,7 @@ pub(super) async fn is_spoken_to(server: &MailServer) {
     an_unknown_recipient_is_refused_alone(server).await;
     every_refusal_says_what_is_wrong(server).await;
     what_it_offers_is_made_use_of(server).await;
+    a_large_mail_arrives_whole(server).await;
     assert_eq!(
         server.mails_of("ada", 5).await.len(),
         5,
@@ -196,8 +198,14 @@ async fn what_it_offers_is_made_use_of(server: &MailServer) {
     let offers = |name: &str| offers.contains(name);
     let size = sent.bytes.len();
     let from = found(&format!("C: MAIL FROM:<l***@example.com> SIZE={size}"));
-    let is_group = lines[from + 1].starts_with("C: RCPT") && lines[from + 2] == "C: DATA";
+    let first = first_line(&sent.bytes);
+    let (begins, ends) = match offers("CHUNKING") {
+        true => (format!("C: BDAT {first}"), format!("C: BDAT {} LAST", size - first)),
+        false => ("C: DATA".to_owned(), format!("C: ({size} bytes and the final dot)")),
+    };
+    let is_group = lines[from + 1].starts_with("C: RCPT") && lines[from + 2] == begins;
     assert_eq!(is_group, offers("PIPELINING"), "{lines:#?}");
+    assert!(found(&begins) < found(&ends), "{lines:#?}");
 
     let international = Rendered {
         bytes: "Message-ID: <utf8@legwork.test>\r\nSubject: Gr\u{fc}\u{df}e\r\n\r\nx\r\n".into(),
@@ -237,6 +245,34 @@ async fn what_it_offers_is_made_use_of(server: &MailServer) {
         }
     );
     assert!(is_known_before, "{error:?}");
+}
+
+/// More than one piece of a message, with lines that would end it behind DATA.
+async fn a_large_mail_arrives_whole(server: &MailServer) {
+    let line = "A line that is as long as lines of a mail may be without being folded.\n";
+    let large = Message {
+        text: format!("{line}.\n..\n").repeat(3_000),
+        ..to("whole", &["bob@example.org"])
+    };
+    let before = server.mails_of("bob", 0).await.len();
+    let sent = large.render().unwrap();
+    assert!(sent.bytes.len() > 200_000);
+    Way::starttls(server)
+        .transport()
+        .deliver(&sent, &OpenGate)
+        .await
+        .unwrap();
+    let mails = server.mails_of("bob", before + 1).await;
+    let arrived = mails.iter().find(|mail| mail.contains("<whole@legwork.test>")).unwrap();
+    let body = |text: &str| {
+        text.replace("\r\n", "\n")
+            .split_once("\n\n")
+            .unwrap()
+            .1
+            .trim_end()
+            .to_owned()
+    };
+    assert!(body(arrived) == body(&String::from_utf8(sent.bytes).unwrap()));
 }
 
 async fn without_login_nothing_is_taken(way: &Way) {

@@ -17,7 +17,7 @@ fn transport(port: u16) -> SmtpTransport {
 
 /// A relay that answers only once all of a step is there, however much that is; and what comes behind the last step, until
 /// the client closes the connection.
-async fn scripted(steps: &'static [(&'static str, &'static str)]) -> (u16, JoinHandle<String>) {
+pub(super) async fn scripted(steps: &'static [(&'static str, &'static str)]) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = tokio::spawn(async move {

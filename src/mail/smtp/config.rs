@@ -25,7 +25,7 @@ pub struct SmtpConfig {
     pub command_timeout: Duration,
     /// How long the server may take no byte more of a message that is being sent.
     pub progress_timeout: Duration,
-    /// How long the answer to the final dot may take, once the message is sent.
+    /// How long the answer to the final dot, or to a chunk, may take once it is sent.
     pub dot_timeout: Duration,
     /// How many idle connections are kept.
     pub max_idle: usize,

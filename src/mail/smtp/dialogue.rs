@@ -1,17 +1,27 @@
-//! One mail's dialogue with the relay: MAIL, RCPT for each, DATA, the gate, the end of the message with its final dot.
+//! One mail's dialogue with the relay: MAIL, RCPT for each, DATA, the gate, the end of the message.
 //!
 //! Where the relay offers PIPELINING, MAIL, all RCPT and DATA go out in one write (RFC 2920), and their answers are read in
 //! that order, so that a mail takes two round trips. If nobody is left to whom the mail may go and DATA was answered with 354
 //! all the same, the connection is closed: that is surely no delivery, while the empty message that the RFC allows there
-//! asks the server to take something. How a connection comes about is in `connect`.
+//! asks the server to take something.
+//!
+//! Where the relay offers CHUNKING (RFC 3030), the first line of the message, a header of which nobody can make a command,
+//! stands as a chunk in the place of DATA. No more is said before its answer: a server that passes on what another offers, and
+//! knows no chunks, would take the lines of a message for commands. Such a one is given DATA from then on. (An empty chunk would
+//! show the same; Postfix refuses it.)
+//!
+//! How a connection comes about is in `connect`, how the message goes over it in `handover`.
 
+mod handover;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lettre::transport::smtp::response::{Response, Severity};
 use tokio::time::timeout;
 
 use super::answer::{Lost, number, said, silence};
-use super::body::Body;
+use super::body::{self, Body};
 use super::config::SmtpConfig;
 use super::connect::connect;
 use super::offers::Offers;
@@ -64,6 +74,9 @@ const LOGIN_WANTED: [u16; 4] = [530, 534, 535, 538];
 /// The reply that says that a message is too large: about the mail, also where it answers MAIL (RFC 1870 §6.1).
 const TOO_LARGE: u16 = 552;
 
+/// The replies of a server that does not know a command, or this form of it (RFC 5321 §4.2.4).
+const NOT_UNDERSTOOD: std::ops::RangeInclusive<u16> = 500..=504;
+
 /// Why a dialogue stopped, and whether its connection can still be used.
 pub(super) enum Stop {
     /// The server answered no, and waits for the next command.
@@ -88,6 +101,33 @@ pub(super) struct Dialogue<'a> {
     mail: &'a Rendered,
     commands: Commands<'a>,
     transcript: Option<&'a Transcript>,
+    /// Whether the relay was found to offer chunks and to take none.
+    knows_no_chunks: &'a AtomicBool,
+    /// The first line of the message, if it is one that may go in chunks.
+    first_line: Option<&'a [u8]>,
+}
+
+/// What begins a message, and the same for people.
+struct Opening {
+    bytes: Vec<u8>,
+    in_words: String,
+}
+
+impl Opening {
+    /// DATA, or this as a chunk.
+    fn of(first_chunk: Option<&[u8]>) -> Self {
+        let Some(first) = first_chunk else {
+            return Self {
+                bytes: b"DATA\r\n".to_vec(),
+                in_words: "DATA\r\n".to_owned(),
+            };
+        };
+        let command = format!("BDAT {}\r\n", first.len());
+        Self {
+            bytes: [command.as_bytes(), first].concat(),
+            in_words: format!("{command}({} bytes)\r\n", first.len()),
+        }
+    }
 }
 
 impl<'a> Dialogue<'a> {
@@ -95,12 +135,16 @@ impl<'a> Dialogue<'a> {
         config: &'a SmtpConfig,
         mail: &'a Rendered,
         transcript: Option<&'a Transcript>,
+        knows_no_chunks: &'a AtomicBool,
     ) -> Result<Self, DeliveryError> {
+        let first_line = body::first_line(&mail.bytes).filter(|_| !knows_no_chunks.load(Ordering::Relaxed));
         Ok(Self {
             config,
             mail,
             commands: Commands::of(mail)?,
             transcript,
+            knows_no_chunks,
+            first_line,
         })
     }
 
@@ -133,10 +177,15 @@ impl<'a> Dialogue<'a> {
         let mut text = self.commands.mail(&parameters);
         if connection.offers.pipelining {
             self.commands.recipients(&mut text);
-            text.push_str("DATA\r\n");
         }
         log_said(self.transcript, &text);
-        self.say(connection, &text, Phase::Sender).await?;
+        let mut bytes = text.into_bytes();
+        if connection.offers.pipelining {
+            let opening = Opening::of(self.first_chunk(connection));
+            log_said(self.transcript, &opening.in_words);
+            bytes.extend(opening.bytes);
+        }
+        self.say(connection, &bytes, Phase::Sender).await?;
         match self
             .answer(connection, Phase::Sender, Severity::PositiveCompletion)
             .await
@@ -150,7 +199,7 @@ impl<'a> Dialogue<'a> {
         }
     }
 
-    /// RCPT for each and DATA, unless they were said with MAIL; the gate, the message and its dot. Who is refused at RCPT is
+    /// RCPT for each and DATA, unless they were said with MAIL; the gate, the message and its end. Who is refused at RCPT is
     /// left out, unless that is everybody.
     pub(super) async fn carry(&self, connection: &mut Connection, gate: &dyn Gate) -> Result<Receipt, Stop> {
         let is_said = connection.offers.pipelining;
@@ -162,14 +211,7 @@ impl<'a> Dialogue<'a> {
                 Stop::Refused(error)
             });
         }
-        if !is_said {
-            log_said(self.transcript, "DATA\r\n");
-            self.say(connection, "DATA\r\n", Phase::Data).await?;
-        }
-        self.answer(connection, Phase::Data, Severity::PositiveIntermediate)
-            .await?;
-        // After DATA there is no way back but closing: the server takes every byte as part of the message.
-        let mut body = Body::new(&self.mail.bytes);
+        let mut body = self.begin_message(connection, is_said).await?;
         self.send_head(connection, &mut body).await?;
         gate.open().await.map_err(|GateClosed| {
             log_note(self.transcript, || {
@@ -182,6 +224,43 @@ impl<'a> Dialogue<'a> {
         Ok(Receipt { words, refusals })
     }
 
+    /// DATA or the first chunk, unless it was said, and the answer to it. Behind DATA there is no way back but closing: the server
+    /// takes every byte as part of the message.
+    async fn begin_message(&self, connection: &mut Connection, is_said: bool) -> Result<Body<'a>, Stop> {
+        let first = self.first_chunk(connection);
+        if !is_said {
+            let opening = Opening::of(first);
+            log_said(self.transcript, &opening.in_words);
+            self.say(connection, &opening.bytes, Phase::Data).await?;
+        }
+        let Some(first) = first else {
+            self.answer(connection, Phase::Data, Severity::PositiveIntermediate)
+                .await?;
+            return Ok(Body::in_lines(&self.mail.bytes));
+        };
+        match self.answer(connection, Phase::Data, Severity::PositiveCompletion).await {
+            Ok(_) => Ok(Body::in_chunks(&self.mail.bytes, first)),
+            Err(Stop::Refused(error)) if error.code().is_some_and(|code| NOT_UNDERSTOOD.contains(&code)) => {
+                self.knows_no_chunks.store(true, Ordering::Relaxed);
+                log_note(self.transcript, || {
+                    "the server offers to take chunks, and takes none: DATA from now on".to_owned()
+                });
+                // What it has made of the chunk is not known.
+                Err(Stop::broken(DeliveryError::Transient {
+                    phase: Phase::Data,
+                    code: error.code(),
+                    words: error.to_string(),
+                }))
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// The first line, where the message goes in chunks.
+    fn first_chunk(&self, connection: &Connection) -> Option<&'a [u8]> {
+        self.first_line.filter(|_| connection.offers.chunking)
+    }
+
     /// Who was refused, and whether that was for want of a login.
     async fn name_recipients(&self, connection: &mut Connection) -> Result<Vec<(Refusal, bool)>, Stop> {
         let mut refusals = Vec::new();
@@ -189,7 +268,7 @@ impl<'a> Dialogue<'a> {
             if !connection.offers.pipelining {
                 let text = self.commands.recipient(position);
                 log_said(self.transcript, &text);
-                self.say(connection, &text, Phase::Recipient).await?;
+                self.say(connection, text.as_bytes(), Phase::Recipient).await?;
             }
             let answer = self
                 .answer(connection, Phase::Recipient, Severity::PositiveCompletion)
@@ -238,8 +317,8 @@ impl<'a> Dialogue<'a> {
         Stop::Broken { error, stale }
     }
 
-    /// Reads the answers to commands that were said together with one that was refused with `error`; the last is to DATA.
-    /// Only where all are there, and the server does not wait for a message now, can the connection be used again.
+    /// Reads the answers to commands that were said together with one that was refused with `error`; the last is to what begins
+    /// a message. Only where all are there, and the server does not wait for a message now, can the connection be used again.
     async fn skip(&self, connection: &mut Connection, answers: usize, error: DeliveryError) -> Stop {
         let reading = async {
             for _ in 1..answers {
@@ -248,9 +327,10 @@ impl<'a> Dialogue<'a> {
             connection.wire.answer().await
         };
         match timeout(RESET_TIMEOUT, reading).await {
-            Ok(Ok(data)) => {
-                log_heard(self.transcript, &data);
-                if data.is_positive() || number(data.code()) == Some(CLOSING) {
+            Ok(Ok(last)) => {
+                log_heard(self.transcript, &last);
+                let awaits_message = self.first_chunk(connection).is_none() && last.is_positive();
+                if awaits_message || number(last.code()) == Some(CLOSING) {
                     log_note(self.transcript, || {
                         "closed without a message: there is nobody to send it to".to_owned()
                     });
@@ -268,9 +348,9 @@ impl<'a> Dialogue<'a> {
         matches!(timeout(RESET_TIMEOUT, connection.command("RSET")).await, Ok(Ok(answer)) if answer.is_positive())
     }
 
-    async fn say(&self, connection: &mut Connection, text: &str, phase: Phase) -> Result<(), Stop> {
+    async fn say(&self, connection: &mut Connection, bytes: &[u8], phase: Phase) -> Result<(), Stop> {
         let limit = self.config.command_timeout;
-        match timeout(limit, connection.wire.write_all(text.as_bytes())).await {
+        match timeout(limit, connection.wire.write_all(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.lost(phase, &Lost::of(&error.to_string()))),
             Err(_) => Err(self.silent(phase, limit)),
@@ -279,6 +359,16 @@ impl<'a> Dialogue<'a> {
 
     async fn answer(&self, connection: &mut Connection, phase: Phase, expected: Severity) -> Result<Response, Stop> {
         let limit = self.config.command_timeout;
+        self.answer_within(limit, connection, phase, expected).await
+    }
+
+    async fn answer_within(
+        &self,
+        limit: Duration,
+        connection: &mut Connection,
+        phase: Phase,
+        expected: Severity,
+    ) -> Result<Response, Stop> {
         let answer = match timeout(limit, connection.wire.answer()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(lost)) => return Err(self.lost(phase, &lost)),
@@ -309,83 +399,6 @@ impl<'a> Dialogue<'a> {
     fn silent(&self, phase: Phase, limit: Duration) -> Stop {
         log_note(self.transcript, || silence(limit));
         Stop::broken(DeliveryError::transient(phase, &silence(limit)))
-    }
-
-    /// All of a large message but its last piece. Without the rest it is none, so that whatever fails here is no delivery.
-    async fn send_head(&self, connection: &mut Connection, body: &mut Body<'_>) -> Result<(), Stop> {
-        let bytes = body.head_bytes();
-        while let Some(piece) = body.next_of_head() {
-            let mut begun = 0;
-            let written = self.write_steadily(connection, &piece, &mut begun).await;
-            written.map_err(|words| {
-                log_note(self.transcript, || format!("in the middle of the message: {words}"));
-                Stop::broken(DeliveryError::transient(Phase::Data, &words))
-            })?;
-        }
-        if bytes > 0 {
-            log_note(self.transcript, || format!("{bytes} bytes of the message are sent"));
-        }
-        Ok(())
-    }
-
-    /// The last piece with the final dot, and the answer to it.
-    async fn send_end(&self, connection: &mut Connection, body: &mut Body<'_>) -> Result<String, Stop> {
-        log_said(
-            self.transcript,
-            &format!("({} bytes and the final dot)\r\n", body.tail_bytes()),
-        );
-        let (piece, before_end) = body.last();
-        let mut sent = 0;
-        if let Err(words) = self.write_steadily(connection, &piece, &mut sent).await {
-            log_note(self.transcript, || words.clone());
-            // Of a final dot that was begun nobody knows how much arrived.
-            return Err(Stop::broken(if sent > before_end {
-                DeliveryError::uncertain(&words)
-            } else {
-                DeliveryError::transient(Phase::Data, &words)
-            }));
-        }
-        let limit = self.config.dot_timeout;
-        let answer = match timeout(limit, connection.wire.answer()).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(lost)) => {
-                log_note(self.transcript, || lost.words().to_owned());
-                return Err(Stop::broken(DeliveryError::uncertain(lost.words())));
-            }
-            Err(_) => {
-                log_note(self.transcript, || silence(limit));
-                return Err(Stop::broken(DeliveryError::uncertain(&silence(limit))));
-            }
-        };
-        log_heard(self.transcript, &answer);
-        match answer.code().severity {
-            Severity::PositiveCompletion => Ok(sanitise(&format!("{} {}", answer.code(), said(&answer)))),
-            Severity::PositiveIntermediate => Err(Stop::broken(DeliveryError::Uncertain {
-                phase: Phase::Dot,
-                code: number(answer.code()),
-                words: sanitise(&format!("unexpected answer: {}", said(&answer))),
-            })),
-            _ => Err(refused(&answer, Phase::Dot)),
-        }
-    }
-
-    /// Writes `bytes`; each step forward may take its time, so that a slow line is none that stands still. `sent` counts what
-    /// the stream has taken, also where it fails.
-    async fn write_steadily(&self, connection: &mut Connection, bytes: &[u8], sent: &mut usize) -> Result<(), String> {
-        let limit = self.config.progress_timeout;
-        let stalled = || format!("no byte of the message was taken within {} s", limit.as_secs_f32());
-        while let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
-            match timeout(limit, connection.wire.write(rest)).await {
-                Ok(Ok(0)) => return Err("the server takes no more".to_owned()),
-                Ok(Ok(count)) => *sent = sent.saturating_add(count),
-                Ok(Err(error)) => return Err(sanitise(&error.to_string())),
-                Err(_) => return Err(stalled()),
-            }
-        }
-        match timeout(limit, connection.wire.flush()).await {
-            Ok(flushed) => flushed.map_err(|error| sanitise(&error.to_string())),
-            Err(_) => Err(stalled()),
-        }
     }
 }
 

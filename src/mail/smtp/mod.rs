@@ -1,16 +1,15 @@
 //! Delivery to an SMTP relay, driven step by step so that each way to fail is told apart.
 //!
-//! Guarantees: the gate is asked after the server has taken the sender, a recipient and DATA, and before the last piece of
-//! the message, which for all but large ones is the whole; a mail goes to those recipients whom the server takes, and the others are named with what it said; only
-//! silence, or an answer that is none, after the final dot was begun is uncertain; a delivery that is dropped half-way
-//! closes its connection, which is never used again; what is wrong with the relay or with our settings (no connection, no
-//! encryption, no login) is told apart from what is wrong with a mail; a password goes only over a connection that is as
-//! safe as the settings ask for, and into no error.
+//! Guarantees: the gate is asked after the server has taken the sender, a recipient and DATA or a first chunk, and before the
+//! last piece of the message, which for all but large ones is the whole; a mail goes to those recipients whom the server takes,
+//! and the others are named with what it said; only silence, or an answer that is none, after the final dot was begun or the
+//! last chunk was sent is uncertain; a delivery that is dropped half-way closes its connection, which is never used again; what
+//! is wrong with the relay or with our settings (no connection, no encryption, no login) is told apart from what is wrong with a
+//! mail; a password goes only over a connection that is as safe as the settings ask for, and into no error.
 //!
-//! Left out: CHUNKING (the gate stands between the recipients and the message, so that BDAT saves no round trip, and whoever
-//! offers it takes DATA too), HELO for servers from before 1995, and MX lookup (it speaks to one relay). A connection
-//! belongs to the runtime on which it was opened: use one `SmtpTransport` from one runtime, or accept that a connection of a
-//! runtime that has ended is found broken and replaced.
+//! Left out: BINARYMIME (all that is built is text), HELO for servers from before 1995, and MX lookup (it speaks to one relay). A
+//! connection belongs to the runtime on which it was opened: use one `SmtpTransport` from one runtime, or accept that a
+//! connection of a runtime that has ended is found broken and replaced.
 
 mod answer;
 mod body;
@@ -26,6 +25,8 @@ mod tolerance;
 mod transaction;
 mod trust;
 mod wire;
+
+use std::sync::atomic::AtomicBool;
 
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
@@ -45,6 +46,7 @@ pub struct SmtpTransport {
     config: SmtpConfig,
     idle: Pool,
     breaker: Breaker,
+    knows_no_chunks: AtomicBool,
 }
 
 impl SmtpTransport {
@@ -53,7 +55,12 @@ impl SmtpTransport {
     pub fn new(config: SmtpConfig) -> Self {
         let idle = Pool::new(config.max_idle);
         let breaker = Breaker::new(config.url());
-        Self { config, idle, breaker }
+        Self {
+            config,
+            idle,
+            breaker,
+            knows_no_chunks: AtomicBool::new(false),
+        }
     }
 
     /// How many connections are kept idle now, those that will not be used again because they are too old included.
@@ -63,7 +70,7 @@ impl SmtpTransport {
     }
 
     async fn run(&self, mail: &Rendered, gate: &dyn Gate) -> Result<Receipt, DeliveryError> {
-        let dialogue = Dialogue::new(&self.config, mail, gate.transcript())?;
+        let dialogue = Dialogue::new(&self.config, mail, gate.transcript(), &self.knows_no_chunks)?;
         let mut connection = self.begin(&dialogue).await?;
         let _in_use = self.idle.in_use();
         match dialogue.carry(&mut connection, gate).await {

@@ -8,6 +8,8 @@ use lettre::transport::smtp::response::Response;
 pub(super) struct Offers {
     /// Several commands at once (RFC 2920).
     pub(super) pipelining: bool,
+    /// A message in chunks of a size that is said (RFC 3030).
+    pub(super) chunking: bool,
     /// Bytes beyond ASCII in the message (RFC 6152).
     pub(super) eight_bit: bool,
     /// Letters beyond ASCII in addresses and headers (RFC 6531).
@@ -29,6 +31,7 @@ impl Offers {
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
             match keyword.as_str() {
                 "PIPELINING" => offers.pipelining = true,
+                "CHUNKING" => offers.chunking = true,
                 "8BITMIME" => offers.eight_bit = true,
                 "SMTPUTF8" => offers.smtp_utf8 = true,
                 "STARTTLS" => offers.start_tls = true,
@@ -72,13 +75,14 @@ mod tests {
         let many = offers(&[
             "mx",
             "Pipelining",
+            "chunking",
             "size 1000",
             "8bitmime",
             "SMTPUTF8",
             "AUTH login CRAM-MD5",
             "X",
         ]);
-        assert!(many.pipelining && many.size && many.eight_bit && many.smtp_utf8 && !many.start_tls);
+        assert!(many.pipelining && many.chunking && many.size && many.eight_bit && many.smtp_utf8 && !many.start_tls);
         assert_eq!(many.size_max, Some(1_000));
         assert_eq!(
             many.login(&[Mechanism::Plain, Mechanism::Login]),

@@ -140,11 +140,16 @@ impl Session {
             return Err(End);
         };
         let most = self.message_max();
+        let is_first = !envelope.is_chunked;
+        // The first chunk stands for DATA, which is not said then.
+        let is_in_body = !is_first || is_last;
         let mut left = size;
         while left > 0 {
             let piece = self.wire.some(left.min(PIECE)).await?;
             left = left.saturating_sub(piece.len());
-            self.within_body(&envelope.to).await?;
+            if is_in_body {
+                self.within_body(&envelope.to).await?;
+            }
             if envelope.from.is_some() && !envelope.to.is_empty() {
                 envelope.add(&piece, most);
             }
@@ -159,14 +164,32 @@ impl Session {
             return Ok(());
         }
         envelope.is_chunked = true;
-        if is_last {
+        let usual = format!("250 2.0.0 {size} bytes");
+        let is_taken = match (is_first, is_last) {
+            (true, false) => self.answer(Step::Data, &envelope.to, &usual).await?,
+            (false, false) => self.answer(Step::Chunk, &envelope.to, &usual).await?,
+            (true, true) => self.waits_before_the_end(&envelope.to).await?,
+            (false, true) => true,
+        };
+        if !is_taken {
+            *envelope = Envelope::default();
+        } else if is_last {
             return self.take(std::mem::take(envelope)).await;
         }
-        let usual = format!("250 2.0.0 {size} bytes");
-        if !self.answer(Step::Chunk, &envelope.to, &usual).await? {
-            *envelope = Envelope::default();
-        }
         Ok(())
+    }
+
+    /// What a rule for DATA does where the first chunk is the last: whether the message may be taken still.
+    async fn waits_before_the_end(&mut self, to: &[Recipient]) -> Result<bool, End> {
+        match self.shared.act_at(Step::Data, to) {
+            None | Some(Act::Bounce | Act::Trickle(_)) => {}
+            // Other words for what is no answer of its own here.
+            Some(Act::Reply(reply)) if matches!(reply.first(), Some(b'2' | b'3')) => {}
+            Some(Act::Hold(hold)) => self.wire.wait(hold.wait()).await?,
+            Some(Act::Delay(time)) => self.wire.wait(tokio::time::sleep(time)).await?,
+            act => return self.answer_by(act, "").await.map(|_said| false),
+        }
+        Ok(true)
     }
 
     /// In the middle of a message a server has nothing to say: waits apart, any act is the end of the connection.

@@ -62,12 +62,43 @@ impl Fault {
     }
 }
 
+/// How a mail is said, by what the relay offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    OneByOne,
+    Together,
+    TogetherAndInChunks,
+}
+
+impl Manner {
+    const ALL: [Self; 3] = [Self::OneByOne, Self::Together, Self::TogetherAndInChunks];
+
+    fn extensions(self) -> Extensions {
+        match self {
+            Self::OneByOne => Extensions::PLAIN,
+            Self::Together => Extensions {
+                chunking: false,
+                ..Extensions::ALL
+            },
+            Self::TogetherAndInChunks => Extensions::ALL,
+        }
+    }
+
+    /// Whether there is such a step.
+    fn has(self, step: &str) -> bool {
+        match step {
+            "chunk" => self == Self::TogetherAndInChunks,
+            _ => true,
+        }
+    }
+}
+
 /// A fault at a step, for a mail with a rule.
 pub(super) struct Case {
     row: Row,
     act: (usize, Act),
     rule: WhenUncertain,
-    pub(super) is_pipelined: bool,
+    pub(super) manner: Manner,
 }
 
 /// What became of it.
@@ -86,23 +117,23 @@ impl fmt::Display for Case {
         let Row(step, fault, first, spent, copies) = self.row;
         write!(
             f,
-            "Row({step:?}, Fault::{fault:?}, {first:?}, {spent}, {copies}) [act {}, {}]",
-            self.act.0,
-            if self.is_pipelined { "pipelined" } else { "one by one" }
+            "Row({step:?}, Fault::{fault:?}, {first:?}, {spent}, {copies}) [act {}, {:?}]",
+            self.act.0, self.manner
         )
     }
 }
 
 impl Case {
-    /// Each kind of it, with commands said one by one and together.
+    /// Each kind of it, in each manner that has such a step.
     pub(super) fn of(row: Row, rule: WhenUncertain) -> impl Iterator<Item = Self> {
         let acts = row.1.acts().into_iter().enumerate();
         acts.flat_map(move |act| {
-            [false, true].map(|is_pipelined| Self {
+            let manners = Manner::ALL.into_iter().filter(move |manner| manner.has(row.0));
+            manners.map(move |manner| Self {
                 row,
                 act: act.clone(),
                 rule,
-                is_pipelined,
+                manner,
             })
         })
     }
@@ -175,6 +206,7 @@ impl Case {
     fn text(&self) -> String {
         match self.row.0 {
             "body" => format!("{}\r\n", "x".repeat(900)).repeat(LARGE / 902),
+            "chunk" => format!("{}\r\n", "x".repeat(70)).repeat(2_000),
             _ => "Hello\n".to_owned(),
         }
     }
@@ -215,11 +247,7 @@ impl World {
 
 /// Plays a case to its end.
 pub(super) async fn play(case: Case) -> (Case, Came) {
-    let extensions = if case.is_pipelined {
-        Extensions::ALL
-    } else {
-        Extensions::PLAIN
-    };
+    let extensions = case.manner.extensions();
     let world = if case.is_encrypted() {
         World::encrypted(extensions)
     } else {

@@ -136,9 +136,17 @@ pub(super) const OF_THE_MAIL: &[Row] = &[
     Row("taken", Fault::Never, 'D', 1, 1),
 ];
 
-/// In the middle of a message that is larger than all buffers: its dot was not sent.
+/// In the middle of a message that is larger than all buffers, and at a chunk that is not its last: its end was not sent.
 pub(super) const IN_THE_BODY: &[Row] = &[
     Row("body", Fault::Close, 'R', 2, 1),
     Row("body", Fault::Reset, 'R', 2, 1),
     Row("body", Fault::Hang, 'R', 2, 1),
+    Row("chunk", Fault::Close, 'R', 2, 1),
+    Row("chunk", Fault::Reset, 'R', 2, 1),
+    Row("chunk", Fault::Hang, 'R', 2, 1),
+    Row("chunk", Fault::NotNow, 'R', 2, 1),
+    Row("chunk", Fault::Never, 'D', 1, 0),
+    Row("chunk", Fault::Garbage, 'R', 2, 1),
+    Row("chunk", Fault::SlowBytes, 'C', 1, 1),
+    Row("chunk", Fault::TooSlowBytes, 'R', 2, 1),
 ];
