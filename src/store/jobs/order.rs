@@ -167,6 +167,10 @@ fn run_again(
                 jobs::args.eq(&changed.args),
                 jobs::args_version.eq(i64::from(changed.version)),
                 jobs::result.eq(None::<String>),
+                jobs::progress_done.eq(None::<i64>),
+                jobs::progress_total.eq(None::<i64>),
+                jobs::progress_note.eq(None::<String>),
+                jobs::progress_at.eq(None::<i64>),
             ))
             .execute(connection)?;
         arguments::delete(connection, &[id.to_string()])?;

@@ -1,6 +1,7 @@
 //! Where arguments lie.
 
 use super::*;
+use crate::domain::job::Progress;
 use crate::store::NewJob;
 use crate::store::testing::{NOW, on_each_database};
 
@@ -15,7 +16,7 @@ fn with(args: &str) -> NewJob {
 fn of_length(length: usize) -> String {
     format!(
         "[\"{}\"]",
-        "ä".repeat((length - 4) / 2) + if length % 2 == 0 { "" } else { "a" }
+        "ä".repeat((length - 4) / 2) + if length.is_multiple_of(2) { "" } else { "a" }
     )
 }
 
@@ -84,9 +85,18 @@ async fn changed_arguments_take_the_place_of_those_before_wherever_these_lay(sto
             store.enqueue(vec![with(&before)]).await.unwrap();
             claim_one(&store, NOW).await
         };
-        finish(&store, &held, AttemptEnd::Failed(Retry::Never), NOW).await;
+        let progress = Progress {
+            done: 3,
+            total: Some(4),
+            note: None,
+        };
+        let mut end = end(held.id, held.fence, AttemptEnd::Failed(Retry::Never), NOW);
+        (end.progress, end.result) = (Some(progress), Some("{}".to_owned()));
+        store.finish(end).await.unwrap();
         change(&store, held.id, &after).await;
         assert_eq!(arguments(&store, held.id).await, after);
+        let shown = one(&store, held.id).await;
+        assert!(shown.progress.is_none() && shown.result.is_none(), "{shown:?}");
         assert_eq!(
             apart(&store),
             Vec::<String>::new(),
