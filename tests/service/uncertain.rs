@@ -125,7 +125,7 @@ async fn a_shutdown_past_the_dot_is_uncertain_and_costs_no_attempt() {
     assert_eq!(resolve("available").status.code(), Some(2));
     let shown = home.run(&["jobs", "show", &again], "").stdout;
     assert!(
-        shown.contains("attempt 1, milliseconds since it began:\n  0 -- connected"),
+        shown.contains("attempt 1, milliseconds since it began:\n  ") && shown.contains(" -- connected"),
         "{shown}"
     );
 }
