@@ -14,7 +14,7 @@ use crate::domain::id::WorkspaceId;
 use crate::domain::template::Locale;
 use crate::jobs::UsedTemplate;
 use crate::jobs::kinds::{EmailBody, MadeBy};
-use crate::mail::{Content, TemplateError, TemplateFault, text_of_html};
+use crate::mail::{Content, TemplateError, text_of_html};
 
 /// The most bytes of the plain text: a novel's worth, and a quarter of the largest body.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -87,21 +87,17 @@ async fn own_words(
     let (Some(subject), Some(text), Some(html)) = (subject, text, html) else {
         return Ok(None);
     };
-    let written = |text: String, html: Option<String>| {
-        let subject = subject.as_str().to_owned();
-        Some(EmailBody::Written { subject, text, html })
+    let (text, html) = match (text, html) {
+        (Some(text), html) => (text, html),
+        (None, Some(html)) if fields.is_fine() => match text_of(html, subject.clone(), surroundings, fields).await? {
+            Some((text, html)) => (text, Some(html)),
+            None => return Ok(None),
+        },
+        // The mail is refused already, so that nothing is made for it.
+        (None, _) => return Ok(None),
     };
-    match (text, html) {
-        (Some(text), html) => Ok(written(text, html)),
-        // Not reached: one of them is there.
-        (None, None) => Ok(None),
-        // For a mail that is refused already, nothing is made.
-        (None, Some(_)) if !fields.is_fine() => Ok(None),
-        (None, Some(html)) => {
-            let made = text_of(html, subject.clone(), surroundings, fields).await?;
-            Ok(made.and_then(|(text, html)| written(text, Some(html))))
-        }
-    }
+    let subject = subject.as_str().to_owned();
+    Ok(Some(EmailBody::Written { subject, text, html }))
 }
 
 /// The text of this HTML, and that again.
@@ -114,21 +110,16 @@ async fn text_of(
     // Where it is nobody's own, an operator asks, for jobs of all.
     let workspace = surroundings.workspace.unwrap_or(WorkspaceId::SERVICE);
     let made = surroundings.state.library.run(workspace, move || {
-        let text = text_of_html(&html, &subject)?;
-        Ok::<_, TemplateFault>((text.len() <= TEXT_BYTES_MAX).then_some((text, html)))
+        text_of_html(&html, &subject).map(|text| (text, html))
     });
     match made.await {
-        Ok(Ok(Some(made))) => return Ok(Some(made)),
-        Ok(Ok(None)) => {
+        Ok(Ok((text, html))) if text.len() <= TEXT_BYTES_MAX => return Ok(Some((text, html))),
+        Ok(Ok(_)) => {
             let words =
                 format!("needs a text beside it, since the one made from it has more than {TEXT_BYTES_MAX} bytes");
             fields.refuse("/html", words);
         }
-        Ok(Err(fault)) => {
-            // Nobody has rendered it.
-            let words = fault.words.trim_end_matches(" once it is rendered");
-            fields.refuse("/html", format!("needs a text beside it, since it {words}"));
-        }
+        Ok(Err(fault)) => fields.refuse("/html", format!("needs a text beside it, since it {fault}")),
         Err(error) => Told::OF_WRITING.note(error, fields)?,
     }
     Ok(None)

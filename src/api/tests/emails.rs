@@ -148,6 +148,10 @@ async fn every_wrong_field_of_a_mail_is_named() {
             mail(&json!({ "text": null, "html": "<p>".repeat(5_001) })),
             vec!["/html"],
         ),
+        (
+            mail(&json!({ "text": null, "html": "word ".repeat(60_000) })),
+            vec!["/html"],
+        ),
         (mail(&json!({ "text": "x".repeat(256 * 1024 + 1) })), vec!["/text"]),
         (mail(&json!({ "html": "x".repeat(512 * 1024 + 1) })), vec!["/html"]),
         (mail(&json!({ "from": "eve@example.org" })), vec!["/from"]),

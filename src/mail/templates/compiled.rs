@@ -247,14 +247,12 @@ fn in_one_line(text: &str) -> String {
     kept.chain(std::iter::once('\u{2026}')).collect()
 }
 
-/// The text of a mail of which there is only the HTML, which nobody has rendered. It may take as long as a template.
+/// The text of a mail of which there is only the HTML. It may take as long as a template.
 ///
 /// # Errors
-/// A page that is too deep, has too many tags, would become much larger by being laid out, or of which the text is too long.
+/// A page that is too deep, has too many tags, or would become much larger by being laid out.
 pub fn text_of_html(html: &str, subject: &Subject) -> Result<String, TemplateFault> {
-    let text = or_subject(Some(html::Page::read(html)?.text()), subject);
-    bounded(&text, TEXT_BYTES_MAX, Part::Html)?;
-    Ok(text)
+    Ok(or_subject(Some(html::Page::read(html)?.text()), subject))
 }
 
 /// Of a page of pictures alone, the subject.
