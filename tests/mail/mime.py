@@ -13,8 +13,10 @@ import sys
 def addresses(header):
     # By the older of the two readers that Python has: the newer one puts a blank between the encoded words of one name, which
     # belong together (RFC 2047, 6.2). Blanks in a row are one between the words of a name (RFC 5322, 3.2.2).
+    # Unfolded first (RFC 5322, 2.2.3): that reader takes the end of a line for the end of a name in quotes.
+    header = str(header).replace("\r\n", "") if header else ""
     found = []
-    for name, address in email.utils.getaddresses([str(header)] if header else []):
+    for name, address in email.utils.getaddresses([header] if header else []):
         name = str(email.header.make_header(email.header.decode_header(name)))
         found.append([" ".join(name.split()), address])
     return found
