@@ -27,6 +27,8 @@ pub(in crate::store) trait Differs: Backend {
     const COMPLETE: &'static str;
     /// Whether a table in a statement may be made anew for each row of another one before it, with a limit of that row's own.
     const HAS_LATERAL: bool;
+    /// The function that answers the least of its arguments.
+    const LEAST: &'static str;
     /// What stands before and behind a text of JSON, an array of objects with the members `w`, `k` and `n`, to make it the
     /// table `listed` of two texts and a number.
     const LISTED: (&'static str, &'static str);
@@ -42,9 +44,11 @@ impl Differs for Sqlite {
     const LOCK_FREE: &'static str = "";
     const COMPLETE: &'static str = "events.tx >= 0";
     const HAS_LATERAL: bool = false;
+    const LEAST: &'static str = "min";
+    // With a limit, which is none, the text is read once, and not for each place that names a column.
     const LISTED: (&'static str, &'static str) = (
         "(SELECT value ->> 'w' AS w, value ->> 'k' AS k, value ->> 'n' AS n FROM json_each(",
-        ")) AS listed",
+        ") LIMIT -1) AS listed",
     );
 
     fn json_text(column: &str, path: &[&str]) -> String {
@@ -63,6 +67,7 @@ impl Differs for Pg {
     const LOCK_FREE: &'static str = " FOR UPDATE SKIP LOCKED";
     const COMPLETE: &'static str = "events.tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
     const HAS_LATERAL: bool = true;
+    const LEAST: &'static str = "least";
     const LISTED: (&'static str, &'static str) = (
         "json_to_recordset(CAST(",
         " AS json)) AS listed (w text COLLATE \"C\", k text COLLATE \"C\", n bigint)",

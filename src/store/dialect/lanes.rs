@@ -44,23 +44,31 @@ impl Range {
 }
 
 /// The workspaces that have something available in a range, in the order of the circle: those from a text on, then those
-/// before it, until their weights come to a number or there are so many. Each row is a [`Step`]; each workspace has one behind its own, so that the
-/// last row is of none that is part of the answer.
+/// before it, until what they may start in a turn each comes to a number or there are so many. Each row is a [`Step`]; each
+/// workspace has one behind its own, so that the last row is of none that is part of the answer.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Circle {
     /// What is available.
     pub(in crate::store) range: Range,
     /// From where on.
     pub(in crate::store) from: String,
-    /// The weights that are enough.
-    pub(in crate::store) weights: i64,
+    /// How many jobs the turn of a workspace of weight 1 is long.
+    pub(in crate::store) turn: i64,
+    /// What each has available is counted up to this many.
+    pub(in crate::store) counted: i64,
+    /// The starts that are enough.
+    pub(in crate::store) starts: i64,
     /// The most workspaces.
     pub(in crate::store) limit: i64,
 }
 
 /// A step on the way round: whether it is behind the end (0 or 1), the workspace (none where there is no further one on this
-/// side), the weights of all before it, its first key and its last.
-pub(in crate::store) type Step = (i32, Option<String>, i64, Option<String>, Option<String>);
+/// side), its weight, what all before it may start, its first key and its last.
+pub(in crate::store) type Step = (i32, Option<String>, i64, i64, Option<String>, Option<String>);
+
+/// The weight of the workspace `circle.w`. The condition has the words of the index of the few that have one.
+const WEIGHT: &str = "coalesce((SELECT workspaces.weight FROM workspaces WHERE workspaces.id = circle.w \
+                      AND workspaces.weight <> 1), 1)";
 
 impl Circle {
     /// Writes the first workspace of the table `name` that this text and what follows it allow.
@@ -78,6 +86,23 @@ impl Circle {
             out.push_bind_param::<Text, _>(&self.from)?;
         }
         out.push_sql(&format!(" ORDER BY {name}.workspace_id LIMIT 1)"));
+        Ok(())
+    }
+
+    /// Writes what the workspace `circle.w` may start: what it has, up to a turn.
+    fn push_starts<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+        str: ToSql<Text, DB>,
+        i64: ToSql<BigInt, DB>,
+    {
+        out.push_sql(&format!("{}({WEIGHT} * ", DB::LEAST));
+        out.push_bind_param::<BigInt, _>(&self.turn)?;
+        out.push_sql(", (SELECT count(*) FROM (SELECT 1 FROM jobs AS its WHERE ");
+        self.range.push(out.reborrow(), "its")?;
+        out.push_sql(" AND its.workspace_id = circle.w");
+        push_limit(out.reborrow(), &self.counted)?;
+        out.push_sql(") AS counted))");
         Ok(())
     }
 
@@ -115,18 +140,15 @@ where
         self.push_first(out.reborrow(), "start", "")?;
         out.push_sql(" ELSE ");
         self.push_first(out.reborrow(), "there", " AND there.workspace_id > circle.w")?;
-        // The words of the index of the few that have a weight.
-        out.push_sql(
-            " END, circle.n + CASE WHEN circle.w IS NULL THEN 0 ELSE coalesce((SELECT workspaces.weight FROM workspaces \
-             WHERE workspaces.id = circle.w AND workspaces.weight <> 1), 1) END, \
-             circle.c + CASE WHEN circle.w IS NULL THEN 0 ELSE 1 END FROM circle WHERE circle.n < ",
-        );
-        out.push_bind_param::<BigInt, _>(&self.weights)?;
+        out.push_sql(" END, circle.n + CASE WHEN circle.w IS NULL THEN 0 ELSE ");
+        self.push_starts(out.reborrow())?;
+        out.push_sql(" END, circle.c + CASE WHEN circle.w IS NULL THEN 0 ELSE 1 END FROM circle WHERE circle.n < ");
+        out.push_bind_param::<BigInt, _>(&self.starts)?;
         out.push_sql(" AND circle.c < ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         out.push_sql(" AND (circle.place = 0 OR circle.w < ");
         out.push_bind_param::<Text, _>(&self.from)?;
-        out.push_sql(")) SELECT circle.place, circle.w, circle.n");
+        out.push_sql(&format!(")) SELECT circle.place, circle.w, {WEIGHT}, circle.n"));
         self.push_key(out.reborrow(), "ASC")?;
         self.push_key(out.reborrow(), "DESC")?;
         out.push_sql(" FROM circle");
@@ -291,7 +313,7 @@ impl QueryId for Oldest {
 impl<Conn> diesel::RunQueryDsl<Conn> for Oldest {}
 
 impl Query for Circle {
-    type SqlType = (Integer, Nullable<Text>, BigInt, Nullable<Text>, Nullable<Text>);
+    type SqlType = (Integer, Nullable<Text>, BigInt, BigInt, Nullable<Text>, Nullable<Text>);
 }
 
 impl Query for Keys {

@@ -1,7 +1,7 @@
 //! Which lanes have something available: workspaces in the order of the circle, and the keys of those that use them.
 //!
-//! Guarantees: so many workspaces are seen as were asked for, by their weights or by their number, unless there are no more; of
-//! one with many keys a part is seen at a time, and the next look sees the next part.
+//! Guarantees: so many workspaces are seen as were asked for, by what they may start in a turn or by their number, unless there
+//! are no more; of one with many keys a part is seen at a time, and the next look sees the next part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub(super) workspace: Option<WorkspaceId>,
     /// Its share.
     pub(super) weight: u32,
+    /// How many it has available, if that is less than a turn and was counted.
+    pub(super) available: Option<u64>,
     /// Its lanes, that with the lowest rank first.
     pub(super) lanes: Vec<Lane>,
 }
@@ -68,10 +70,28 @@ pub(super) fn ranges_of(request: &ClaimRequest) -> Vec<Range> {
 /// How much a look is to see.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Width {
-    /// It is enough when the weights of the workspaces come to this.
-    pub(super) weights: usize,
+    /// How many jobs the turn of a workspace of weight 1 is long.
+    pub(super) turn: u32,
+    /// It is enough when what the workspaces may start in a turn each comes to this.
+    pub(super) starts: usize,
     /// The most workspaces.
     pub(super) workspaces: usize,
+}
+
+impl Width {
+    /// How far what a workspace has available is counted: a turn of this weight. Of those with greater ones more workspaces are
+    /// seen than are needed, and the others' backlogs cost no more than this.
+    const COUNTED_WEIGHT: u32 = 8;
+
+    fn counted(self) -> u32 {
+        self.turn.saturating_mul(Self::COUNTED_WEIGHT)
+    }
+
+    /// How many a workspace of this weight has available, where so many were counted that it may start; none if it may have more.
+    fn available(self, weight: u32, starts: i64) -> Option<u64> {
+        let most = weight.saturating_mul(self.turn).min(self.counted());
+        u64::try_from(starts).ok().filter(|starts| *starts < u64::from(most))
+    }
 }
 
 /// Looks at workspaces from the turn on.
@@ -91,7 +111,9 @@ pub(super) fn look(
         let circle = Circle {
             range: *range,
             from: from.clone(),
-            weights: number(width.weights),
+            turn: i64::from(width.turn),
+            counted: i64::from(width.counted()),
+            starts: number(width.starts),
             limit: number(width.workspaces),
         };
         let steps: Vec<Step> = circle.load(connection)?;
@@ -100,15 +122,24 @@ pub(super) fn look(
             .last()
             .is_some_and(|(place, name, ..)| *place == 0 || name.as_ref().is_some_and(|name| *name < from));
         let mut end = None;
-        // The one behind says what this one weighs.
-        let nexts: Vec<i64> = steps.iter().skip(1).map(|(_, _, before, ..)| *before).collect();
-        for ((place, name, before, first, last), next) in steps.into_iter().zip(nexts) {
+        // The one behind says what this one may start.
+        let nexts: Vec<i64> = steps.iter().skip(1).map(|(_, _, _, before, ..)| *before).collect();
+        for ((place, name, weight, before, first, last), next) in steps.into_iter().zip(nexts) {
             let (Some(name), Some(first), Some(last)) = (name, first, last) else {
                 continue;
             };
             end = Some((place, name.clone()));
-            let its = found.entry((place, name)).or_default();
-            its.weight = unsigned(next.saturating_sub(before), "workspaces", "weight")?;
+            let weight = unsigned(weight, "workspaces", "weight")?;
+            let available = width.available(weight, next.saturating_sub(before));
+            let its = found.entry((place, name)).or_insert(Found {
+                weight,
+                available: Some(0),
+                parts: Vec::new(),
+            });
+            its.available = its
+                .available
+                .zip(available)
+                .map(|(one, other)| one.saturating_add(other));
             its.parts.push(Part { index, first, last });
         }
         if let Some(end) = end.filter(|_| is_left_early) {
@@ -130,9 +161,9 @@ pub(super) fn look(
 }
 
 /// A workspace that was come across.
-#[derive(Default)]
 struct Found {
     weight: u32,
+    available: Option<u64>,
     parts: Vec<Part>,
 }
 
@@ -152,11 +183,13 @@ fn with_lanes(
 ) -> Result<(Vec<Seen>, bool), StoreError> {
     let mut seen: Vec<Seen> = Vec::with_capacity(found.len());
     let mut keyed: Vec<usize> = Vec::new();
-    for (position, (name, Found { weight, parts })) in found.into_iter().enumerate() {
+    for (position, (name, its)) in found.into_iter().enumerate() {
+        let parts = its.parts;
         let mut seen_one = Seen {
             workspace: name.parse().ok(),
             name,
-            weight,
+            weight: its.weight,
+            available: its.available,
             lanes: Vec::new(),
         };
         let first = parts.first().map(|part| part.first.clone()).unwrap_or_default();
@@ -243,4 +276,88 @@ fn add_keys(
         }
     }
     Ok(has_all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{NOW, TestStore, job, on_each_database, request};
+    use crate::store::{KnownKind, NewJob};
+
+    /// Workspaces in the order of the circle, with these weights and so many jobs, of two versions in turn.
+    async fn circle(store: &TestStore, each: &[(u32, usize)]) -> Vec<WorkspaceId> {
+        let all: Vec<WorkspaceId> = (1..).take(each.len()).map(WorkspaceId::from_bits).collect();
+        let mut new = Vec::new();
+        for (workspace, (weight, count)) in all.iter().zip(each) {
+            store.execute(&format!(
+                "INSERT INTO workspaces (id, name, created_at, weight) VALUES ('{workspace}', 'one', 0, {weight})"
+            ));
+            new.extend((1..=*count).map(|number| NewJob {
+                workspace: *workspace,
+                args_version: if number % 2 == 0 { 2 } else { 1 },
+                ..job()
+            }));
+        }
+        store.enqueue(new).await.unwrap();
+        all
+    }
+
+    /// What a look sees, in turns of four: whose, their weights, and what they have.
+    fn seen(store: &TestStore, version: u32, starts: usize) -> (Vec<(u32, Option<u64>)>, bool) {
+        let request = ClaimRequest {
+            kinds: vec![KnownKind {
+                version,
+                ..request(1, NOW).kinds[0]
+            }],
+            ..request(1, NOW)
+        };
+        let width = Width {
+            turn: 4,
+            starts,
+            workspaces: 100,
+        };
+        let look =
+            store.look(move |connection| look(connection, &ranges_of(&request), &mut Turn::default(), width).unwrap());
+        let each = look.workspaces.iter().map(|one| (one.weight, one.available));
+        (each.collect(), look.is_whole)
+    }
+
+    async fn a_look_sees_as_many_as_have_enough_together_and_counts_what_is_less_than_a_turn(store: TestStore) {
+        // Of version 1 there are, by turns of four: 1 of 4, 3 of 4, 8 of 8, 5 of 4, 32 of 400, 31 of 36.
+        let each = [(1, 1), (1, 5), (2, 16), (1, 10), (100, 80), (9, 62)];
+        circle(&store, &each).await;
+        let all = [
+            (1, Some(1)),
+            (1, Some(3)),
+            (2, None),
+            (1, None),
+            // Nothing beyond 32 is counted, so that there may be more.
+            (100, None),
+            (9, Some(31)),
+        ];
+        for (starts, count) in [
+            (1, 1),
+            (2, 2),
+            (4, 2),
+            (5, 3),
+            (12, 3),
+            (13, 4),
+            (16, 4),
+            (17, 5),
+            (48, 5),
+            (49, 6),
+        ] {
+            let (seen, is_whole) = seen(&store, 1, starts);
+            assert_eq!(seen, all[..count], "{starts}");
+            assert!(!is_whole, "{starts}: it was left before it was known to be");
+        }
+        // Version 2 adds 0, 2, 8, 5, 40 and 31.
+        let (seen, is_whole) = seen(&store, 2, 1_000);
+        assert_eq!(seen.len(), 6);
+        assert_eq!(seen[..2], [(1, Some(1)), (1, Some(5))]);
+        assert_eq!((seen[3], seen[5]), ((1, None), (9, Some(62))));
+        assert!(is_whole);
+    }
+
+    on_each_database!(a_look_sees_as_many_as_have_enough_together_and_counts_what_is_less_than_a_turn);
 }

@@ -14,6 +14,7 @@ use crate::store::dialect::prelude::*;
 use super::ClaimedJob;
 use super::lanes::Look;
 use crate::clock::Timestamp;
+use crate::domain::id::WorkspaceId;
 use crate::domain::job::{Queue, Rate, Room};
 use crate::store::dialect::{InsertMany, ListedLane, LockedFree, Value};
 use crate::store::limits::{self, Standing};
@@ -142,16 +143,19 @@ impl Limits {
         if self.rates.is_empty() {
             return Ok(None);
         }
-        let mut counts: HashMap<(String, String), u64> = HashMap::new();
-        for job in jobs {
-            *counts.entry((String::new(), String::new())).or_default() += 1;
-            if !job.limit_key.is_empty() {
-                let lane = (job.workspace.to_string(), job.limit_key.clone());
-                *counts.entry(lane).or_default() += 1;
-            }
+        let mut of_lanes: HashMap<(WorkspaceId, &str), u64> = HashMap::new();
+        for job in jobs.iter().filter(|job| !job.limit_key.is_empty()) {
+            *of_lanes.entry((job.workspace, &job.limit_key)).or_default() += 1;
         }
+        let of_queue = (
+            (String::new(), String::new()),
+            u64::try_from(jobs.len()).unwrap_or(u64::MAX),
+        );
+        let of_lanes = of_lanes
+            .into_iter()
+            .map(|((workspace, key), count)| ((workspace.to_string(), key.to_owned()), count));
         let (mut rows, mut next_at): (Vec<Vec<Value>>, Option<Timestamp>) = (Vec::new(), None);
-        for (lane, count) in counts {
+        for (lane, count) in of_lanes.chain([of_queue]).filter(|(_, count)| *count > 0) {
             let Some((rate, full_at)) = self.rates.get(&lane) else {
                 continue;
             };

@@ -55,12 +55,7 @@ pub(super) fn share_out(
             claimed.look_again(of_queue.next_at);
             return Ok(());
         }
-        let turns = turns_of(left, &claimed.turn);
-        let width = Width {
-            // Of those that have less than their turns, weights do not say how many are to be seen.
-            weights: wider.map_or(turns, |_| usize::MAX),
-            workspaces: turns.saturating_mul(wider.unwrap_or(1)).min(STATEMENT_ROWS_MAX),
-        };
+        let width = width_of(left, &claimed.turn, wider);
         let mut seen = look(connection, &ranges, &mut claimed.turn, width)?;
         limits.enter_rooms(connection, &mut seen, request.now)?;
         for room in seen.workspaces.iter().flat_map(|one| &one.lanes).map(|lane| lane.room) {
@@ -95,11 +90,18 @@ pub(super) fn share_out(
     Ok(())
 }
 
-/// Turns of weight 1 that so many starts are, with those that the turn under way has had already.
-fn turns_of(starts: usize, turn: &Turn) -> usize {
-    let length = usize::try_from(TURN_LENGTH).unwrap_or(1);
+/// How much is to be seen for so many starts; where limits kept what was seen before from starting, so many times as many
+/// workspaces as have turns in them.
+fn width_of(starts: usize, turn: &Turn, wider: Option<usize>) -> Width {
     let spent = usize::try_from(turn.spent()).unwrap_or(0);
-    starts.saturating_add(spent).div_ceil(length)
+    let of_turns = starts.saturating_add(spent);
+    let length = usize::try_from(TURN_LENGTH).unwrap_or(1);
+    let workspaces = wider.map_or(of_turns, |times| of_turns.div_ceil(length).saturating_mul(times));
+    Width {
+        turn: TURN_LENGTH,
+        starts: wider.map_or(of_turns, |_| usize::MAX),
+        workspaces: workspaces.min(STATEMENT_ROWS_MAX),
+    }
 }
 
 impl Claimed {
@@ -125,12 +127,13 @@ struct Wanted<'a> {
 fn deal<'a>(look: &'a Look, claimed: &mut Claimed, left: usize) -> Vec<Wanted<'a>> {
     let waiting = look.workspaces.iter().filter_map(|seen| {
         let rooms = seen.lanes.iter().map(|lane| lane.room.now);
+        let room = rooms
+            .reduce(|one, other| Some(one?.saturating_add(other?)))
+            .unwrap_or(Some(0));
         Some(Waiting {
             workspace: seen.workspace?,
             weight: seen.weight.saturating_mul(TURN_LENGTH),
-            room: rooms
-                .reduce(|one, other| Some(one?.saturating_add(other?)))
-                .unwrap_or(Some(0)),
+            room: [room, seen.available].into_iter().flatten().min(),
         })
     });
     let waiting: Vec<Waiting> = waiting.collect();

@@ -68,6 +68,8 @@ pub(super) fn take(
         taken.push(job);
     }
     if !changes.is_empty() {
+        // As they were accepted, and so as their rows lie: of several workspaces they come by turns.
+        changes.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
         let update = UpdateMany {
             when_state: "available",
             columns: &["state", "fence", "attempt", "node", "started_at"],

@@ -96,6 +96,32 @@ async fn a_claim_of_several_kinds_merges_ranges_of_the_index_and_reads_nothing_b
 }
 
 #[tokio::test]
+async fn a_claim_looks_once_where_workspaces_have_less_than_their_turns() {
+    let store = TestStore::new();
+    let mut new = Vec::new();
+    for count in [1, 2, 3, 1, 9, 1, 1, 1, 1, 1, 1, 1] {
+        let workspace = store.workspace().await;
+        new.extend((0..count).map(|_| crate::store::NewJob { workspace, ..job() }));
+    }
+    store.enqueue(new).await.unwrap();
+    let request = crate::store::ClaimRequest {
+        kinds: vec![crate::store::KnownKind {
+            version: 1,
+            ..request(1, NOW).kinds[0]
+        }],
+        ..request(16, NOW)
+    };
+    let plans = plans(&store, |connection| {
+        let claimed = super::super::claim(connection, &request, &mut Effects::default()).unwrap();
+        assert_eq!(claimed.jobs.len(), 16);
+        assert!(claimed.has_more, "others were left");
+    });
+    let circle = plan_of(&plans, "SELECT circle.place");
+    let own = "its USING COVERING INDEX jobs_in_turn (queue=? AND kind=? AND args_version=? AND workspace_id=?)";
+    assert!(circle.contains(own), "what each has is counted otherwise: {circle}");
+}
+
+#[tokio::test]
 async fn a_claim_among_keys_and_workspaces_searches_their_lanes_and_what_runs_under_them() {
     use crate::domain::job::{Limit, Rate};
     use crate::store::limits::{self, Limited};

@@ -132,7 +132,7 @@ async fn whoever_comes_anew_beside_a_crowd_is_next(store: TestStore) {
         .unwrap();
     let next = claim_on(&store, &mut turn, 3).await;
     let whose: Vec<WorkspaceId> = next.jobs.iter().map(|job| job.workspace).collect();
-    assert_eq!(whose, [all[1], all[1], all[2]]);
+    assert_eq!(whose, [all[1], all[2], all[1]], "they start in turn");
     // What the others leave is the crowd's.
     let rest = claim_on(&store, &mut turn, 50).await;
     assert_eq!(counts(&rest), HashMap::from([(all[0], 50)]));
