@@ -63,7 +63,7 @@ pub(in crate::store) struct Circle {
 }
 
 /// A step on the way round: whether it is behind the end (0 or 1), the workspace (none where there is no further one on this
-/// side), its weight, what all before it may start, its first key and its last.
+/// side), its weight, what all before it may start, its last key and one before that, if it has several.
 pub(in crate::store) type Step = (i32, Option<String>, i64, i64, Option<String>, Option<String>);
 
 /// The weight of the workspace `circle.w`. The condition has the words of the index of the few that have one.
@@ -85,7 +85,7 @@ impl Circle {
         if and.ends_with(">= ") {
             out.push_bind_param::<Text, _>(&self.from)?;
         }
-        out.push_sql(&format!(" ORDER BY {name}.workspace_id LIMIT 1)"));
+        out.push_sql(&format!(" ORDER BY {name}.workspace_id, {name}.limit_key LIMIT 1)"));
         Ok(())
     }
 
@@ -100,24 +100,39 @@ impl Circle {
         out.push_bind_param::<BigInt, _>(&self.turn)?;
         out.push_sql(", (SELECT count(*) FROM (SELECT 1 FROM jobs AS its WHERE ");
         self.range.push(out.reborrow(), "its")?;
-        out.push_sql(" AND its.workspace_id = circle.w");
+        // From the end: what was taken from the front is in a server's index for a while.
+        out.push_sql(" AND its.workspace_id = circle.w ORDER BY its.limit_key DESC, its.rank DESC, its.id DESC");
         push_limit(out.reborrow(), &self.counted)?;
         out.push_sql(") AS counted))");
         Ok(())
     }
 
-    /// Writes the first key of the workspace `circle.w` in this order.
-    fn push_key<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>, order: &str) -> QueryResult<()>
+    /// Writes the last key of the workspace `circle.w`.
+    fn push_last<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()>
     where
         DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
         str: ToSql<Text, DB>,
         i64: ToSql<BigInt, DB>,
     {
-        out.push_sql(", (SELECT edge.limit_key FROM jobs AS edge WHERE ");
+        out.push_sql("(SELECT edge.limit_key FROM jobs AS edge WHERE ");
         self.range.push(out.reborrow(), "edge")?;
-        out.push_sql(&format!(
-            " AND edge.workspace_id = circle.w ORDER BY edge.limit_key {order} LIMIT 1)"
-        ));
+        out.push_sql(" AND edge.workspace_id = circle.w ORDER BY edge.limit_key DESC LIMIT 1)");
+        Ok(())
+    }
+
+    /// Writes a key of it before that, if it has one. Asking for the first instead would go over what was taken from there, which
+    /// a server keeps in its index for a while.
+    fn push_other<'b, DB>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+        str: ToSql<Text, DB>,
+        i64: ToSql<BigInt, DB>,
+    {
+        out.push_sql("(SELECT other.limit_key FROM jobs AS other WHERE ");
+        self.range.push(out.reborrow(), "other")?;
+        out.push_sql(" AND other.workspace_id = circle.w AND other.limit_key < ");
+        self.push_last(out.reborrow())?;
+        out.push_sql(" ORDER BY other.limit_key DESC LIMIT 1)");
         Ok(())
     }
 }
@@ -149,8 +164,10 @@ where
         out.push_sql(" AND (circle.place = 0 OR circle.w < ");
         out.push_bind_param::<Text, _>(&self.from)?;
         out.push_sql(&format!(")) SELECT circle.place, circle.w, {WEIGHT}, circle.n"));
-        self.push_key(out.reborrow(), "ASC")?;
-        self.push_key(out.reborrow(), "DESC")?;
+        out.push_sql(", ");
+        self.push_last(out.reborrow())?;
+        out.push_sql(", ");
+        self.push_other(out.reborrow())?;
         out.push_sql(" FROM circle");
         Ok(())
     }
@@ -344,3 +361,44 @@ impl<C> QueryId for Firsts<C> {
 impl<Conn> diesel::RunQueryDsl<Conn> for Circle {}
 impl<Conn> diesel::RunQueryDsl<Conn> for Keys {}
 impl<C, Conn> diesel::RunQueryDsl<Conn> for Firsts<C> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::dialect::explained::plan_on_server;
+    use crate::store::testing::{TestStore, job};
+
+    #[tokio::test]
+    async fn a_server_goes_round_the_circle_by_searches_alone() {
+        let Some(store) = TestStore::on_server() else { return };
+        store.enqueue(vec![job()]).await.unwrap();
+        store.execute(
+            "CREATE TEMP TABLE more AS SELECT jobs.* FROM jobs, generate_series(1, 5000); \
+             UPDATE more SET id = gen_random_uuid()::text, workspace_id = left(gen_random_uuid()::text, 1); \
+             INSERT INTO jobs SELECT * FROM more; ANALYZE jobs",
+        );
+        let circle = Circle {
+            range: Range {
+                queue: "probes",
+                kind: crate::store::testing::KIND,
+                version: 1,
+            },
+            from: "7".to_owned(),
+            turn: 4,
+            counted: 32,
+            starts: 256,
+            limit: 256,
+        };
+        let plan = plan_on_server(&store, circle);
+        assert!(!plan.contains("Seq Scan on jobs") && !plan.contains("Sort"), "{plan}");
+        assert!(
+            !plan.contains("jobs_by_workspace"),
+            "what has ended is gone over: {plan}"
+        );
+        for backward in ["edge", "other"] {
+            let scan = format!("Scan Backward using jobs_in_turn on jobs {backward}");
+            assert!(plan.contains(&scan), "{scan} is not in {plan}");
+        }
+        assert!(plan.contains("AND (limit_key < $"), "a whole lane is gone over: {plan}");
+    }
+}

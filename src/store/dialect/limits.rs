@@ -82,29 +82,9 @@ impl<Conn> diesel::RunQueryDsl<Conn> for LimitsOf {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::dialect::{Connection, ListedLane};
+    use crate::store::dialect::ListedLane;
+    use crate::store::dialect::explained::plan_on_server;
     use crate::store::testing::TestStore;
-
-    /// How a server would run a query.
-    struct Explained<Q>(Q);
-
-    impl<Q: QueryFragment<diesel::pg::Pg>> QueryFragment<diesel::pg::Pg> for Explained<Q> {
-        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, diesel::pg::Pg>) -> QueryResult<()> {
-            out.push_sql("EXPLAIN ");
-            self.0.walk_ast(out)
-        }
-    }
-
-    impl<Q> Query for Explained<Q> {
-        type SqlType = Text;
-    }
-
-    impl<Q> QueryId for Explained<Q> {
-        type QueryId = ();
-        const HAS_STATIC_QUERY_ID: bool = false;
-    }
-
-    impl<Q, Conn> diesel::RunQueryDsl<Conn> for Explained<Q> {}
 
     #[tokio::test]
     async fn a_server_searches_the_limits_of_the_lanes_however_many_limits_there_are() {
@@ -113,20 +93,12 @@ mod tests {
             "INSERT INTO limits (queue, workspace_id, limit_key, concurrency, updated_at) \
              SELECT 'probes', 'ws' || number, '*', 1, 0 FROM generate_series(1, 1000) AS number; ANALYZE limits",
         );
-        let plan: Vec<String> = store.look(|connection| {
-            let lanes: Vec<ListedLane<'_>> = vec![ListedLane { w: "ws7", k: "x", n: 0 }; 24];
-            let query = LimitsOf {
-                queue: "probes",
-                listed: Listed::of(&lanes),
-            };
-            match connection {
-                Connection::Postgres(session) => {
-                    diesel::RunQueryDsl::load(Explained(query), session.connection()).unwrap()
-                }
-                Connection::Sqlite(_) => Vec::new(),
-            }
-        });
-        let plan = plan.join("\n");
+        let lanes: Vec<ListedLane<'_>> = vec![ListedLane { w: "ws7", k: "x", n: 0 }; 24];
+        let query = LimitsOf {
+            queue: "probes",
+            listed: Listed::of(&lanes),
+        };
+        let plan = plan_on_server(&store, query);
         assert!(
             plan.contains("limit_key = CASE") && !plan.contains("Seq Scan on limits"),
             "{plan}"

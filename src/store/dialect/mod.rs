@@ -8,6 +8,8 @@ mod behind;
 mod condition;
 mod connection;
 mod differs;
+#[cfg(test)]
+mod explained;
 mod horizon;
 mod lanes;
 mod limited;

@@ -124,8 +124,8 @@ pub(super) fn look(
         let mut end = None;
         // The one behind says what this one may start.
         let nexts: Vec<i64> = steps.iter().skip(1).map(|(_, _, _, before, ..)| *before).collect();
-        for ((place, name, weight, before, first, last), next) in steps.into_iter().zip(nexts) {
-            let (Some(name), Some(first), Some(last)) = (name, first, last) else {
+        for ((place, name, weight, before, key, other), next) in steps.into_iter().zip(nexts) {
+            let (Some(name), Some(key)) = (name, key) else {
                 continue;
             };
             end = Some((place, name.clone()));
@@ -140,7 +140,11 @@ pub(super) fn look(
                 .available
                 .zip(available)
                 .map(|(one, other)| one.saturating_add(other));
-            its.parts.push(Part { index, first, last });
+            its.parts.push(Part {
+                index,
+                key,
+                has_others: other.is_some(),
+            });
         }
         if let Some(end) = end.filter(|_| is_left_early) {
             horizon = Some(horizon.map_or(end.clone(), |before| before.min(end)));
@@ -170,8 +174,9 @@ struct Found {
 /// What a workspace has in one of the ranges.
 struct Part {
     index: usize,
-    first: String,
-    last: String,
+    /// Its last key.
+    key: String,
+    has_others: bool,
 }
 
 /// The lanes of workspaces, and whether all were seen.
@@ -192,10 +197,10 @@ fn with_lanes(
             available: its.available,
             lanes: Vec::new(),
         };
-        let first = parts.first().map(|part| part.first.clone()).unwrap_or_default();
-        if parts.iter().all(|part| part.first == first && part.last == first) {
+        let key = parts.first().map(|part| part.key.clone()).unwrap_or_default();
+        if parts.iter().all(|part| part.key == key && !part.has_others) {
             seen_one.lanes.push(Lane {
-                key: first,
+                key,
                 rank: 0,
                 ranges: parts.iter().map(|part| part.index).collect(),
                 room: Room::ENDLESS,
