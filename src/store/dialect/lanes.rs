@@ -1,7 +1,7 @@
 //! Going from lane to lane of what is available: from workspace to workspace, and from key to key of some of them.
 //!
-//! Guarantees: each step is a search in the index `jobs_in_turn`, whatever waits in the lanes that are passed; the text of a
-//! statement is always the same.
+//! Guarantees: each step is some searches in the index `jobs_in_turn`, and where what is there is counted, as many entries as
+//! that may come to, whatever waits in the lanes that are passed; the text of a statement is always the same.
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
@@ -60,11 +60,16 @@ pub(in crate::store) struct Circle {
     pub(in crate::store) starts: i64,
     /// The most workspaces.
     pub(in crate::store) limit: i64,
+    /// The last workspace that matters, and whether it is behind the end (0 or 1); none where all do.
+    pub(in crate::store) until: Option<(i32, String)>,
 }
 
 /// A step on the way round: whether it is behind the end (0 or 1), the workspace (none where there is no further one on this
 /// side), its weight, what all before it may start, its last key and one before that, if it has several.
 pub(in crate::store) type Step = (i32, Option<String>, i64, i64, Option<String>, Option<String>);
+
+/// As many places as there are: beyond every workspace.
+const PLACES: i32 = 2;
 
 /// The weight of the workspace `circle.w`. The condition has the words of the index of the few that have one.
 const WEIGHT: &str = "coalesce((SELECT workspaces.weight FROM workspaces WHERE workspaces.id = circle.w \
@@ -102,7 +107,16 @@ impl Circle {
         self.range.push(out.reborrow(), "its")?;
         // From the end: what was taken from the front is in a server's index for a while.
         out.push_sql(" AND its.workspace_id = circle.w ORDER BY its.limit_key DESC, its.rank DESC, its.id DESC");
-        push_limit(out.reborrow(), &self.counted)?;
+        if DB::HAS_LATERAL {
+            out.push_sql(&format!(" LIMIT {}({WEIGHT} * ", DB::LEAST));
+            out.push_bind_param::<BigInt, _>(&self.turn)?;
+            out.push_sql(", ");
+            out.push_bind_param::<BigInt, _>(&self.counted)?;
+            out.push_sql(")");
+        } else {
+            // A limit of each one's own cannot be said.
+            push_limit(out.reborrow(), &self.counted)?;
+        }
         out.push_sql(") AS counted))");
         Ok(())
     }
@@ -139,10 +153,11 @@ impl Circle {
 
 impl<DB> QueryFragment<DB> for Circle
 where
-    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt>,
+    DB: Differs + HasSqlType<Text> + HasSqlType<BigInt> + HasSqlType<Integer>,
     str: ToSql<Text, DB>,
     String: ToSql<Text, DB>,
     i64: ToSql<BigInt, DB>,
+    i32: ToSql<Integer, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("WITH RECURSIVE circle (place, w, n, c) AS (SELECT 0, ");
@@ -161,7 +176,14 @@ where
         out.push_bind_param::<BigInt, _>(&self.starts)?;
         out.push_sql(" AND circle.c < ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
-        out.push_sql(" AND (circle.place = 0 OR circle.w < ");
+        let (place, until) = self.until.as_ref().map_or((&PLACES, ""), |(place, name)| (place, name));
+        out.push_sql(" AND (circle.place < ");
+        out.push_bind_param::<Integer, _>(place)?;
+        out.push_sql(" OR (circle.place = ");
+        out.push_bind_param::<Integer, _>(place)?;
+        out.push_sql(" AND circle.w <= ");
+        out.push_bind_param::<Text, _>(until)?;
+        out.push_sql(")) AND (circle.place = 0 OR circle.w < ");
         out.push_bind_param::<Text, _>(&self.from)?;
         out.push_sql(&format!(")) SELECT circle.place, circle.w, {WEIGHT}, circle.n"));
         out.push_sql(", ");
@@ -388,6 +410,7 @@ mod tests {
             counted: 32,
             starts: 256,
             limit: 256,
+            until: None,
         };
         let plan = plan_on_server(&store, circle);
         assert!(!plan.contains("Seq Scan on jobs") && !plan.contains("Sort"), "{plan}");
@@ -399,6 +422,6 @@ mod tests {
             let scan = format!("Scan Backward using jobs_in_turn on jobs {backward}");
             assert!(plan.contains(&scan), "{scan} is not in {plan}");
         }
-        assert!(plan.contains("AND (limit_key < $"), "a whole lane is gone over: {plan}");
+        assert!(plan.contains("AND (limit_key < "), "a whole lane is gone over: {plan}");
     }
 }

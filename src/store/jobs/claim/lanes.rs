@@ -39,7 +39,7 @@ pub(super) struct Seen {
     pub(super) workspace: Option<WorkspaceId>,
     /// Its share.
     pub(super) weight: u32,
-    /// How many it has available, if that is less than a turn and was counted.
+    /// How many it has available in all ranges; none where one of them may have more than was counted.
     pub(super) available: Option<u64>,
     /// Its lanes, that with the lowest rank first.
     pub(super) lanes: Vec<Lane>,
@@ -79,11 +79,12 @@ pub(super) struct Width {
 }
 
 impl Width {
-    /// How far what a workspace has available is counted: a turn of this weight. Of those with greater ones more workspaces are
-    /// seen than are needed, and the others' backlogs cost no more than this.
+    /// How far what a workspace has available is counted: a turn of this weight, so that no backlog costs a look more entries of
+    /// the index. Where some have greater weights, more workspaces are seen than are needed.
     const COUNTED_WEIGHT: u32 = 8;
 
-    fn counted(self) -> u32 {
+    /// The most that is counted of a workspace.
+    pub(super) fn counted(self) -> u32 {
         self.turn.saturating_mul(Self::COUNTED_WEIGHT)
     }
 
@@ -115,6 +116,8 @@ pub(super) fn look(
             counted: i64::from(width.counted()),
             starts: number(width.starts),
             limit: number(width.workspaces),
+            // What is behind that would not be known to be in turn.
+            until: horizon.clone(),
         };
         let steps: Vec<Step> = circle.load(connection)?;
         // Where one range is left early, it is not known who has something in it behind that.
@@ -356,7 +359,9 @@ mod tests {
             assert_eq!(seen, all[..count], "{starts}");
             assert!(!is_whole, "{starts}: it was left before it was known to be");
         }
-        // Version 2 adds 0, 2, 8, 5, 40 and 31.
+        // Version 2 adds 0, 2, 8, 5, 40 and 31; beyond where the first version is left nothing is known.
+        let (few, is_whole) = seen(&store, 2, 4);
+        assert_eq!((few, is_whole), (vec![(1, Some(1)), (1, Some(5))], false));
         let (seen, is_whole) = seen(&store, 2, 1_000);
         assert_eq!(seen.len(), 6);
         assert_eq!(seen[..2], [(1, Some(1)), (1, Some(5))]);

@@ -20,7 +20,8 @@ use crate::store::schema::jobs;
 use crate::store::text::number;
 use crate::store::{Connection, StoreError};
 
-/// Looks of one claim: one is enough unless a workspace has less than it was dealt, or limits hold many back.
+/// Looks of one claim: one is enough unless limits or other claims hold much back, or a workspace with several keys or a great
+/// weight has less than it was dealt.
 const LOOKS_MAX: usize = 4;
 /// How many jobs the turn of a workspace of weight 1 is long. Each workspace that a claim serves costs it searches, and pages of
 /// the index that are written: with turns of one job that would be several times what the jobs themselves cost.
@@ -42,7 +43,7 @@ pub(super) fn share_out(
 ) -> Result<(), StoreError> {
     let ranges = ranges_of(request);
     let asked = request.limit.min(STATEMENT_ROWS_MAX);
-    let mut wider: Option<usize> = None;
+    let mut times = 1_usize;
     for _ in 0..LOOKS_MAX {
         let mut left = asked.saturating_sub(claimed.jobs.len()).saturating_sub(claimed.overdue);
         let of_queue = limits.room_of_queue(connection, request.now)?;
@@ -55,7 +56,7 @@ pub(super) fn share_out(
             claimed.look_again(of_queue.next_at);
             return Ok(());
         }
-        let width = width_of(left, &claimed.turn, wider);
+        let width = width_of(left, &claimed.turn, times);
         let mut seen = look(connection, &ranges, &mut claimed.turn, width)?;
         limits.enter_rooms(connection, &mut seen, request.now)?;
         for room in seen.workspaces.iter().flat_map(|one| &one.lanes).map(|lane| lane.room) {
@@ -79,9 +80,8 @@ pub(super) fn share_out(
             claimed.has_more = true;
             return Ok(());
         }
-        // Many have little that could start: more of them at once.
-        let times = if got < left / 2 { MUCH_WIDER } else { WIDER };
-        wider = Some(wider.unwrap_or(1).saturating_mul(times));
+        // Much of what was seen could not start: more of it at once.
+        times = times.saturating_mul(if got < left / 2 { MUCH_WIDER } else { WIDER });
     }
     claimed.has_more = !claimed.jobs.is_empty();
     if claimed.jobs.is_empty() {
@@ -90,17 +90,26 @@ pub(super) fn share_out(
     Ok(())
 }
 
-/// How much is to be seen for so many starts; where limits kept what was seen before from starting, so many times as many
-/// workspaces as have turns in them.
-fn width_of(starts: usize, turn: &Turn, wider: Option<usize>) -> Width {
-    let spent = usize::try_from(turn.spent()).unwrap_or(0);
-    let of_turns = starts.saturating_add(spent);
-    let length = usize::try_from(TURN_LENGTH).unwrap_or(1);
-    let workspaces = wider.map_or(of_turns, |times| of_turns.div_ceil(length).saturating_mul(times));
-    Width {
+/// How much is to be seen for so many starts; what was seen before could not all start if it is to be so many `times` as much.
+fn width_of(starts: usize, turn: &Turn, times: usize) -> Width {
+    let width = Width {
         turn: TURN_LENGTH,
-        starts: wider.map_or(of_turns, |_| usize::MAX),
-        workspaces: workspaces.min(STATEMENT_ROWS_MAX),
+        starts: 0,
+        workspaces: 0,
+    };
+    // Of the turn under way all is counted, with what it has had already.
+    let spent = turn.spent().min(width.counted());
+    let mut starts = starts.saturating_add(usize::try_from(spent).unwrap_or(0));
+    if times > 1 {
+        // Whole turns, so that of workspaces with much as many more are seen as of those with little.
+        starts = starts
+            .next_multiple_of(usize::try_from(TURN_LENGTH).unwrap_or(1))
+            .saturating_mul(times);
+    }
+    Width {
+        starts,
+        workspaces: starts.min(STATEMENT_ROWS_MAX),
+        ..width
     }
 }
 
@@ -127,13 +136,15 @@ struct Wanted<'a> {
 fn deal<'a>(look: &'a Look, claimed: &mut Claimed, left: usize) -> Vec<Wanted<'a>> {
     let waiting = look.workspaces.iter().filter_map(|seen| {
         let rooms = seen.lanes.iter().map(|lane| lane.room.now);
+        // Of several lanes it is not known what each of them has.
+        let only_lane = seen.available.filter(|_| seen.lanes.len() == 1);
         let room = rooms
             .reduce(|one, other| Some(one?.saturating_add(other?)))
             .unwrap_or(Some(0));
         Some(Waiting {
             workspace: seen.workspace?,
             weight: seen.weight.saturating_mul(TURN_LENGTH),
-            room: [room, seen.available].into_iter().flatten().min(),
+            room: [room, only_lane].into_iter().flatten().min(),
         })
     });
     let waiting: Vec<Waiting> = waiting.collect();
@@ -282,4 +293,29 @@ fn of_several(connection: &mut Connection, ranges: &[Range], wanted: &[Wanted<'_
         all.extend(rows);
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::WorkspaceId;
+
+    #[test]
+    fn a_look_is_for_what_is_asked_and_a_further_one_for_whole_turns_of_it() {
+        let mut turn = Turn::default();
+        let starts = |asked, turn: &Turn, times| width_of(asked, turn, times).starts;
+        assert_eq!((starts(1, &turn, 1), starts(1, &turn, 8)), (1, 32));
+        assert_eq!((starts(102, &turn, 1), starts(102, &turn, 2)), (102, 208));
+        assert_eq!(width_of(102, &turn, 8).workspaces, STATEMENT_ROWS_MAX);
+        // What a heavy one has had of its turn is no reason to see more than it is counted with.
+        let heavy = Waiting {
+            workspace: WorkspaceId::from_bits(1),
+            weight: 100 * TURN_LENGTH,
+            room: None,
+        };
+        turn.deal(&[heavy], false, 3);
+        assert_eq!(starts(1, &turn, 1), 4);
+        turn.deal(&[heavy], false, 300);
+        assert_eq!(starts(1, &turn, 1), 33);
+    }
 }

@@ -182,6 +182,16 @@ async fn the_keys_of_a_workspace_go_by_their_first_ranks_and_all_of_them_have_th
     assert!(claimed[..120].contains(&urgent[0].id), "the rest has its turn");
 }
 
+async fn keys_with_more_and_less_than_their_share_of_a_turn_leave_nothing_free(store: TestStore) {
+    let all = weighted(&store, &[1, 3]).await;
+    let mut new = vec![keyed(all[0], "a", 1), keyed(all[0], "b", 0), keyed(all[0], "b", 0)];
+    new.extend((0..6).map(|_| keyed(all[1], "a", 0)));
+    new.extend(of(all[1], 1));
+    store.enqueue(new).await.unwrap();
+    let claimed = claim_on(&store, &mut Turn::default(), 20).await;
+    assert_eq!(counts(&claimed), HashMap::from([(all[0], 3), (all[1], 7)]));
+}
+
 async fn jobs_of_a_workspace_without_keys_are_claimed_by_rank_whoever_else_waits(store: TestStore) {
     let all = weighted(&store, &[1, 3]).await;
     let late = NewJob {
@@ -215,5 +225,6 @@ on_each_database!(
     whoever_comes_anew_beside_a_crowd_is_next,
     claims_of_one_job_each_go_round_and_always_get_one,
     the_keys_of_a_workspace_go_by_their_first_ranks_and_all_of_them_have_their_turn,
+    keys_with_more_and_less_than_their_share_of_a_turn_leave_nothing_free,
     jobs_of_a_workspace_without_keys_are_claimed_by_rank_whoever_else_waits,
 );
