@@ -124,6 +124,11 @@ pub(super) fn look(
         let is_left_early = steps
             .last()
             .is_some_and(|(place, name, ..)| *place == 0 || name.as_ref().is_some_and(|name| *name < from));
+        // Beyond the horizon it need not be known.
+        let is_beyond = horizon.as_ref().is_some_and(|(place, name)| {
+            let last = steps.last().map(|(at, who, ..)| (at, who));
+            last.is_some_and(|(at, who)| who.as_ref().map_or(at == place, |who| (at, who) > (place, name)))
+        });
         let mut end = None;
         // The one behind says what this one may start.
         let nexts: Vec<i64> = steps.iter().skip(1).map(|(_, _, _, before, ..)| *before).collect();
@@ -149,7 +154,7 @@ pub(super) fn look(
                 has_others: other.is_some(),
             });
         }
-        if let Some(end) = end.filter(|_| is_left_early) {
+        if let Some(end) = end.filter(|_| is_left_early && !is_beyond) {
             horizon = Some(horizon.map_or(end.clone(), |before| before.min(end)));
         }
     }
@@ -289,6 +294,8 @@ fn add_keys(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::JobId;
+    use crate::domain::job::Waiting;
     use crate::store::testing::{NOW, TestStore, job, on_each_database, request};
     use crate::store::{KnownKind, NewJob};
 
@@ -312,6 +319,12 @@ mod tests {
 
     /// What a look sees, in turns of four: whose, their weights, and what they have.
     fn seen(store: &TestStore, version: u32, starts: usize) -> (Vec<(u32, Option<u64>)>, bool) {
+        let look = look_from(store, Turn::default(), version, starts);
+        let each = look.workspaces.iter().map(|one| (one.weight, one.available));
+        (each.collect(), look.is_whole)
+    }
+
+    fn look_from(store: &TestStore, mut turn: Turn, version: u32, starts: usize) -> Look {
         let request = ClaimRequest {
             kinds: vec![KnownKind {
                 version,
@@ -324,10 +337,7 @@ mod tests {
             starts,
             workspaces: 100,
         };
-        let look =
-            store.look(move |connection| look(connection, &ranges_of(&request), &mut Turn::default(), width).unwrap());
-        let each = look.workspaces.iter().map(|one| (one.weight, one.available));
-        (each.collect(), look.is_whole)
+        store.look(move |connection| look(connection, &ranges_of(&request), &mut turn, width).unwrap())
     }
 
     async fn a_look_sees_as_many_as_have_enough_together_and_counts_what_is_less_than_a_turn(store: TestStore) {
@@ -369,5 +379,41 @@ mod tests {
         assert!(is_whole);
     }
 
-    on_each_database!(a_look_sees_as_many_as_have_enough_together_and_counts_what_is_less_than_a_turn);
+    async fn a_range_with_little_takes_nothing_from_what_another_shows(store: TestStore) {
+        let of = |number, args_version| NewJob {
+            workspace: WorkspaceId::from_bits(number),
+            args_version,
+            ..job()
+        };
+        let mut new: Vec<NewJob> = (1..=5).flat_map(|number| vec![of(number, 1); 4]).collect();
+        new.iter_mut().for_each(|job| job.id = JobId::generate());
+        new.push(of(1, 2));
+        store.enqueue(new).await.unwrap();
+        let whose = |turn: &Turn| -> Vec<u128> {
+            let look = look_from(&store, turn.clone(), 2, 12);
+            let numbers = look.workspaces.iter().map(|seen| {
+                (1..=9)
+                    .find(|number| Some(WorkspaceId::from_bits(*number)) == seen.workspace)
+                    .unwrap()
+            });
+            numbers.collect()
+        };
+        let first = Turn::default();
+        let mut behind_four = Turn::default();
+        let four = Waiting {
+            workspace: WorkspaceId::from_bits(4),
+            weight: 4,
+            room: None,
+        };
+        behind_four.deal(&[four], false, 4);
+        assert_eq!((whose(&first), whose(&behind_four)), (vec![1, 2, 3], vec![5, 1, 2]));
+        // The same where it goes on behind that.
+        store.enqueue(vec![of(9, 2)]).await.unwrap();
+        assert_eq!((whose(&first), whose(&behind_four)), (vec![1, 2, 3], vec![5, 9, 1, 2]));
+    }
+
+    on_each_database!(
+        a_look_sees_as_many_as_have_enough_together_and_counts_what_is_less_than_a_turn,
+        a_range_with_little_takes_nothing_from_what_another_shows,
+    );
 }
